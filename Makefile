@@ -1,0 +1,41 @@
+# Everything here is one command underneath; make only sets .venv up first.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install test slow lint reproduce tensorboard clean
+
+help:
+	@echo "make install      set .venv up from pyproject.toml and constraints.txt"
+	@echo "make test         lint, types and tests"
+	@echo "make slow         the tests marked slow"
+	@echo "make reproduce    run every argument into runs/reproduce and print the claims"
+	@echo "make tensorboard  look at the runs"
+	@echo "make clean        remove .venv and caches, keep runs"
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[test,dev]' --constraint constraints.txt
+	touch $@
+
+test: install lint
+	$(BIN)/python -m pytest
+
+slow: install
+	$(BIN)/python -m pytest -m slow
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+reproduce: install
+	$(BIN)/python -m scripts.reproduce
+
+tensorboard: install
+	$(BIN)/tensorboard --logdir runs
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache

@@ -1,0 +1,239 @@
+"""Ways to keep a critic Lipschitz, one short class per constraint, and how to audit the result."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from divergences.networks import Linear
+from divergences.streams import Streams
+
+
+def input_gradient(critic: nn.Module, x: Tensor, create_graph: bool = False) -> Tensor:
+    """Gradient of each point's score with respect to that point, shape ``(K, n, d)``."""
+    if not x.requires_grad:
+        x = x.detach().requires_grad_(True)
+    with torch.enable_grad():
+        scores = critic(x)
+        (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=create_graph)
+    return gradient
+
+
+def interpolates(real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+    """Points on the segments between pairs of real and fake points, one coefficient per pair."""
+    epsilon = streams.rand(real.shape[1], 1)
+    return epsilon * real + (1 - epsilon) * fake
+
+
+def lipschitz_audit(critic: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
+    r"""Input-gradient norms :math:`\|\nabla f\|` along the segments between ``x`` and ``y``.
+
+    Their maximum is a lower bound on the critic's Lipschitz constant, and the constant that
+    matters to the dual value: transport rays run between the two supports.
+
+    Returns:
+        Norms of shape ``(K, n)``.
+
+    Example:
+        >>> critic, x = nn.Sequential(Linear(2, 1, Streams([0]))), torch.zeros(1, 9, 2)
+        >>> norms = lipschitz_audit(critic, x, x + 1, Streams([0]))
+        >>> torch.allclose(norms, critic[0].weight.norm())
+        True
+    """
+    return input_gradient(critic, interpolates(x, y, streams)).norm(dim=-1)
+
+
+class Constraint(ABC):
+    """What is done to a critic's network, to its loss and after each of its steps."""
+
+    def parametrize(self, critic: nn.Module) -> None:
+        """Change the network before training, once."""
+
+    @abstractmethod
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        """What is added to each member's loss, shape ``(K,)``."""
+
+    def project(self, critic: nn.Module) -> None:
+        """Move the parameters back into the allowed set, after each optimizer step."""
+
+    @staticmethod
+    def _nothing(points: Tensor) -> Tensor:
+        return points.new_zeros(len(points))
+
+
+@final
+class Unconstrained(Constraint):
+    """No constraint: right for a discriminator, and a critic without one diverges."""
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        return self._nothing(real)
+
+
+@final
+class WeightClipping(Constraint):
+    r"""Every weight and bias is clipped to ``[-c, c]`` after each critic step.
+
+    The critic is then K-Lipschitz for *some* K: at most :math:`c^{L+1} H^L` times the root of the
+    input dimension without biases (L hidden layers of width H), in practice about a third of
+    that. Its dual value estimates :math:`K\,W_1`, with K unknown.
+
+    References:
+        | Wasserstein GAN (Arjovsky et al., 2017), Algorithm 1
+        | https://arxiv.org/abs/1701.07875
+
+    Arguments:
+        c: The clip value, greater than 0.
+    """
+
+    def __init__(self, c: float = 0.01):
+        if not (math.isfinite(c) and c > 0):
+            raise ValueError(f"clip value c={c} must be a finite number greater than 0, e.g. 0.01")
+        self.c = c
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        return self._nothing(real)
+
+    @torch.no_grad()
+    def project(self, critic: nn.Module) -> None:
+        for parameter in critic.parameters():
+            parameter.clamp_(-self.c, self.c)
+
+
+class SlopePenalty(Constraint):
+    r"""Penalises input-gradient norms on interpolates of real and fake points.
+
+    Arguments:
+        weight: :math:`\lambda`, greater than 0.
+    """
+
+    def __init__(self, weight: float = 10.0):
+        if not (math.isfinite(weight) and weight > 0):
+            raise ValueError(f"penalty weight={weight} must be a finite number above 0, e.g. 10")
+        self.weight = weight
+
+    @abstractmethod
+    def excess(self, norms: Tensor) -> Tensor:
+        """How far each norm is from where the penalty wants it."""
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        gradient = input_gradient(critic, interpolates(real, fake, streams), create_graph=True)
+        return self.weight * self.excess(_safe_norm(gradient)).square().mean(-1)
+
+
+@final
+class GradientPenalty(SlopePenalty):
+    r"""Two-sided gradient penalty :math:`\lambda\,E(\|\nabla f(\hat x)\| - 1)^2` (WGAN-GP).
+
+    :math:`\hat x` is uniform on the segment between a real and a fake point. The penalty does not
+    make the critic 1-Lipschitz: the dual value overshoots W1, see :func:`penalised_value`. It
+    also punishes slopes *between* -1 and 1, which leaves a basin of the wrong sign: a critic that
+    starts with slope near -1 must cross a region of higher penalty to turn round.
+
+    References:
+        | Improved Training of Wasserstein GANs (Gulrajani et al., 2017), Equation 3
+        | https://arxiv.org/abs/1704.00028
+
+    Arguments:
+        weight: :math:`\lambda`. The paper's text uses 10, its released toy code 0.1.
+    """
+
+    def excess(self, norms: Tensor) -> Tensor:
+        return norms - 1
+
+
+@final
+class LipschitzPenalty(SlopePenalty):
+    r"""One-sided gradient penalty :math:`\lambda\,E\max(0, \|\nabla f(\hat x)\| - 1)^2` (WGAN-LP).
+
+    Slopes below 1 are free, so there is no basin of the wrong sign; the overshoot is the same as
+    that of :class:`GradientPenalty`.
+
+    References:
+        | On the regularization of Wasserstein GANs (Petzka et al., 2018), Equation 8
+        | https://arxiv.org/abs/1709.08894
+
+    Arguments:
+        weight: :math:`\lambda`.
+    """
+
+    def excess(self, norms: Tensor) -> Tensor:
+        return (norms - 1).clamp(min=0)
+
+
+@final
+class SpectralNorm(Constraint):
+    r"""Divides every weight matrix by its largest singular value, so each layer is 1-Lipschitz.
+
+    With 1-Lipschitz activations the critic is 1-Lipschitz *exactly*, and its dual value a valid
+    lower bound on W1: a tight one on segments, a loose one where the potential needs more
+    gradient than products of unit-norm matrices and ReLUs pass on. While training, the singular
+    value comes from one step of power iteration per pass; in ``eval()`` mode it is computed in
+    full, so that what is read never overshoots.
+
+    References:
+        | Spectral Normalization for Generative Adversarial Networks (Miyato et al., 2018), Eq. 8
+        | https://arxiv.org/abs/1802.05957
+    """
+
+    def parametrize(self, critic: nn.Module) -> None:
+        for layer in [m for m in critic.modules() if isinstance(m, Linear)]:
+            parametrize.register_parametrization(layer, "weight", _UnitSpectralNorm(layer.weight))
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        return self._nothing(real)
+
+
+class _UnitSpectralNorm(nn.Module):
+    left: Tensor
+
+    def __init__(self, weight: Tensor):
+        super().__init__()
+        u, _, _ = torch.linalg.svd(weight.detach(), full_matrices=False)
+        self.register_buffer("left", u[..., :1].clone())
+
+    def forward(self, weight: Tensor) -> Tensor:
+        if not self.training:
+            return weight / torch.linalg.matrix_norm(weight, ord=2)[..., None, None]
+        with torch.no_grad():
+            right = nn.functional.normalize(weight.mT @ self.left, dim=-2)
+            left = nn.functional.normalize(weight @ right, dim=-2)
+            self.left.copy_(left)
+        return weight / (left.mT @ weight @ right)
+
+
+def penalised_value(w1: Tensor, weight: float) -> Tensor:
+    r"""Dual value that a gradient penalty of weight :math:`\lambda` reads at its optimum.
+
+    Along a potential of slope s the penalised objective is
+    :math:`s W_1 - \lambda (s - 1)^2`; its maximum is at :math:`s = 1 + W_1/(2\lambda)`, where the
+    dual value (without the penalty) is :math:`s W_1`. Exact where one slope serves all
+    interpolates, as between shifted copies of one distribution.
+
+    Example:
+        >>> penalised_value(torch.tensor(1.0), weight=10.0)
+        tensor(1.0500)
+    """
+    return w1 * (1 + w1 / (2 * weight))
+
+
+def corrected_value(dual: Tensor, weight: float) -> Tensor:
+    r"""W1 from a penalised dual value, the inverse of :func:`penalised_value`.
+
+    .. math:: W_1 = \lambda (\sqrt{1 + 2\,\mathrm{dual}/\lambda} - 1)
+
+    Example:
+        >>> corrected_value(torch.tensor(1.05), weight=10.0)
+        tensor(1.0000)
+    """
+    return weight * ((1 + 2 * dual / weight).sqrt() - 1)
+
+
+def _safe_norm(gradient: Tensor) -> Tensor:
+    """Euclidean norm over the last dimension, whose own gradient at 0 is 0 instead of NaN."""
+    squared = gradient.square().sum(-1)
+    return torch.where(squared > 0, squared, torch.ones_like(squared)).sqrt() * (squared > 0)

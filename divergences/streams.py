@@ -1,0 +1,115 @@
+"""One random stream per member, so that no member's numbers depend on its neighbours."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+_BLOCK_NUMBERS = 2**15  # drawn at once per member: K generators then cost little per call
+
+
+class _Channel:
+    """Numbers of one kind and shape, drawn ahead in blocks from a generator per member."""
+
+    def __init__(self, seeds: Sequence[int], purpose: str, kind: str, shape: tuple[int, ...]):
+        name = f"{purpose}/{kind}/{shape}"
+        self.draw = {"rand": torch.rand, "randn": torch.randn}[kind]
+        self.shape = shape
+        self.generators = [
+            torch.Generator().manual_seed(zlib.crc32(f"{seed}/{name}".encode())) for seed in seeds
+        ]
+        self.length = max(1, _BLOCK_NUMBERS // max(1, torch.Size(shape).numel()))
+        self.start, self.position, self.block = self._states(), self.length, None
+
+    def _states(self) -> Tensor:
+        return torch.stack([g.get_state() for g in self.generators])
+
+    def next(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        if self.position == self.length or self.block is None:
+            if self.position == self.length:
+                self.start, self.position = self._states(), 0
+            size = (self.length, *self.shape)
+            drawn = [self.draw(size, generator=g, dtype=dtype) for g in self.generators]
+            self.block = torch.stack(drawn, dim=1).to(device)
+        self.position += 1
+        return self.block[self.position - 1]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"start": self.start, "position": self.position}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.start, self.position, self.block = state["start"], state["position"], None
+        for generator, start in zip(self.generators, self.start, strict=True):
+            generator.set_state(start)
+
+
+@final
+class Streams:
+    """Uniform and normal numbers for K members, each from its own seed.
+
+    Member ``k``'s numbers are a function of ``seeds[k]``, ``purpose`` and the calls made so far;
+    adding, removing or reseeding another member leaves them as they are. Numbers are drawn on
+    the CPU, so they are the same whatever ``device`` they end on.
+
+    Arguments:
+        seeds: One integer per member.
+        purpose: Separates streams of the same seed: training, initialisation, held-out points.
+        device: Where the numbers are wanted.
+        dtype: Their floating-point type.
+
+    Example:
+        >>> pair, alone = Streams([3, 4]), Streams([4])
+        >>> bool((pair.rand(5)[1] == alone.rand(5)[0]).all())
+        True
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        purpose: str = "training",
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ):
+        self.seeds = [int(seed) for seed in seeds]
+        if not self.seeds:
+            raise ValueError("seeds is empty; give one integer per member, such as [0]")
+        self.purpose, self.device, self.dtype = purpose, torch.device(device), dtype
+        self._channels: dict[tuple[str, tuple[int, ...]], _Channel] = {}
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def rand(self, *shape: int) -> Tensor:
+        """Uniform numbers on [0, 1), of shape ``(K, *shape)``."""
+        return self._next("rand", shape)
+
+    def randn(self, *shape: int) -> Tensor:
+        """Standard normal numbers of shape ``(K, *shape)``."""
+        return self._next("randn", shape)
+
+    def _next(self, kind: str, shape: tuple[int, ...]) -> Tensor:
+        channel = self._channels.get((kind, shape))
+        if channel is None:
+            channel = _Channel(self.seeds, self.purpose, kind, shape)
+            self._channels[kind, shape] = channel
+        return channel.next(self.device, self.dtype)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Generator states and positions: what a checkpoint needs to continue bit for bit."""
+        return {
+            "/".join([kind, *map(str, shape)]): channel.state_dict()
+            for (kind, shape), channel in self._channels.items()
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._channels.clear()
+        for name, channel_state in state.items():
+            kind, *sizes = name.split("/")
+            shape = tuple(map(int, sizes))
+            channel = _Channel(self.seeds, self.purpose, kind, shape)
+            channel.load_state_dict(channel_state)
+            self._channels[kind, shape] = channel

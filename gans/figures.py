@@ -1,0 +1,100 @@
+"""Pictures of a generator and its critic at one moment of training."""
+
+from __future__ import annotations
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from divergences.lipschitz import input_gradient
+
+REAL, FAKE = "#1f5fa8", "#c8501e"
+
+
+def draw_state(critic: nn.Module, real: Tensor, fake: Tensor, member: int = 0) -> Figure:
+    """One member's real and fake points over its critic's scores and their gradient.
+
+    Arguments:
+        critic: Maps points ``(K, n, d)`` to scores ``(K, n, 1)``.
+        real: Points of the target, ``(K, n, d)`` with d of 1 or 2.
+        fake: Points of the generator, likewise.
+        member: Which member to draw.
+
+    Raises:
+        ValueError: If the points are not of 1 or 2 dimensions.
+    """
+    draw = {1: _draw_line, 2: _draw_plane}.get(real.shape[-1])
+    if draw is None:
+        raise ValueError(f"points of {real.shape[-1]} dimensions cannot be drawn; 1 or 2 can")
+    figure = Figure(figsize=(5.2, 4.4), layout="constrained")
+    draw(figure.subplots(), critic, real, fake, member)
+    return figure
+
+
+def _window(
+    real: Tensor, fake: Tensor, member: int, margin: float = 0.25
+) -> tuple[Tensor, Tensor]:
+    """Corners of a box around both samples, no side shorter than a fifth of the longest."""
+    points = torch.cat([real[member], fake[member]])
+    low, high = points.amin(0), points.amax(0)
+    side = (high - low).clamp(min=0.2 * float((high - low).max().clamp(min=1e-3)))
+    middle = (low + high) / 2
+    return middle - side * (0.5 + margin), middle + side * (0.5 + margin)
+
+
+def _at(critic: nn.Module, points: Tensor, members: int, member: int) -> tuple[Tensor, Tensor]:
+    """Scores and input gradients of one member at points ``(n, d)``."""
+    repeated = points.expand(members, *points.shape)
+    with torch.no_grad():
+        scores = critic(repeated)[member, :, 0]
+    return scores, input_gradient(critic, repeated)[member]
+
+
+def _draw_plane(axes: Axes, critic: nn.Module, real: Tensor, fake: Tensor, member: int) -> None:
+    low, high = (corner.cpu() for corner in _window(real, fake, member))
+    fine, coarse = 60, 13
+
+    def lattice(count: int) -> Tensor:
+        steps = [torch.linspace(float(a), float(b), count) for a, b in zip(low, high, strict=True)]
+        return torch.cartesian_prod(*steps).to(real)
+
+    surface, _ = _at(critic, lattice(fine), len(real), member)
+    image = axes.imshow(
+        surface.view(fine, fine).T.cpu(),
+        origin="lower",
+        extent=(float(low[0]), float(high[0]), float(low[1]), float(high[1])),
+        aspect="auto",
+        cmap="PuOr",
+        alpha=0.75,
+    )
+    axes.figure.colorbar(image, ax=axes, label="critic score")
+    arrows = lattice(coarse)
+    _, gradient = _at(critic, arrows, len(real), member)
+    axes.quiver(*arrows.T.cpu(), *gradient.T.cpu(), color="0.25", width=0.003, alpha=0.8)
+    for points, colour, name in ((real, REAL, "real"), (fake, FAKE, "generated")):
+        axes.scatter(*points[member].T.cpu(), s=4, color=colour, label=name, linewidths=0)
+    axes.legend(loc="upper right", markerscale=3, framealpha=0.9)
+    axes.set_xlabel("$x_0$")
+    axes.set_ylabel("$x_1$")
+
+
+def _draw_line(axes: Axes, critic: nn.Module, real: Tensor, fake: Tensor, member: int) -> None:
+    low, high = _window(real, fake, member)
+    x = torch.linspace(float(low[0]), float(high[0]), 200)[:, None].to(real)
+    scores, _ = _at(critic, x, len(real), member)
+    for points, colour, name in ((real, REAL, "real"), (fake, FAKE, "generated")):
+        axes.hist(
+            points[member, :, 0].cpu().numpy(),
+            bins=40,
+            density=True,
+            color=colour,
+            alpha=0.5,
+            label=name,
+        )
+    axes.set_xlabel("$x$")
+    axes.set_ylabel("density")
+    axes.legend(loc="upper left")
+    right = axes.twinx()
+    right.plot(x[:, 0].cpu(), scores.cpu(), color="0.2")
+    right.set_ylabel("critic score")

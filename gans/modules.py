@@ -1,0 +1,272 @@
+"""The Lightning modules: one adversarial training loop, and the two games played on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, final
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer, RMSprop
+
+from divergences.lipschitz import Constraint, Unconstrained, WeightClipping
+from divergences.networks import MLP
+from divergences.streams import Streams
+from gans.networks import Generator, NoiseGenerator
+from gans.objectives import NonSaturating, Objective, Wasserstein
+from gans.targets import Target
+
+GeneratorFactory = Callable[[Streams, int], Generator]
+"""From the members' streams and the dimension of the points to a generator."""
+CriticFactory = Callable[[Streams, int, int], nn.Module]
+"""From the members' streams, the points' dimension and 1 to a critic, as in ``MLP``."""
+OptimizerFactory = Callable[[Any], Optimizer]
+"""From parameters to an optimizer."""
+
+
+class LastStep(NamedTuple):
+    """What the last generator iteration left behind, each of shape ``(K,)``."""
+
+    critic_loss: Tensor
+    generator_loss: Tensor
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss became NaN or infinite; says where, whose, and what can be continued from."""
+
+
+class AdversarialModule(pl.LightningModule):
+    """K generators against K critics; member k depends on ``seeds[k]`` and its own target only.
+
+    One ``training_step`` is one *generator iteration* with its critic steps inside, so
+    ``trainer.global_step``, ``max_steps``, checkpoints and every x-axis count generator
+    iterations. The module draws its own minibatches from the members' random streams, whose
+    states are part of a checkpoint: a resumed run continues bit for bit.
+
+    Arguments:
+        target: What the generators should learn, of ``batch_shape`` ``()`` or ``(K,)``.
+        objective: What critic and generator minimise.
+        constraint: What keeps the critic in its class.
+        generator: Makes the generators.
+        critic: Makes the critics.
+        generator_optimizer: Makes the generators' optimizer.
+        critic_optimizer: Makes the critics' optimizer.
+        n_critic: Critic steps per generator iteration.
+        warmup: Additional critic steps before the first generator iteration.
+        batch_size: Points per side, step and member.
+        iterations: Generator iterations in all.
+        seeds: One per member.
+
+    Raises:
+        ValueError: If a count is out of range or the target cannot serve the seeds.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        objective: Objective,
+        constraint: Constraint,
+        generator: GeneratorFactory,
+        critic: CriticFactory,
+        generator_optimizer: OptimizerFactory,
+        critic_optimizer: OptimizerFactory,
+        n_critic: int,
+        warmup: int = 0,
+        batch_size: int = 128,
+        iterations: int = 1000,
+        seeds: Sequence[int] = (0,),
+    ):
+        super().__init__()
+        counts = {"n_critic": n_critic, "batch_size": batch_size, "iterations": iterations}
+        for name, count in counts.items():
+            if count < 1:
+                raise ValueError(f"{name} = {count} must be at least 1")
+        if warmup < 0:
+            raise ValueError(f"warmup = {warmup} must not be negative")
+        self.automatic_optimization = False
+        self.objective, self.constraint = objective, constraint
+        self.n_critic, self.warmup = n_critic, warmup
+        self.batch_size, self.iterations = batch_size, iterations
+        self.seeds = tuple(seeds)
+        self.streams = Streams(self.seeds)
+        self.target = target
+        dimension = target.draw(Streams(self.seeds, "shape"), 1).shape[-1]
+        self.generator = generator(Streams(self.seeds, "generator"), dimension)
+        self.critic = critic(Streams(self.seeds, "critic"), dimension, 1)
+        constraint.parametrize(self.critic)
+        self.optimizer_factories = (critic_optimizer, generator_optimizer)
+        self.last: LastStep | None = None
+
+    def scores(self, points: Tensor) -> Tensor:
+        """Critic scores of shape ``(K, n)``."""
+        return self.critic(points).squeeze(-1)
+
+    def configure_optimizers(self) -> tuple[Optimizer, ...]:
+        for_critic, for_generator = self.optimizer_factories
+        return for_critic(self.critic.parameters()), for_generator(self.generator.parameters())
+
+    @staticmethod
+    def check_precision(precision: str) -> None:
+        """Refuse float16, whose loss scaling the critic's raw optimizer steps would bypass."""
+        if precision in ("16", "16-mixed", "16-true"):
+            raise ValueError(
+                f"precision = {precision}: float16 needs a loss scaling that critic steps and "
+                "gradient penalties bypass; use 32-true, 64-true or bf16-mixed"
+            )
+
+    def setup(self, stage: str) -> None:
+        self.check_precision(str(self.trainer.precision))
+
+    def on_fit_start(self) -> None:
+        self.streams.device = self.device
+        self.target = self.target.to(self.device)
+
+    def train_dataloader(self) -> range:
+        return range(self.iterations)
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        critic_optimizer = self.optimizers(use_pl_optimizer=False)[0]  # pyright: ignore
+        generator_optimizer = self.optimizers()[1]  # pyright: ignore  # counts iterations
+        steps = self.n_critic + (self.warmup if self.global_step == 0 else 0)
+        for _ in range(steps):
+            critic_loss = self.critic_step(critic_optimizer)
+        generator_loss = self.generator_step(generator_optimizer)
+        self.last = LastStep(critic_loss, generator_loss)  # pyright: ignore
+        self.check_finite(self.last)
+
+    def check_finite(self, last: LastStep) -> None:
+        """Stop the run at the first loss that is not a number, before it is checkpointed."""
+        for name, loss in last._asdict().items():
+            if torch.isfinite(loss).all():
+                continue
+            member = int((~torch.isfinite(loss)).nonzero()[0])
+            saved = getattr(self.trainer.checkpoint_callback, "_last_checkpoint_saved", "")
+            raise NonFiniteLoss(
+                f"iteration {self.global_step}: {name} of member {member} (seed "
+                f"{self.seeds[member]}) is {loss[member].item()}; last good checkpoint: "
+                f"{saved or 'none yet'}; lower the learning rates or strengthen the constraint"
+            )
+
+    def critic_step(self, optimizer: Optimizer) -> Tensor:
+        """One step of every critic on fresh points; returns the losses, penalty included."""
+        with torch.no_grad():
+            real = self.target.draw(self.streams, self.batch_size)
+            fake = self.generator.draw(self.streams, self.batch_size)
+        on_real, on_fake = self.scores(torch.cat([real, fake], dim=1)).chunk(2, dim=1)
+        loss = self.objective.critic_loss(on_real, on_fake)
+        loss = loss + self.constraint.penalty(self.critic, real, fake, self.streams)
+        optimizer.zero_grad()
+        self.manual_backward(loss.sum())
+        optimizer.step()
+        self.constraint.project(self.critic)
+        return loss.detach()
+
+    def generator_step(self, optimizer: Any) -> Tensor:
+        """One step of every generator against its critic as it stands; returns the losses."""
+        self.critic.requires_grad_(False)
+        loss = self.objective.generator_loss(
+            self.scores(self.generator.draw(self.streams, self.batch_size))
+        )
+        optimizer.zero_grad()
+        self.manual_backward(loss.sum())
+        optimizer.step()
+        self.critic.requires_grad_(True)
+        return loss.detach()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["streams"] = self.streams.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.streams.load_state_dict(checkpoint["streams"])
+
+
+@final
+class VanillaGAN(AdversarialModule):
+    """Goodfellow's GAN: a discriminator, saturating or not, one step per generator iteration.
+
+    References:
+        | Generative Adversarial Nets (Goodfellow et al., 2014), Algorithm 1
+        | https://arxiv.org/abs/1406.2661
+
+    Arguments:
+        target: What the generators should learn.
+        objective: ``Saturating()`` or ``NonSaturating()``.
+        constraint: An optional constraint on the discriminator.
+        n_critic: Discriminator steps per generator iteration.
+        generator: Makes the generators.
+        critic: Makes the discriminators.
+        generator_optimizer: Makes the generators' optimizer.
+        critic_optimizer: Makes the discriminators' optimizer.
+        kwargs: The arguments of :class:`AdversarialModule`.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        objective: Objective | None = None,
+        constraint: Constraint | None = None,
+        n_critic: int = 1,
+        generator: GeneratorFactory = NoiseGenerator,
+        critic: CriticFactory = MLP,
+        generator_optimizer: OptimizerFactory = partial(Adam, lr=2e-4, betas=(0.5, 0.999)),
+        critic_optimizer: OptimizerFactory = partial(Adam, lr=2e-4, betas=(0.5, 0.999)),
+        **kwargs: Any,
+    ):
+        super().__init__(
+            target=target,
+            objective=objective or NonSaturating(),
+            constraint=constraint or Unconstrained(),
+            generator=generator,
+            critic=critic,
+            generator_optimizer=generator_optimizer,
+            critic_optimizer=critic_optimizer,
+            n_critic=n_critic,
+            **kwargs,
+        )
+
+
+@final
+class WGAN(AdversarialModule):
+    """Wasserstein GAN: a Lipschitz critic, several steps of it per generator iteration.
+
+    The defaults are the paper's own: weight clipping at .01, RMSprop at 5e-5, five critic steps.
+
+    References:
+        | Wasserstein GAN (Arjovsky et al., 2017), Algorithm 1
+        | https://arxiv.org/abs/1701.07875
+
+    Arguments:
+        target: What the generators should learn.
+        constraint: What keeps the critic Lipschitz; the paper's weight clipping by default.
+        n_critic: Critic steps per generator iteration.
+        generator: Makes the generators.
+        critic: Makes the critics.
+        generator_optimizer: Makes the generators' optimizer.
+        critic_optimizer: Makes the critics' optimizer.
+        kwargs: The arguments of :class:`AdversarialModule`.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        constraint: Constraint | None = None,
+        n_critic: int = 5,
+        generator: GeneratorFactory = NoiseGenerator,
+        critic: CriticFactory = MLP,
+        generator_optimizer: OptimizerFactory = partial(RMSprop, lr=5e-5),
+        critic_optimizer: OptimizerFactory = partial(RMSprop, lr=5e-5),
+        **kwargs: Any,
+    ):
+        super().__init__(
+            target=target,
+            objective=Wasserstein(),
+            constraint=constraint or WeightClipping(),
+            generator=generator,
+            critic=critic,
+            generator_optimizer=generator_optimizer,
+            critic_optimizer=critic_optimizer,
+            n_critic=n_critic,
+            **kwargs,
+        )

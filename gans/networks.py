@@ -1,0 +1,106 @@
+"""Generators with a leading member axis: what turns noise into points."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from divergences.networks import MLP
+from divergences.streams import Streams
+from gans.targets import ParallelSegments
+
+
+class Generator(nn.Module):
+    """Pushes noise of shape ``(K, n, *)`` to points of shape ``(K, n, d)``."""
+
+    @abstractmethod
+    def noise(self, streams: Streams, n: int) -> Tensor:
+        """Noise for ``n`` points per member."""
+
+    def draw(self, streams: Streams, n: int) -> Tensor:
+        """Points of shape ``(K, n, d)`` from fresh noise."""
+        return self(self.noise(streams, n))
+
+    def law(self) -> Distribution | None:
+        """The distribution of its points where that is known exactly, else ``None``."""
+        return None
+
+    def readings(self) -> dict[str, Tensor]:
+        """Parameters worth a curve of their own: name to values of shape ``(K,)``."""
+        return {}
+
+
+@final
+class NoiseGenerator(Generator):
+    """A multilayer perceptron on standard normal noise.
+
+    Arguments:
+        streams: The members' random streams.
+        dimension: Of the points it makes.
+        latent: Dimension of the noise.
+        hidden: Widths of the hidden layers.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        dimension: int,
+        latent: int = 2,
+        hidden: Sequence[int] = (128, 128),
+    ):
+        super().__init__()
+        if latent < 1:
+            raise ValueError(f"latent = {latent} must be at least 1")
+        self.latent = latent
+        self.network = MLP(streams, latent, dimension, hidden)
+
+    def noise(self, streams: Streams, n: int) -> Tensor:
+        return streams.randn(n, self.latent)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return self.network(noise)
+
+
+@final
+class SegmentGenerator(Generator):
+    r"""The one-parameter generator of WGAN's Example 1: :math:`g_\theta(z) = (\theta, z)`.
+
+    Its law is exactly :class:`~gans.targets.ParallelSegments`, so every divergence of it from a
+    target segment is known at every step of training.
+
+    Arguments:
+        streams: The members' random streams.
+        dimension: Of the points it makes; must be 2.
+        theta: Where each member starts: one number, or one per member.
+    """
+
+    def __init__(
+        self, streams: Streams, dimension: int = 2, theta: float | Sequence[float] | Tensor = 1.0
+    ):
+        super().__init__()
+        if dimension != 2:
+            raise ValueError(f"SegmentGenerator makes points of the plane, not of R^{dimension}")
+        start = ParallelSegments(torch.as_tensor(theta, dtype=torch.get_default_dtype())).theta
+        if start.ndim > 1 or (start.ndim == 1 and len(start) != len(streams)):
+            raise ValueError(
+                f"theta of shape {tuple(start.shape)} for {len(streams)} members: give one "
+                "number, or one per seed"
+            )
+        self.theta = nn.Parameter(start.expand(len(streams)).clone())
+
+    def noise(self, streams: Streams, n: int) -> Tensor:
+        return streams.rand(n)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return torch.stack([self.theta[:, None].expand_as(noise), noise], -1)
+
+    def law(self) -> ParallelSegments:
+        return ParallelSegments(self.theta.detach(), validate_args=False)
+
+    def readings(self) -> dict[str, Tensor]:
+        return {"theta": self.theta.detach()}

@@ -1,0 +1,154 @@
+"""What a generator with the single parameter theta is told by a discriminator and by a critic."""
+
+from __future__ import annotations
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from divergences.lipschitz import SpectralNorm, input_gradient
+from divergences.neural import Critic, Discriminator
+from scripts.arguments.segments.common import HOME, LOG2, SOURCE, Members, on_quadrature
+from scripts.findings import HOLDS, Check, Claim, Findings, standard_error, worst
+from scripts.lab import Lab
+from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+
+STEPS = 3000
+
+
+def generator_gradients(network: nn.Module, fake: Tensor) -> dict[str, Tensor]:
+    """What each generator loss tells theta through a discriminator, and what limits it.
+
+    With logit f and fakes (theta, z): the saturating loss E log(1 - D) has derivative
+    -E[sigmoid(f) df/dx0], the -log D loss -E[sigmoid(-f) df/dx0]. Since sigmoid(f) <=
+    -log(1 - D) = softplus(f), the first is at most K E[softplus(f)], K the steepest df/dx0.
+    """
+    points = fake.detach().requires_grad_(True)
+    logits = network(points).squeeze(-1)
+    (slope,) = torch.autograd.grad(logits.sum(), points)
+    slope, logits = slope[..., 0].double(), logits.detach().double()
+    return {
+        "saturating": -(torch.sigmoid(logits) * slope).mean(-1),
+        "non-saturating": -(torch.sigmoid(-logits) * slope).mean(-1),
+        "bound": slope.abs().amax(-1) * nn.functional.softplus(logits).mean(-1),
+        "steepest": slope.abs().amax(-1),
+    }
+
+
+def along_training(seeds: int, steps: int) -> dict[str, Tensor]:
+    """The generator gradients at theta = 1 after *every* step of a discriminator's training."""
+    members = Members(torch.ones(1), seeds)
+    real, fake = (on_quadrature(law, seeds) for law in (HOME, members.moved))
+    history: list[dict[str, Tensor]] = []
+
+    def observe(step: int, network: nn.Module) -> None:
+        seen = generator_gradients(network, fake)
+        with torch.no_grad():
+            on_real, on_fake = network(real).squeeze(-1), network(fake).squeeze(-1)
+        seen["js"] = Discriminator.read(on_real, on_fake).value
+        history.append(seen)
+
+    Discriminator(steps=steps).fit(HOME, members.moved, members.flat_seeds, observe)
+    return {name: torch.stack([seen[name] for seen in history], -1) for name in history[0]}
+
+
+def critic_along_training(seeds: int, steps: int) -> Tensor:
+    """The generator's gradient at theta = 1 after every step of a critic's training."""
+    members = Members(torch.ones(1), seeds)
+    fake = on_quadrature(members.moved, seeds)
+    history: list[Tensor] = []
+
+    def observe(step: int, network: nn.Module) -> None:
+        history.append(-input_gradient(network, fake)[..., 0].mean(-1).double())
+
+    critic = Critic(steps=steps, constraint=SpectralNorm())
+    critic.fit(HOME, members.moved, members.flat_seeds, observe)
+    return torch.stack(history, -1)
+
+
+def run(lab: Lab) -> Findings:
+    """Claim ``seg-gradient``."""
+    discriminator = lab.submit(20, along_training, lab.seeds, STEPS)
+    critic = lab.submit(20, critic_along_training, lab.seeds, STEPS)
+    seen, slope = discriminator.result(), critic.result()
+    return Findings(
+        claims=[gradient_claim(seen, slope)],
+        figures={"segments_gradient": dying_gradient(seen, slope)},
+    )
+
+
+def gradient_claim(seen: dict[str, Tensor], slope: Tensor) -> Claim:
+    saturating = seen["saturating"].abs()
+    by_bound = (saturating / seen["bound"]).max()
+    by_gap = (saturating / (2 * seen["steepest"] * (LOG2 - seen["js"]))).max()
+    fallen = (saturating.amax(-1) / saturating[:, -1]).log10()
+    grown = (seen["non-saturating"].abs()[:, -1] / seen["non-saturating"].abs()[:, 99]).log10()
+    return Claim(
+        id="seg-gradient",
+        source=f"{SOURCE}, Example 1; Arjovsky & Bottou 2017, arXiv 1701.04862, Theorem 2.4",
+        statement="The better the discriminator, the less the saturating loss tells theta: its "
+        "gradient vanishes. Through the critic it is sign(theta).",
+        expected=HOLDS,
+        checks=[
+            Check.at_most(
+                "saturating gradient at theta = 1 after 3000 D steps",
+                1e-3,
+                saturating[:, -1].mean(),
+                standard_error(saturating[:, -1]),
+            ),
+            Check.at_least("decades it fell from its peak, least of the seeds", 1.5, fallen.min()),
+            Check.at_most(
+                "|gradient| / (K E[-log(1 - D)]), largest at any step", 1.0001, by_bound
+            ),
+            Check.at_most("|gradient| / (2 K (log 2 - JS)), largest at any step", 1.0001, by_gap),
+            Check.near(
+                "critic: gradient farthest from sign(theta) = 1, any seed",
+                1,
+                worst(slope[:, -1], 1),
+                0.01,
+                standard_error(slope[:, -1]),
+            ),
+        ],
+        n_seeds=len(slope),
+        figure="segments_gradient",
+        note=f"It first rises, to {saturating.mean(0).max():.2f}, while the discriminator is "
+        "still learning. The -log D gradient goes the other way: from step 100 to 3000 it grew "
+        f"{10 ** grown.mean():.1f}-fold, to {seen['non-saturating'].abs()[:, -1].mean():.0f}.",
+    )
+
+
+def dying_gradient(seen: dict[str, Tensor], slope: Tensor) -> Figure:
+    """The generator's gradient at theta = 1 while its opponent trains."""
+    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
+    sizes, bound = figure.subplots(1, 2)
+    step = range(1, slope.shape[-1] + 1)
+    curves = {
+        "-log D loss through D": (seen["non-saturating"].abs(), TRAP),
+        "critic: sign(theta)": (slope.abs(), W1_COLOUR),
+        "saturating loss through D": (seen["saturating"].abs(), JS_COLOUR),
+    }
+    for label, (values, colour) in curves.items():
+        with_band(sizes, step, values.T, colour, label)
+    sizes.set(
+        xlabel="training steps of the opponent",
+        ylabel="|d loss / d theta| at theta = 1",
+        xscale="log",
+        yscale="log",
+        title="One dies, one explodes, one stays",
+    )
+    sizes.legend(fontsize=8)
+    with_band(bound, step, seen["saturating"].abs().T, JS_COLOUR, "saturating gradient")
+    limits = {
+        "K E[-log(1 - D)]": (seen["bound"], ":"),
+        "2 K (log 2 - JS)": (2 * seen["steepest"] * (LOG2 - seen["js"]), "--"),
+    }
+    for label, (values, style) in limits.items():
+        bound.plot(step, values.mean(0), color=EXACT, lw=1, ls=style, label=f"bound {label}")
+    bound.set(
+        xlabel="training steps of D",
+        xscale="log",
+        yscale="log",
+        title="... and must: the gap to log 2 bounds it",
+    )
+    bound.legend(fontsize=8)
+    return figure

@@ -1,0 +1,161 @@
+"""What an argument finds: checks, the claims they add up to, figures and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+HOLDS = "holds"
+QUALIFIED = "holds with a qualification"
+FAILS = "does not hold"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One prediction beside its measurement; the tolerance was fixed before the measurement.
+
+    Attributes:
+        what: The quantity in words.
+        predicted: The number expected.
+        measured: The number found.
+        tolerance: How far apart they may be.
+        passed: Whether they are that close, or on the right side for a one-sided check.
+        stderr: Standard error of ``measured`` over seeds, ``nan`` if it has none.
+        relation: ``"="``, ``"<="`` or ``">="``.
+    """
+
+    what: str
+    predicted: float
+    measured: float
+    tolerance: float
+    passed: bool
+    stderr: float = math.nan
+    relation: str = "="
+
+    @classmethod
+    def near(
+        cls, what: str, predicted: float, measured: Any, tolerance: float, stderr: Any = math.nan
+    ) -> Self:
+        """``measured`` must lie within ``tolerance`` of ``predicted``; equal infinities agree."""
+        measured = float(measured)
+        passed = measured == predicted or abs(measured - predicted) <= tolerance
+        return cls(what, predicted, measured, tolerance, passed, float(stderr))
+
+    @classmethod
+    def at_most(cls, what: str, bound: float, measured: Any, stderr: Any = math.nan) -> Self:
+        """``measured`` must not exceed ``bound``."""
+        measured = float(measured)
+        return cls(what, bound, measured, 0.0, measured <= bound, float(stderr), "<=")
+
+    @classmethod
+    def at_least(cls, what: str, bound: float, measured: Any, stderr: Any = math.nan) -> Self:
+        """``measured`` must not fall below ``bound``."""
+        measured = float(measured)
+        return cls(what, bound, measured, 0.0, measured >= bound, float(stderr), ">=")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the articles and what became of it.
+
+    The verdict follows from the measurements alone. ``checks`` are what the sentence, taken at
+    its word, predicts; if one fails the sentence *does not hold*. ``limits`` are circumstances
+    beside it in which it is expected to fail; where one of those is indeed observed the sentence
+    *holds with a qualification*. The first check is the headline of the claims table.
+
+    Attributes:
+        id: Short name.
+        source: Where the sentence comes from.
+        statement: The sentence.
+        expected: The verdict that earlier measurements lead one to expect.
+        checks: What it predicts.
+        limits: Where it stops being true.
+        n_seeds: Seeds behind each measurement.
+        figure: Name of the figure that shows it.
+        note: What a reader should know beside the numbers.
+    """
+
+    id: str
+    source: str
+    statement: str
+    expected: str
+    checks: Sequence[Check]
+    limits: Sequence[Check] = ()
+    n_seeds: int = 1
+    figure: str = ""
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if not all(check.passed for check in self.checks):
+            return FAILS
+        return QUALIFIED if any(limit.passed for limit in self.limits) else HOLDS
+
+    @property
+    def as_expected(self) -> bool:
+        return self.verdict == self.expected
+
+    def record(self, seconds: float) -> dict[str, Any]:
+        """The claim as one entry of ``claims.json``."""
+        headline = next((c for c in self.checks if not c.passed), self.checks[0])
+        return {
+            "id": self.id,
+            "source": self.source,
+            "statement": self.statement,
+            "expected": self.expected,
+            "verdict": self.verdict,
+            "what": headline.what,
+            "predicted": headline.predicted,
+            "measured": headline.measured,
+            "stderr": headline.stderr,
+            "tolerance": headline.tolerance,
+            "relation": headline.relation,
+            "n_seeds": self.n_seeds,
+            "seconds": seconds,
+            "figure": self.figure,
+            "note": self.note,
+            "checks": [vars(check) for check in self.checks],
+            "limits": [vars(limit) for limit in self.limits],
+        }
+
+
+@dataclass
+class Findings:
+    """Everything one argument leaves behind.
+
+    Attributes:
+        claims: In the order they are to be read.
+        figures: Name to figure.
+        tables: Name to rows, each a mapping from column to value.
+    """
+
+    claims: list[Claim] = field(default_factory=list)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    @classmethod
+    def merged(cls, parts: Sequence[Self]) -> Self:
+        """The parts of one argument as a whole."""
+        whole = cls()
+        for part in parts:
+            whole.claims += part.claims
+            whole.figures |= part.figures
+            whole.tables |= part.tables
+        return whole
+
+
+def standard_error(values: Tensor) -> Tensor:
+    """Standard error of the mean over the last dimension, the seeds."""
+    return values.double().std(-1) / math.sqrt(values.shape[-1])
+
+
+def worst(values: Tensor, predicted: Tensor | float) -> Tensor:
+    """The entry farthest from its prediction."""
+    flat, target = torch.broadcast_tensors(values, torch.as_tensor(predicted).to(values))
+    return flat.flatten()[(flat - target).abs().argmax()]

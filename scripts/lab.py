@@ -1,0 +1,74 @@
+"""Where an argument runs its experiments: worker processes, a progress bar, an output folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from tqdm import tqdm
+
+from gans.callbacks import Dashboard, Divergences, Gradients, LipschitzAudit
+from gans.modules import AdversarialModule
+
+T = TypeVar("T")
+
+
+@dataclass
+class Lab:
+    """Submits experiments and keeps one progress bar over all of them.
+
+    Attributes:
+        executor: Runs experiments; anything of the standard ``Executor`` interface.
+        out: Folder of everything that is left behind.
+        bar: The progress bar, in nominal seconds of work.
+        seeds: How many seeds each experiment uses, unless its claim asks for more.
+    """
+
+    executor: Executor
+    out: Path
+    bar: tqdm
+    seeds: int = 5
+
+    def submit(self, cost: float, experiment: Callable[..., T], *args: Any) -> Future[T]:
+        """Start ``experiment(*args)``; ``cost`` is its nominal share of the bar, in seconds."""
+        self.bar.total += cost
+        self.bar.refresh()
+        future = self.executor.submit(experiment, *args)
+        future.add_done_callback(lambda _: self.bar.update(cost))
+        return future
+
+    def folder(self, name: str) -> str:
+        """Where the TensorBoard run ``name`` goes."""
+        return str(self.out / "tensorboard" / name)
+
+
+def one_thread() -> None:
+    """Initialise a worker process: parallelism comes from processes, not from threads."""
+    torch.set_num_threads(1)
+
+
+def train(module: AdversarialModule, folder: str, *callbacks: pl.Callback) -> None:
+    """Train to the end under the usual monitoring, with TensorBoard logs in ``folder``."""
+    divergences = Divergences(every=100)
+    trainer = pl.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
+        callbacks=[
+            divergences,
+            Gradients(every=10),
+            LipschitzAudit(every=100),
+            Dashboard(divergences, {"run": Path(folder).name}),
+            *callbacks,
+        ],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module)

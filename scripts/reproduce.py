@@ -1,0 +1,156 @@
+"""Run the arguments and print which claims hold: ``python -m scripts.reproduce [NAME ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib
+import io
+import json
+import math
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from scripts.files import atomically, write_atomically
+from scripts.findings import Findings
+from scripts.lab import Lab, one_thread
+from scripts.report import write_report
+
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, about {remaining} to go"
+ARGUMENTS = {"segments": "two parallel segments: JS is stuck at log 2, W1 is |theta|"}
+
+
+def keep(
+    name: str, findings: Findings, out: Path, settings: dict[str, Any], seconds: float
+) -> None:
+    """Write what an argument found; its record comes last, and marks it as finished."""
+    for title, figure in findings.figures.items():
+        for ending in ("svg", "png"):
+            atomically(out / "figures" / f"{title}.{ending}", partial(figure.savefig, dpi=150))
+    for title, rows in findings.tables.items():
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(out / "tables" / f"{title}.csv", text.getvalue())
+    record = {
+        "argument": name,
+        "settings": settings,
+        "seconds": seconds,
+        "claims": [claim.record(seconds) for claim in findings.claims],
+    }
+    write_atomically(out / "records" / f"{name}.json", json.dumps(plain(record), indent=1))
+
+
+def plain(value: Any) -> Any:
+    """The value as strict JSON has it: NaN becomes null, an infinity the string ``"inf"``."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def finished(name: str, out: Path, settings: dict[str, Any]) -> bool:
+    """Whether an earlier run with the same settings left this argument's record."""
+    path = out / "records" / f"{name}.json"
+    return path.is_file() and json.loads(path.read_text())["settings"] == settings
+
+
+def table(claims: list[dict[str, Any]]) -> str:
+    """The claims as fixed-width text, one line each."""
+
+    def number(value: float | str | None) -> str:
+        return "-" if value is None else f"{float(value):.4g}"
+
+    rows = [("claim", "predicted", "measured", "stderr", "seeds", "verdict", "as expected")]
+    rows += [
+        (
+            claim["id"],
+            f"{claim['relation']} {number(claim['predicted'])}",
+            number(claim["measured"]),
+            number(claim["stderr"]),
+            str(claim["n_seeds"]),
+            claim["verdict"],
+            "yes" if claim["verdict"] == claim["expected"] else f"NO: {claim['expected']}",
+        )
+        for claim in claims
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def parse(args: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.reproduce",
+        description="Run arguments of the articles and say of each claim whether it holds.",
+        epilog="Finished arguments are skipped when the command is given again with the same "
+        "settings. Exit code 1 means an unexpected verdict, 2 bad input.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="arguments to run (default: all)")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds per experiment (default: 5)")
+    parser.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="output folder")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="worker processes (default: cores)"
+    )
+    parser.add_argument("--list", action="store_true", help="list the arguments and stop")
+    options = parser.parse_args(args)
+    unknown = [name for name in options.names if name not in ARGUMENTS]
+    if unknown:
+        parser.error(f"unknown argument {unknown[0]}; there are: {', '.join(ARGUMENTS)}")
+    if options.seeds < 2:
+        parser.error(f"--seeds {options.seeds}: a standard error needs at least 2 seeds")
+    if options.workers < 1:
+        parser.error(f"--workers {options.workers} must be at least 1")
+    out: Path = options.out
+    ours = (out / "records").is_dir()
+    if out.exists() and not ours and not (out.is_dir() and not any(out.iterdir())):
+        parser.error(f"--out {out} exists and holds something else; name a new folder")
+    return options
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run, print the table, write ``claims.json`` and ``report.html``; 0 if all is as expected."""
+    options = parse(args)
+    if options.list:
+        print("\n".join(f"{name:12} {what}" for name, what in ARGUMENTS.items()))
+        return 0
+    out: Path = options.out
+    (out / "records").mkdir(parents=True, exist_ok=True)
+    settings = {"seeds": options.seeds}
+    names = options.names or list(ARGUMENTS)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.workers, spawn, initializer=one_thread) as executor:
+        for name in names:
+            if finished(name, out, settings):
+                print(f"{name}: finished before, kept", file=sys.stderr)
+                continue
+            start = time.perf_counter()
+            argument = importlib.import_module(f"scripts.arguments.{name}")
+            with tqdm(total=0, desc=name, file=sys.stderr, bar_format=BAR) as bar:
+                findings = argument.run(Lab(executor, out, bar, options.seeds))
+            keep(name, findings, out, settings, time.perf_counter() - start)
+    records = [json.loads((out / "records" / f"{name}.json").read_text()) for name in names]
+    claims = [claim for record in records for claim in record["claims"]]
+    write_atomically(out / "claims.json", json.dumps(claims, indent=1))
+    write_report(out)
+    print(table(claims))
+    seconds = sum(record["seconds"] for record in records)
+    print(f"\n{len(claims)} claims in {seconds:.0f} s; report: {out / 'report.html'}")
+    return int(any(claim["verdict"] != claim["expected"] for claim in claims))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
