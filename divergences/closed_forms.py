@@ -59,11 +59,11 @@ def wasserstein_bernoullis(p: Bernoulli, q: Bernoulli, order: float) -> Tensor:
 
 
 def wasserstein_categoricals(p: Categorical, q: Categorical, order: float) -> Tensor:
-    r"""W of two distributions on 0, 1, 2, ..., from their (inverse) distribution functions.
+    r"""W of two distributions on 0, 1, 2, ..., from their quantile functions.
 
-    .. math:: W_1 = \sum_k |F_k - G_k|, \qquad W_r^r = \int_0^1 |F^{-1}(t) - G^{-1}(t)|^r \, dt
+    .. math:: W_r^r = \int_0^1 |F^{-1}(t) - G^{-1}(t)|^r \, dt
 
-    The second is rounded at ``eps``, so its root is off by up to ``eps ** (1 / r)``.
+    The integral is rounded at ``eps``, so its root is off by up to ``eps ** (1 / r)``.
 
     References:
         | Computational Optimal Transport (Peyré & Cuturi, 2019), remark 2.30
@@ -75,8 +75,6 @@ def wasserstein_categoricals(p: Categorical, q: Categorical, order: float) -> Te
             "some of probability zero"
         )
     a, b = torch.broadcast_tensors(p.probs, q.probs)
-    if order == 1:
-        return (a - b).cumsum(-1).abs().sum(-1)
     F, G = a.cumsum(-1), b.cumsum(-1)
     F, G = F / F[..., -1:], G / G[..., -1:]  # both end at 1 exactly, whatever rounding did
     levels = torch.cat([F, G], -1).sort(-1).values
@@ -204,7 +202,7 @@ def _tv_line(m: Tensor, s: Tensor, n: Tensor, t: Tensor) -> Tensor:
         r = narrow / wide
         d = (shift / wide).clamp(max=1e8)  # whose square does not overflow; the result is 1 anyway
         gap = (wide - narrow) / wide
-        twice_log = -2 * torch.where(gap < 0.5, torch.log1p(-gap), r.log())
+        twice_log = -2 * r.log()
         bend = gap * (1 + r)
         slope = r * d + (d**2 + twice_log * bend).sqrt()
         equal = slope == 0

@@ -91,7 +91,7 @@ class Learned(Estimator):
     hidden: Sequence[int] = (64, 64)
     steps: int = 1000
     batch: int = 128
-    optimizer: Callable[[Any], Optimizer] = partial(Adam, lr=1e-3)
+    optimizer: Callable[[Any], Optimizer] = partial(Adam, lr=1e-3, fused=True)
     cooldown: float = 0.0
     seeds: Sequence[int] = (0,)
 

@@ -23,18 +23,23 @@ class _Channel:
             torch.Generator().manual_seed(zlib.crc32(f"{seed}/{name}".encode())) for seed in seeds
         ]
         self.length = max(1, _BLOCK_NUMBERS // max(1, torch.Size(shape).numel()))
-        self.start, self.position, self.block = self._states(), self.length, None
+        self.start, self.position = self._states(), 0
+        self.block: Tensor | None = None  # drawn from ``start`` when it is first needed
 
     def _states(self) -> Tensor:
         return torch.stack([g.get_state() for g in self.generators])
 
+    def _draw(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        size = (self.length, *self.shape)
+        drawn = [self.draw(size, generator=g, dtype=dtype) for g in self.generators]
+        return torch.stack(drawn, dim=1).to(device)
+
     def next(self, device: torch.device, dtype: torch.dtype) -> Tensor:
-        if self.position == self.length or self.block is None:
-            if self.position == self.length:
-                self.start, self.position = self._states(), 0
-            size = (self.length, *self.shape)
-            drawn = [self.draw(size, generator=g, dtype=dtype) for g in self.generators]
-            self.block = torch.stack(drawn, dim=1).to(device)
+        if self.block is None:
+            self.block = self._draw(device, dtype)
+        if self.position == self.length:
+            self.start, self.position = self._states(), 0
+            self.block = self._draw(device, dtype)
         self.position += 1
         return self.block[self.position - 1]
 
@@ -44,7 +49,7 @@ class _Channel:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.start, self.position, self.block = state["start"], state["position"], None
         for generator, start in zip(self.generators, self.start, strict=True):
-            generator.set_state(start)
+            generator.set_state(start.clone())  # a row of a stack crashes set_state
 
 
 @final

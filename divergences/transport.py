@@ -147,7 +147,7 @@ def _estimate(
     if order == 2:  # delta method for the root
         stderr = stderr / (2 * read)
     # matching samples of equal laws costs the floor; a shift adds to it at right angles at worst
-    told_apart = read > 1.25 * floor
+    told_apart = read - 1.959964 * stderr > 1.1 * floor
     least = torch.where(told_apart, (read**2 - floor**2).clamp_min(0).sqrt(), 0.0)
     least = torch.where(floor.isnan(), read, least)
     ci = (least - 1.959964 * stderr, read + 1.959964 * stderr)
@@ -390,8 +390,8 @@ class Sinkhorn(Estimator):
 
     Example:
         >>> x = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
-        >>> float(Sinkhorn(regularisation=0.01)(x, x + torch.tensor([0.0, 3.0])).value)
-        3.0...
+        >>> Sinkhorn(regularisation=0.01)(x, x + torch.tensor([3.0, 0.0])).value
+        tensor(3.)
     """
 
     quantity: ClassVar[str] = "sinkhorn"

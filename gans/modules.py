@@ -120,8 +120,8 @@ class AdversarialModule(pl.LightningModule):
         self.check_precision(str(self.trainer.precision))
 
     def on_fit_start(self) -> None:
-        self.streams.device = self.device
-        self.target = self.target.to(self.device)
+        self.streams.device, self.streams.dtype = self.device, self.dtype  # pyright: ignore
+        self.target = self.target.to(self.device, self.streams.dtype)
 
     def train_dataloader(self) -> range:
         return range(self.iterations)

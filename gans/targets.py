@@ -80,9 +80,9 @@ class Target(Distribution):
         expanded = {name: t.expand(batch_shape) for name, t in self._parameters().items()}
         return self._with_parameters(expanded, batch_shape)
 
-    def to(self, device: torch.device | str) -> Self:
-        """The same law with its parameters on ``device``."""
-        moved = {name: t.to(device) for name, t in self._parameters().items()}
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
+        """The same law with its parameters on ``device``, as ``dtype`` if one is given."""
+        moved = {name: t.to(device, dtype) for name, t in self._parameters().items()}
         return self._with_parameters(moved, self.batch_shape)
 
 

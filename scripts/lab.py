@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -48,9 +50,11 @@ class Lab:
         return str(self.out / "tensorboard" / name)
 
 
-def one_thread() -> None:
-    """Initialise a worker process: parallelism comes from processes, not from threads."""
+def start_worker() -> None:
+    """Initialise a worker process: one thread, because parallelism comes from processes; quiet."""
     torch.set_num_threads(1)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
 
 
 def train(module: AdversarialModule, folder: str, *callbacks: pl.Callback) -> None:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from scripts.files import atomically, write_atomically
 from scripts.findings import Findings
-from scripts.lab import Lab, one_thread
+from scripts.lab import Lab, start_worker
 from scripts.report import write_report
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, about {remaining} to go"
@@ -132,7 +132,7 @@ def main(args: Sequence[str] | None = None) -> int:
     settings = {"seeds": options.seeds}
     names = options.names or list(ARGUMENTS)
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.workers, spawn, initializer=one_thread) as executor:
+    with ProcessPoolExecutor(options.workers, spawn, initializer=start_worker) as executor:
         for name in names:
             if finished(name, out, settings):
                 print(f"{name}: finished before, kept", file=sys.stderr)

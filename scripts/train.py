@@ -138,6 +138,9 @@ def main(args: list[str] | None = None) -> None:
     # Lightning would have us save the state before the step; ours is the state after an iteration
     warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    # minibatches come from the module, whose streams are in the checkpoint
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     try:
         TrainCLI(
             AdversarialModule,

@@ -378,6 +378,20 @@ def test_gradients_are_the_textbook_derivatives():
     torch.testing.assert_close(jacrev(js_divergence, 1)(p, q), (2 * q / (p + q)).log() / 2)
 
 
+@pytest.mark.parametrize("ratio", [0.4, 1e-3, 1e-9, 1e-15, 1e-17, 1e-100])
+def test_gradient_of_js_is_exact_at_every_ratio(ratio):
+    p, q = f64([0.5, 0.5]), f64([0.5 * ratio, 1 - 0.5 * ratio])
+    for i in (0, 1):
+        with mpmath.workdps(150):
+            expected = [
+                float(mpmath.log(2 * mpmath.mpf(x) / (mpmath.mpf(x) + mpmath.mpf(y))) / 2)
+                for x, y in zip(*((p.tolist(), q.tolist())[:: 1 - 2 * i]), strict=True)
+            ]
+        torch.testing.assert_close(
+            jacrev(js_divergence, i)(p, q), f64(expected), rtol=1e-14, atol=0
+        )
+
+
 @forward_mode
 def test_curvature_at_p_equal_q_is_the_fisher_information():
     p = f64([0.5, 0.3, 0.2])

@@ -36,7 +36,7 @@ def penalised(seeds: int, steps: int, weight: float, cooldown: float, two_sided:
     """Dual values under a gradient penalty at theta = .3 and 1, shape ``(2, seeds)``."""
     members = Members(torch.tensor([0.3, 1.0]), seeds)
     penalty = GradientPenalty if two_sided else LipschitzPenalty
-    critic = Critic(steps=steps, constraint=penalty(weight), cooldown=cooldown)
+    critic = Critic(steps=steps, constraint=penalty(weight), cooldown=cooldown, hidden=(32, 32))
     fit = critic.fit(HOME, members.moved, members.flat_seeds)
     return members.table(fit.held_out(HOME, members.moved).value)
 
@@ -66,7 +66,7 @@ def run(lab: Lab) -> Findings:
     """Claims ``seg-w-gp`` and ``seg-w-clip``."""
     away = Members(THETAS[THETAS > 0], lab.seeds)
     to_segments = (HOME, away.moved)
-    penalties = {w: lab.submit(16, penalised, 20, 1000, w, 0.5, False) for w in WEIGHTS}
+    penalties = {w: lab.submit(12, penalised, 20, 1000, w, 0.5, False) for w in WEIGHTS}
     two_sided = lab.submit(2, penalised, 20, 100, 10.0, 0.0, True)
     clips = {
         0.1: lab.submit(6, clipped, away.flat_seeds, 1000, 0.1, 1e-3, *to_segments),

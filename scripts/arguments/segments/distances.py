@@ -63,7 +63,9 @@ def transport(repeats: int, n: int) -> dict[str, Tensor]:
     real = HOME.draw(streams, n)
     theta = members.moved.theta.requires_grad_(True)
     height = streams.rand(n)
-    estimate = EarthMover()(real, torch.stack([theta[:, None].expand_as(height), height], -1))
+    estimate = EarthMover(floor=False)(
+        real, torch.stack([theta[:, None].expand_as(height), height], -1)
+    )
     (gradient,) = torch.autograd.grad(estimate.value.sum(), theta)
     return {
         "thetas": thetas.double(),
@@ -77,7 +79,7 @@ def nearest_neighbours(repeats: int, theta: float, sizes: Sequence[int]) -> dict
     away = ParallelSegments(theta)
     found: dict[str, list[Tensor]] = {"kl": [], "ignoring supports": [], "warnings": []}
     for n in sizes:
-        streams = Streams(range(repeats), f"neighbours {n}")
+        streams = Streams(range(repeats), f"neighbours {n}", dtype=torch.float64)  # no ties
         real, fake = HOME.draw(streams, n), away.draw(streams, n)
         looked = NearestNeighbours(k=1)(real, fake)
         found["kl"].append(looked.value)
@@ -91,10 +93,10 @@ def run(lab: Lab) -> Findings:
     """Claims ``seg-exact``, ``seg-js``, ``seg-w`` and ``seg-kl-samples``."""
     seeds = lab.seeds
     waiting = {
-        "js": lab.submit(14, discriminators, seeds, 1000, True),
-        "raw": lab.submit(14, discriminators, seeds, 1000, False),
-        "w1": lab.submit(20, critics, seeds, 1000),
-        "transport": lab.submit(12, transport, 4 * seeds, 1000),
+        "js": lab.submit(20, discriminators, seeds, 1000, True),
+        "raw": lab.submit(20, discriminators, seeds, 1000, False),
+        "w1": lab.submit(25, critics, seeds, 1000),
+        "transport": lab.submit(12, transport, 2 * seeds, 1000),
         "apart": lab.submit(2, nearest_neighbours, 4 * seeds, 0.5, SIZES),
         "home": lab.submit(2, nearest_neighbours, 4 * seeds, 0.0, SIZES),
     }
