@@ -10,8 +10,8 @@ from divergences.lipschitz import (
     Unconstrained,
     WeightClipping,
 )
-from divergences.networks import MLP
 from divergences.neighbours import NearestNeighbours, RossJS
+from divergences.networks import MLP
 from divergences.neural import Critic, Discriminator
 from divergences.streams import Streams
 from divergences.transport import EarthMover

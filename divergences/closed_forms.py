@@ -3,6 +3,7 @@ r"""The formulas behind :mod:`divergences.exact`, one per kind of distribution a
 Each takes two distributions that :mod:`divergences.exact` has checked, with batch shapes that
 broadcast, and raises ``NotImplementedError(why)`` where its formula does not reach. Differentiable
 in the parameters; where a distance has a kink (at P = Q), the gradient is one of its subgradients.
+A formula that needs equal covariances is differentiated along equal covariances only.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def tv_uniforms(p: Uniform, q: Uniform) -> Tensor:
 def _cells(p: Uniform, q: Uniform) -> tuple[Tensor, Tensor]:
     """Masses on: inside p only, inside q only, inside both.
 
-    Both densities are constant on each, so no f-divergence can tell the cells from the lines.
+    Both densities are constant on each, so every f-divergence is that between the masses.
     """
     both = torch.relu(torch.minimum(p.high, q.high) - torch.maximum(p.low, q.low))
     none = torch.zeros_like(both)
@@ -283,12 +284,12 @@ def wasserstein_gaussians(p: Distribution, q: Distribution, order: float) -> Ten
     if m.shape[-1] == 1:
         return _wasserstein_line(m[..., 0], a[..., 0, 0], n[..., 0], b[..., 0, 0], order)
     shift = m - n
-    if _same_covariance(a, b):  # a translation: its length, at every order
-        return torch.linalg.vector_norm(shift, dim=-1)
     if order != 2:
-        raise NotImplementedError(
-            f"Gaussians of different covariances have one at order 2, not at {order}"
-        )
+        if not _same_covariance(a, b):
+            raise NotImplementedError(
+                f"Gaussians of different covariances have one at order 2, not at {order}"
+            )
+        return torch.linalg.vector_norm(shift, dim=-1)  # a translation
     with torch.no_grad():
         left, _, right = torch.linalg.svd(b.mT @ a)
     stretch = (a - b @ (left @ right)).flatten(-2)

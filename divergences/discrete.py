@@ -278,7 +278,7 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
 def _js_nats(p: Tensor, q: Tensor) -> Tensor:
     """JS of checked vectors, from the larger and the smaller of each pair of probabilities.
 
-    With v = (high - low) / (high + low) and mid their mean, a pair contributes half of
+    With v = (high - low) / (high + low), a pair contributes half of
     high log(1 + v) + low log(1 - v) = (high - low) log(1 + v) + low log(1 - v^2),
     whose parts are of second order in v each, so that nothing cancels when v is small.
     """

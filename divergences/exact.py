@@ -353,3 +353,12 @@ for _P, _Q in product((MultivariateNormal, Independent), repeat=2):
     wasserstein.register(_P, _Q)(closed_forms.wasserstein_gaussians)
     if _P is not _Q:
         kl_divergence.register(_P, _Q)(closed_forms.kl_gaussians)
+
+
+@kl_divergence.register(Independent, Independent)
+def _(p: Independent, q: Independent) -> Tensor:  # the sum over coordinates, each known to us
+    n = p.reinterpreted_batch_ndims
+    if n != q.reinterpreted_batch_ndims:
+        raise NotImplementedError("they reinterpret different numbers of batch dimensions")
+    value = kl_divergence(p.base_dist, q.base_dist)
+    return value.sum(tuple(range(-n, 0))) if n else value

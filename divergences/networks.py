@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import final
 
@@ -10,6 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from divergences.streams import Streams
+
+
+def member_norms(tensors: Iterable[Tensor]) -> Tensor:
+    """Euclidean norm of each member's share of the tensors, shape ``(K,)``.
+
+    Example:
+        >>> member_norms([torch.tensor([3.0, 0.0]), torch.tensor([[4.0], [1.0]])])
+        tensor([5., 1.])
+    """
+    return torch.cat([t.reshape(len(t), -1) for t in tensors], dim=1).norm(dim=1)
 
 
 @final

@@ -23,10 +23,14 @@ from divergences import exact
 from divergences.interface import Estimate, Estimator
 from divergences.lipschitz import input_gradient, lipschitz_audit
 from divergences.neighbours import NearestNeighbours, RossJS
+from divergences.networks import member_norms
 from divergences.streams import Streams
 from divergences.transport import EarthMover
 from gans.figures import draw_state
 from gans.modules import AdversarialModule
+
+SHOWN = {"W1": "divergence/w1_EarthMover", "JS": "divergence/js_RossJS"}
+"""The two numbers in the progress bar and in the HParams table."""
 
 
 def log_members(logger: Any, values: Mapping[str, Tensor], step: int) -> None:
@@ -71,12 +75,7 @@ class Periodic(pl.Callback):
             self._observe(trainer, pl_module)
 
     def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
     ) -> None:
         if trainer.global_step % self.every == 0:
             self._observe(trainer, pl_module)
@@ -163,9 +162,17 @@ class Divergences(Periodic):
         values["log2"] = torch.full_like(self._floor, math.log(2))
         self.latest = {f"divergence/{name}": value for name, value in values.items()}
         log_members(trainer.logger, self.latest, trainer.global_step)
-        for shown, name in (("W1", "w1_EarthMover"), ("JS", "js_RossJS")):
-            if name in values:
-                module.log(shown, float(values[name].mean()), prog_bar=True, logger=False)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, *rest)
+        if self._seen == trainer.global_step:
+            for shown, name in SHOWN.items():
+                if name in self.latest:
+                    pl_module.log(
+                        shown, float(self.latest[name].mean()), prog_bar=True, logger=False
+                    )
 
     def _estimate(self, estimator: Estimator, real: Tensor, fake: Tensor) -> Estimate:
         """An estimate, or NaN with a warning where the points do not allow one."""
@@ -180,14 +187,10 @@ class Divergences(Periodic):
         return Estimate(nothing, nothing)
 
 
-def member_norms(parameters: Iterable[Parameter]) -> Tensor | None:
+def gradient_norms(parameters: Iterable[Parameter]) -> Tensor | None:
     """Norm of each member's gradient over all its parameters, or ``None`` before the first."""
-    gradients = [
-        p.grad.flatten(1) if p.ndim > 1 else p.grad[:, None]
-        for p in parameters
-        if p.grad is not None
-    ]
-    return torch.cat(gradients, dim=1).norm(dim=1) if gradients else None
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    return member_norms(gradients) if gradients else None
 
 
 @final
@@ -210,8 +213,8 @@ class Gradients(Periodic):
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         _, fake, _ = held_out(module, self.n, "gradients")
         norms = {
-            "generator": member_norms(module.generator.parameters()),
-            "critic": member_norms(module.critic.parameters()),
+            "generator": gradient_norms(module.generator.parameters()),
+            "critic": gradient_norms(module.critic.parameters()),
             "input": input_gradient(module.critic, fake).norm(dim=-1).mean(-1),
         }
         values = {
@@ -339,13 +342,12 @@ class Dashboard(pl.Callback):
             return
         layout = dashboard(len(pl_module.seeds), pl_module.objective.quantity)
         trainer.logger.experiment.add_custom_scalars(layout)  # pyright: ignore
-        unknown = {"final/W1": math.nan, "final/JS": math.nan}
+        unknown = dict.fromkeys((f"final/{tag}" for tag in SHOWN), math.nan)
         trainer.logger.log_hyperparams(self.settings, unknown)  # pyright: ignore
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.logger is None or self.divergences is None:
             return
         last = self.divergences.latest
-        shown = {"final/W1": "divergence/w1_EarthMover", "final/JS": "divergence/js_RossJS"}
-        final = {tag: last[name] for tag, name in shown.items() if name in last}
+        final = {f"final/{tag}": last[name] for tag, name in SHOWN.items() if name in last}
         log_members(trainer.logger, final, trainer.global_step)

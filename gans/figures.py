@@ -61,7 +61,7 @@ def _draw_plane(axes: Axes, critic: nn.Module, real: Tensor, fake: Tensor, membe
 
     surface, _ = _at(critic, lattice(fine), len(real), member)
     image = axes.imshow(
-        surface.view(fine, fine).T.cpu(),
+        surface.view(fine, fine).T.cpu().numpy(),
         origin="lower",
         extent=(float(low[0]), float(high[0]), float(low[1]), float(high[1])),
         aspect="auto",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 from divergences.lipschitz import Constraint, Unconstrained, WeightClipping
-from divergences.networks import MLP
+from divergences.networks import MLP, member_norms
 from divergences.streams import Streams
 from gans.networks import Generator, NoiseGenerator
 from gans.objectives import NonSaturating, Objective, Wasserstein
@@ -34,7 +34,7 @@ class LastStep(NamedTuple):
 
 
 class NonFiniteLoss(RuntimeError):
-    """A loss became NaN or infinite; says where, whose, and what can be continued from."""
+    """A loss or weight became NaN or infinite; says where, whose, and what can be resumed."""
 
 
 class AdversarialModule(pl.LightningModule):
@@ -137,17 +137,22 @@ class AdversarialModule(pl.LightningModule):
         self.check_finite(self.last)
 
     def check_finite(self, last: LastStep) -> None:
-        """Stop the run at the first loss that is not a number, before it is checkpointed."""
-        for name, loss in last._asdict().items():
-            if torch.isfinite(loss).all():
-                continue
-            member = int((~torch.isfinite(loss)).nonzero()[0])
-            saved = getattr(self.trainer.checkpoint_callback, "_last_checkpoint_saved", "")
-            raise NonFiniteLoss(
-                f"iteration {self.global_step}: {name} of member {member} (seed "
-                f"{self.seeds[member]}) is {loss[member].item()}; last good checkpoint: "
-                f"{saved or 'none yet'}; lower the learning rates or strengthen the constraint"
-            )
+        """Stop the run at the first loss or weight that is no number, before it is saved."""
+        watched = {
+            **last._asdict(),
+            "critic weights": member_norms(self.critic.parameters()),
+            "generator weights": member_norms(self.generator.parameters()),
+        }
+        if torch.isfinite(torch.stack(list(watched.values()))).all():
+            return
+        name, values = next(w for w in watched.items() if not torch.isfinite(w[1]).all())
+        member = int((~torch.isfinite(values)).nonzero()[0])
+        saved = getattr(self.trainer.checkpoint_callback, "_last_checkpoint_saved", "")
+        raise NonFiniteLoss(
+            f"iteration {self.global_step}: {name} of member {member} (seed "
+            f"{self.seeds[member]}) is {values[member].item()}; last good checkpoint: "
+            f"{saved or 'none yet'}; lower the learning rates or strengthen the constraint"
+        )
 
     def critic_step(self, optimizer: Optimizer) -> Tensor:
         """One step of every critic on fresh points; returns the losses, penalty included."""

@@ -73,6 +73,7 @@ def train(module: AdversarialModule, folder: str, *callbacks: pl.Callback) -> No
         ],
         enable_checkpointing=False,
         enable_progress_bar=False,
+        log_every_n_steps=1,
         enable_model_summary=False,
     )
     trainer.fit(module)

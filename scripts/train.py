@@ -137,7 +137,9 @@ def main(args: list[str] | None = None) -> None:
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     # Lightning would have us save the state before the step; ours is the state after an iteration
     warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
+    # raised inside Lightning, by its own use of torch and of the parser
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="jsonargparse")
     # minibatches come from the module, whose streams are in the checkpoint
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
@@ -151,6 +153,7 @@ def main(args: list[str] | None = None) -> None:
             trainer_defaults={
                 "max_epochs": 1,
                 "enable_model_summary": False,
+                "log_every_n_steps": 1,
                 "enable_progress_bar": sys.stdout.isatty(),
             },
             parser_kwargs={"exit_on_error": False, "fit": {"epilog": EPILOG}},

@@ -256,6 +256,15 @@ def test_tv_of_gaussians_with_equal_covariances_equals_a_sum_over_the_plane():
     assert total_variation(p, q).item() == pytest.approx(expected.item(), abs=1e-4)
 
 
+def test_kl_of_independent_coordinates_adds():
+    p, q = normal([[0, 1], [2, 3]], [[1, 2], [3, 4]]), normal([1, 0], [2, 0.5])
+    table = kl_divergence(p, q)
+    assert table.shape == (2, 2)
+    for n, expected in [(0, table), (1, table.sum(-1)), (2, table.sum())]:
+        value = kl_divergence(Independent(p, n), Independent(q.expand((2, 2)), n))
+        torch.testing.assert_close(value, expected)
+
+
 def test_gaussians_in_one_dimension_are_normals():
     p, q = normal(0.3, 0.5), normal(-1, 2)
     flat = [diagonal([d.loc.item()], [d.scale.item()]) for d in (p, q)]
@@ -336,9 +345,10 @@ def test_kl_takes_small_given_probabilities_at_their_word(tiny):
     expected = 0.5 * math.log(0.5 / tiny) + 0.5 * math.log(0.5 / (1 - tiny))
     p, q = Categorical(f64([0.5, 0.5])), Categorical(f64([tiny, 1 - tiny]))
     assert kl_divergence(p, q).item() == pytest.approx(expected, rel=1e-14)
-    assert kl_divergence(Bernoulli(f64(0.5)), Bernoulli(f64(tiny))).item() == pytest.approx(
-        expected, rel=1e-14
-    )
+    p, q = Bernoulli(f64([0.5, 0.5])), Bernoulli(f64([tiny, 0.5]))
+    assert kl_divergence(p, q).tolist() == pytest.approx([expected, 0], rel=1e-14)
+    p, q = Independent(p, 1), Independent(q, 1)
+    assert kl_divergence(p, q).item() == pytest.approx(expected, rel=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
@@ -570,6 +580,15 @@ def test_gradient_of_w1_points_home():
     theta = f64([-3.0, -0.1, 0.1, 3.0]).requires_grad_()
     wasserstein(Normal(theta, f64(1.0)), normal(0, 1)).sum().backward()
     assert theta.grad.tolist() == [-1, -1, 1, 1]
+
+
+def test_gradient_of_w2_exists_where_only_the_covariance_moves():
+    root = torch.eye(3, dtype=torch.float64).requires_grad_()
+    p = MultivariateNormal(f64([3.0, 0.0, 4.0]), scale_tril=root)
+    value = wasserstein(p, diagonal([0.0] * 3, [1.0] * 3), order=2)
+    value.backward()
+    assert value == 5
+    torch.testing.assert_close(root.grad, torch.zeros(3, 3, dtype=torch.float64))
 
 
 def test_gradient_of_w2_survives_equal_eigenvalues():

@@ -237,6 +237,10 @@ def test_other_gaps_say_why():
     squares = Independent(uniform([0, 0], [1, 1]), 1)
     with pytest.raises(NotImplementedError, match=r"Independent\(Uniform\).* vectors of Normals"):
         wasserstein(squares, squares)
+    matrix = Independent(normal([0, 0], [1, 1]), 1)
+    stacked = Independent(diagonal([0, 0], [1, 1]), 0)
+    with pytest.raises(NotImplementedError, match="reinterpret different numbers"):
+        kl_divergence(matrix, stacked)
     with pytest.raises(NotImplementedError, match=r"kl_divergence of Beta and Laplace .*num"):
         kl_divergence(Beta(f64(2.0), f64(1.0)), Laplace(f64(0.0), f64(1.0)))
 

@@ -63,7 +63,8 @@ def test_interpolation_uses_one_coefficient_per_pair_and_stays_between():
     x = interpolates(real, fake, Streams([0, 1]))
     assert torch.equal(x[..., 0], x[..., 1])
     assert len(x[0, :, 0].unique()) > 490
-    assert (x >= 0).all() and (x <= 1).all()
+    assert (x >= 0).all()
+    assert (x <= 1).all()
 
 
 @pytest.mark.parametrize("penalty", [GradientPenalty(), LipschitzPenalty()])

@@ -184,11 +184,10 @@ def test_a_loss_that_explodes_stops_the_run_and_names_the_last_good_state(player
         iterations=50,
     )
     t = trainer(tmp_path, every=1)
-    with pytest.raises(
-        NonFiniteLoss, match=r"iteration \d+: \w+_loss of member \d \(seed \d\)"
-    ) as e:
+    where = r"iteration \d+: (critic|generator)[_ ](loss|weights) of member \d \(seed \d\)"
+    with pytest.raises(NonFiniteLoss, match=where) as caught:
         t.fit(module)
-    named = str(e.value).split("checkpoint: ")[1].split(";")[0]
+    named = str(caught.value).split("checkpoint: ")[1].split(";")[0]
     if named != "none yet":
         state = torch.load(named, weights_only=True)["state_dict"]
         assert all(torch.isfinite(v).all() for v in state.values())

@@ -52,6 +52,7 @@ def trainer(folder, *callbacks, logger=False, every=None, **settings):
         callbacks=[*callbacks, *([saver] if every else [])],
         enable_checkpointing=every is not None,
         enable_progress_bar=False,
+        log_every_n_steps=1,
         enable_model_summary=False,
         **settings,
     )

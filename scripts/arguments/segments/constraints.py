@@ -212,7 +212,11 @@ def constraint_figure(
             label=f"clip {c:g}: divided by its steepest slope",
         )
     clipping.set(
-        xlabel="W1 = |theta|", xscale="log", yscale="log", title="Weight clipping: K W, K unknown"
+        xlabel="W1 = |theta|",
+        xscale="log",
+        yscale="log",
+        ylim=(1e-7, 3),
+        title="Weight clipping: K W, K unknown",
     )
     clipping.legend(fontsize=8)
     return figure

@@ -125,6 +125,7 @@ def exact_claim() -> Claim:
     pairs = torch.stack([together if theta == 0 else apart for theta in THETAS])
     of_atoms = {
         "KL(P_0 to P_theta)": (exact.kl_divergence(p, q), discrete.kl_divergence),
+        "KL(P_theta to P_0)": (exact.kl_divergence(q, p), discrete.kl_divergence),
         "JS": (exact.js_divergence(p, q), discrete.js_divergence),
         "total variation": (exact.total_variation(p, q), discrete.total_variation),
     }
@@ -307,36 +308,37 @@ def by_sample(emd: dict[str, Tensor]) -> list[dict[str, Any]]:
 
 
 def overview(found: dict[str, dict[str, Tensor]]) -> Figure:
-    """The WGAN paper's Figure 1, measured: JS and W1 over theta with their gradients below."""
-    figure = Figure(figsize=(9.6, 6.2), layout="constrained")
-    panels = figure.subplots(2, 2, sharex=True)
-    (js, w1), (js_gradient, w1_gradient) = panels
-    line = torch.linspace(-1, 1, 201, dtype=torch.float64)
-    x = THETAS.tolist()
+    """The WGAN paper's Figure 1, measured: JS and W1 over theta with their gradients below.
 
-    js.axhline(LOG2, color=EXACT, lw=1.2, label="exact: log 2, and 0 at theta = 0")
-    js.plot([0], [0], "o", color=EXACT, ms=6, mfc="white", zorder=5)
-    with_band(js, x, found["js"]["js"], JS_COLOUR, "discriminator, inputs whitened")
-    with_band(js, x, found["raw"]["js"], TRAP, "discriminator, raw inputs: not yet trained")
-    js.set(ylabel="JS (nats)", ylim=(-0.05, 0.8), title="Jensen-Shannon: flat, then a jump")
-    js.legend(loc="lower left", fontsize=8)
+    The left column has a symmetric log axis, because JS is the same at *every* scale of theta.
+    """
+    figure = Figure(figsize=(10, 6.6), layout="constrained")
+    (js, w1), (js_gradient, w1_gradient) = figure.subplots(2, 2, sharex="col")
+    line, x = torch.linspace(-1, 1, 201, dtype=torch.float64), THETAS.tolist()
 
-    w1.plot(line, line.abs(), color=EXACT, lw=1.2, label="exact: |theta|")
+    js.axhline(LOG2, color=EXACT, lw=1, label="exact: log 2, and 0 at theta = 0")
+    js.plot([0], [0], "o", color=EXACT, ms=8, mfc="none")
+    with_band(js, x, found["raw"]["js"], TRAP, "discriminator, raw inputs (the trap)")
+    with_band(js, x, found["js"]["js"], JS_COLOUR, "discriminator, whitened inputs")
+    js.set(ylabel="JS (nats)", ylim=(-0.05, 0.95), title="Jensen-Shannon: flat, then a jump")
+    js.set_xscale("symlog", linthresh=1e-3)
+    js.legend(loc="upper center", fontsize=8, ncols=2)
+
+    w1.plot(line, line.abs(), color=EXACT, lw=1, label="exact: |theta|")
     with_band(w1, x, found["w1"]["w1"], W1_COLOUR, "spectrally normalised critic")
     w1.set(ylabel="W1", title="Wasserstein: a slope everywhere")
-    w1.legend(loc="lower left", fontsize=8)
+    w1.legend(loc="upper center", fontsize=8)
 
-    js_gradient.axhline(0, color=EXACT, lw=1.2, label="exact: 0")
-    with_band(js_gradient, x, found["js"]["gradient"], JS_COLOUR, "saturating loss through D")
-    js_gradient.set(
-        xlabel="theta", ylabel="d loss / d theta", ylim=(-1.25, 1.25), title="Its gradient"
-    )
-    js_gradient.legend(loc="lower right", fontsize=8)
+    js_gradient.axhline(0, color=EXACT, lw=1, label="exact: 0")
+    with_band(js_gradient, x, found["js"]["gradient"], JS_COLOUR, "saturating loss, 1000 D steps")
+    js_gradient.set(xlabel="theta (symmetric log axis)", ylabel="d loss / d theta", ylim=(-3, 3))
+    js_gradient.set_title("What it tells the generator: nothing", fontsize=11)
+    js_gradient.legend(loc="upper left", fontsize=8)
 
-    for side in (line < 0, line > 0):
-        label = "exact: sign(theta)" if bool(side[0]) else None
-        w1_gradient.plot(line[side], line[side].sign(), color=EXACT, lw=1.2, label=label)
+    for side, label in ((line < 0, "exact: sign(theta)"), (line > 0, None)):
+        w1_gradient.plot(line[side], line[side].sign(), color=EXACT, lw=1, label=label)
     with_band(w1_gradient, x, found["w1"]["slope"], W1_COLOUR, "through the critic")
-    w1_gradient.set(xlabel="theta", ylim=(-1.25, 1.25), title="Its gradient")
-    w1_gradient.legend(loc="lower right", fontsize=8)
+    w1_gradient.set(xlabel="theta", ylim=(-1.3, 1.3))
+    w1_gradient.set_title("What it tells the generator: the way home", fontsize=11)
+    w1_gradient.legend(loc="upper left", fontsize=8)
     return figure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
@@ -121,7 +123,9 @@ def dying_gradient(seen: dict[str, Tensor], slope: Tensor) -> Figure:
     """The generator's gradient at theta = 1 while its opponent trains."""
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
     sizes, bound = figure.subplots(1, 2)
-    step = range(1, slope.shape[-1] + 1)
+    kept = torch.logspace(0, math.log10(slope.shape[-1]), 150).long().unique() - 1
+    step, slope = (kept + 1).tolist(), slope[:, kept]
+    seen = {name: values[:, kept] for name, values in seen.items()}
     curves = {
         "-log D loss through D": (seen["non-saturating"].abs(), TRAP),
         "critic: sign(theta)": (slope.abs(), W1_COLOUR),
