@@ -73,7 +73,7 @@ class HistogramEstimator(Estimator):
         value, stderr, low, high, notes = self.read(*_label(*fine))
         coarse = self.read(*_label(*(cells // 2 for cells in fine)))[0]
         lost = max(value - coarse, 0.0)
-        if lost > 2 * stderr:
+        if lost > 2 * stderr + (value - low):
             notes += (
                 f"the grid is too coarse: half its resolution reads {lost:.3g} less, so a finer "
                 "one may read as much more; give more bins or more points",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import final
@@ -42,6 +43,84 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.baddbmm(self.bias, x, self.weight)
+
+
+@final
+class MaxMin(nn.Module):
+    r"""Sorts pairs of units: the maximum of each pair, then the minimum (GroupSort of size 2).
+
+    A permutation of its inputs, so it is 1-Lipschitz and passes the whole gradient on. ReLU loses
+    what it cuts off: a ReLU network of unit-norm layers cannot even represent ``abs``.
+
+    References:
+        | Sorting out Lipschitz function approximation (Anil et al., 2019), Section 4
+        | https://arxiv.org/abs/1811.05381
+
+    Example:
+        >>> MaxMin()(torch.tensor([1.0, 2.0, 5.0, -3.0]))  # pairs (1, 5) and (2, -3)
+        tensor([ 5.,  2.,  1., -3.])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] % 2:
+            raise ValueError(
+                f"MaxMin sorts pairs, and {x.shape[-1]} units have no pairs; make the width even"
+            )
+        first, second = x.chunk(2, dim=-1)
+        return torch.cat([torch.maximum(first, second), torch.minimum(first, second)], dim=-1)
+
+
+@final
+class FourierFeatures(nn.Module):
+    r"""Points with random waves beside them: :math:`(x, \cos(xB), \sin(xB))`, B frozen.
+
+    :math:`B_{ij} \sim N(0, s^2)` for each scale s: functions that vary over a length of about
+    :math:`1/s` become easy to learn, which a perceptron on the bare points takes thousands of
+    steps to find, or never does. On whitened points scales of 1, 2 and 4 suit a ring of eight
+    modes. Every scale makes it easier to learn the points by heart, too.
+
+    References:
+        | Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional Domains
+          (Tancik et al., 2020), Equation 5
+        | https://arxiv.org/abs/2006.10739
+
+    Arguments:
+        streams: The members' random streams, one draw of B for each.
+        in_features: Dimension of the points.
+        scales: Standard deviations of the frequencies, each greater than 0.
+        frequencies: How many per scale.
+
+    Attributes:
+        out_features: Dimension of what comes out,
+            ``in_features + 2 * len(scales) * frequencies``.
+
+    Example:
+        >>> features = FourierFeatures(Streams([0]), 2, scales=(1.0, 4.0), frequencies=3)
+        >>> features(torch.zeros(1, 1, 2))
+        tensor([[[0., 0., 1., 1., 1., 1., 1., 1., 0., 0., 0., 0., 0., 0.]]])
+    """
+
+    waves: Tensor
+
+    def __init__(
+        self,
+        streams: Streams,
+        in_features: int,
+        scales: Sequence[float] = (1.0, 2.0, 4.0),
+        frequencies: int = 32,
+    ):
+        super().__init__()
+        if not scales or not all(math.isfinite(s) and s > 0 for s in scales):
+            raise ValueError(f"scales {tuple(scales)} must be finite and above 0, e.g. (1, 2, 4)")
+        if frequencies < 1:
+            raise ValueError(f"frequencies = {frequencies} must be at least 1")
+        normal = streams.randn(in_features, len(scales), frequencies)
+        self.register_buffer("waves", (normal * normal.new_tensor(scales)[:, None]).flatten(2))
+        self.out_features = in_features + 2 * len(scales) * frequencies
+
+    def forward(self, x: Tensor) -> Tensor:
+        phase = x @ self.waves
+        return torch.cat([x, phase.cos(), phase.sin()], dim=-1)
 
 
 @final

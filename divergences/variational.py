@@ -4,6 +4,10 @@ Each function takes the scores of points from P and of points from Q, of shape `
 ``(..., m)``, and returns an :class:`~divergences.interface.Estimate` of shape ``(...)``. The
 bounds hold for any critic that has *not* seen these points; on its training points a critic that
 overfits reads anything up to the maximum.
+
+Bounds on a divergence that can be infinite hang on exponentials of scores, whose mean a sample may
+not show: their stderr is ``nan`` where the mean rests on a few points, and a warning says where one
+law has mass that the other's sample does not reach.
 """
 
 from __future__ import annotations
@@ -16,8 +20,63 @@ from torch.nn.functional import logsigmoid
 
 from divergences.interface import Estimate
 
+FEWEST_BEHIND_A_MEAN = 5.0  # fewer effective points than this leave no usable standard error
+OUT_OF_REACH = 0.2  # share of one sample beyond all scores of the other that means "diverging"
 
-def _sum_of_means(*terms: Tensor) -> tuple[Tensor, Tensor]:
+
+def effective_size(log_weights: Tensor) -> Tensor:
+    r"""How many equal weights spread as much as these: :math:`(\sum w)^2 / \sum w^2`.
+
+    Arguments:
+        log_weights: :math:`\log w`, shape ``(..., n)``.
+
+    Returns:
+        Between 1 and ``n``, shape ``(...)``.
+
+    Example:
+        >>> effective_size(torch.tensor([[0.0, 0.0, 0.0], [50.0, 0.0, 0.0]]))
+        tensor([3., 1.])
+    """
+    return (2 * log_weights.logsumexp(-1) - (2 * log_weights).logsumexp(-1)).exp()
+
+
+def rests_on_few(value: Tensor, stderr: Tensor, *log_weights: Tensor) -> tuple[Tensor, list[str]]:
+    """The stderr, ``nan`` where a mean of these weights hangs on a handful of points, and why."""
+    warnings = []
+    for weights in log_weights:
+        size = effective_size(weights)
+        few = ~(size >= FEWEST_BEHIND_A_MEAN) & torch.isfinite(value)
+        stderr = torch.where(few, math.nan, stderr)
+        if few.any():
+            warnings.append(
+                f"a mean of exponentials rests on {float(size[few].min()):.1f} of "
+                f"{weights.shape[-1]} points: the value has no usable error"
+            )
+    return stderr, warnings
+
+
+def out_of_reach(high: Tensor, low: Tensor, quantity: str) -> list[str]:
+    """A warning where many of the ``high`` scores lie beyond every one of the ``low`` scores.
+
+    Arguments:
+        high: Scores of the law whose points the scores should be large at, shape ``(..., n)``.
+        low: Scores of the other, shape ``(..., m)``.
+        quantity: What is infinite if the first law has mass where the second has none.
+
+    Example:
+        >>> out_of_reach(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 3.0]), "KL")
+        []
+    """
+    beyond = float((high > low.amax(-1, keepdim=True)).double().mean(-1).max())
+    if beyond <= OUT_OF_REACH:
+        return []
+    return [
+        f"{beyond:.0%} of one sample's scores lie beyond all of the other's: the {quantity} may be "
+        "any larger than this, or infinite"
+    ]
+
+
+def sum_of_means(*terms: Tensor) -> tuple[Tensor, Tensor]:
     """Value and standard error of a sum of independent sample means over the last dimension."""
     value = torch.stack([t.mean(-1) for t in terms]).sum(0)
     variance = torch.stack([t.var(-1) / t.shape[-1] for t in terms]).sum(0)
@@ -47,7 +106,7 @@ def jensen_shannon(p_logits: Tensor, q_logits: Tensor) -> Estimate:
         tensor(0.6930, dtype=torch.float64)
     """
     on_p, on_q = logsigmoid(p_logits.double()), logsigmoid(-q_logits.double())
-    value, stderr = _sum_of_means(on_p / 2, on_q / 2)
+    value, stderr = sum_of_means(on_p / 2, on_q / 2)
     return Estimate(
         math.log(2) + value, stderr, bound="lower", n=(p_logits.shape[-1], q_logits.shape[-1])
     )
@@ -74,5 +133,70 @@ def kantorovich_rubinstein(p_scores: Tensor, q_scores: Tensor) -> Estimate:
         >>> kantorovich_rubinstein(x + 3, x).value
         tensor(3., dtype=torch.float64)
     """
-    value, stderr = _sum_of_means(p_scores.double(), -q_scores.double())
+    value, stderr = sum_of_means(p_scores.double(), -q_scores.double())
     return Estimate(value, stderr, bound="lower", n=(p_scores.shape[-1], q_scores.shape[-1]))
+
+
+def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
+    r"""KL(P||Q) as any function f sees it at best, in nats; f + constant gives the same.
+
+    .. math:: \mathrm{KL}(P \| Q) \ge E_P[f] - \log E_Q[e^f]
+
+    with equality iff :math:`f = \log p/q` up to a constant. The log-mean-exp is taken in float64,
+    and the standard error from the delta method. Being the logarithm of a sample mean, the second
+    term reads low by about :math:`\mathrm{Var}(e^f) / (2 m\, E[e^f]^2)`, and by anything where
+    rare points of Q carry the mean; so the *estimate* is no strict lower bound, unlike
+    :func:`nwj`.
+
+    References:
+        | Asymptotic evaluation of certain Markov process expectations for large time, IV
+          (Donsker & Varadhan, 1983), https://doi.org/10.1002/cpa.3160360204
+        | MINE: Mutual Information Neural Estimation (Belghazi et al., 2018), Theorem 1,
+          https://arxiv.org/abs/1801.04062
+
+    Arguments:
+        p_scores: f at points of P, shape ``(..., n)``.
+        q_scores: f at points of Q, shape ``(..., m)``.
+
+    Example:
+        >>> halves = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, -99.0, -99.0, -99.0, -99.0, -99.0])
+        >>> donsker_varadhan(torch.zeros(10), halves).value
+        tensor(0.6931, dtype=torch.float64)
+    """
+    on_p, on_q = p_scores.double(), q_scores.double()
+    n, m = on_p.shape[-1], on_q.shape[-1]
+    log_mean = on_q.logsumexp(-1) - math.log(m)
+    relative = (on_q - log_mean[..., None]).exp()
+    value = on_p.mean(-1) - log_mean
+    stderr = (on_p.var(-1) / n + relative.var(-1) / m).sqrt()
+    stderr, warnings = rests_on_few(value, stderr, on_q)
+    warnings += out_of_reach(on_p, on_q, "KL")
+    return Estimate(value, stderr, bound="none", n=(n, m), warnings=tuple(warnings))
+
+
+def nwj(p_scores: Tensor, q_scores: Tensor) -> Estimate:
+    r"""Lower bound on KL(P||Q) without a logarithm of a mean, in nats.
+
+    .. math:: \mathrm{KL}(P \| Q) \ge E_P[f] - E_Q[e^{f - 1}]
+
+    with equality iff :math:`f = 1 + \log p/q`. Never above the Donsker-Varadhan bound of the same
+    f, and unbiased for its own expectation.
+
+    References:
+        | Estimating divergence functionals and the likelihood ratio by convex risk minimization
+          (Nguyen, Wainwright & Jordan, 2010), Equation 9, https://arxiv.org/abs/0809.0853
+
+    Arguments:
+        p_scores: f at points of P, shape ``(..., n)``.
+        q_scores: f at points of Q, shape ``(..., m)``.
+
+    Example:
+        >>> nwj(torch.ones(4), torch.ones(4)).value
+        tensor(0., dtype=torch.float64)
+    """
+    on_p, on_q = p_scores.double(), q_scores.double()
+    value, stderr = sum_of_means(on_p, -(on_q - 1).exp())
+    stderr, warnings = rests_on_few(value, stderr, on_q)
+    warnings += out_of_reach(on_p, on_q, "KL")
+    n = (on_p.shape[-1], on_q.shape[-1])
+    return Estimate(value, stderr, bound="lower", n=n, warnings=tuple(warnings))

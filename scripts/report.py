@@ -23,6 +23,7 @@ h1 { line-height: 1.2; } h2 { margin-top: 3rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line);
   vertical-align: top; }
+td:first-child a { white-space: nowrap; }
 td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 figure { margin: 1.5rem 0; background: #fff; border-radius: 6px; padding: .5rem; }
 figure svg { width: 100%; height: auto; }
@@ -69,7 +70,7 @@ def check_rows(checks: list[dict[str, Any]], met: str, unmet: str) -> str:
         f'<td class="number">{html.escape(check["relation"])} {number(check["predicted"])}</td>'
         f'<td class="number">{number(check["measured"])}</td>'
         f'<td class="number">{number(check["stderr"])}</td>'
-        f'<td class="number">{number(check["tolerance"])}</td>'
+        f'<td class="number">{number(check["tolerance"] or None)}</td>'
         f"<td>{met if check['passed'] else unmet}</td></tr>"
         for check in checks
     )

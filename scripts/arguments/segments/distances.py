@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 
 from divergences import discrete, exact
 from divergences.lipschitz import SpectralNorm, input_gradient
@@ -32,16 +33,25 @@ from scripts.lab import Lab
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 SIZES = (300, 1000, 3000)
+LOOKS = (100, 300, 1000)
+"""Discriminator steps after which the generator's gradient is looked at."""
 
 
 def discriminators(seeds: int, steps: int, whiten: bool) -> dict[str, Tensor]:
-    """JS as trained discriminators read it over theta, and the saturating gradient they give."""
+    """JS as trained discriminators read it over theta, and the saturating gradients on the way."""
     members = Members(THETAS, seeds)
-    fit = Discriminator(steps=steps, whiten=whiten).fit(HOME, members.moved, members.flat_seeds)
     fake = on_quadrature(members.moved, len(members.flat_seeds))
-    gradient = generator_gradients(fit.network, fake)["saturating"]
-    js = fit.held_out(HOME, members.moved).value
-    return {"js": members.table(js), "gradient": members.table(gradient)}
+    found: dict[str, Tensor] = {}
+
+    def observe(step: int, network: nn.Module) -> None:
+        if step in LOOKS:
+            gradient = generator_gradients(network, fake)["saturating"]
+            found[f"gradient {step}"] = members.table(gradient)
+
+    discriminator = Discriminator(steps=steps, whiten=whiten)
+    fit = discriminator.fit(HOME, members.moved, members.flat_seeds, observe)
+    found["js"] = members.table(fit.held_out(HOME, members.moved).value)
+    return found
 
 
 def critics(seeds: int, steps: int) -> dict[str, Tensor]:
@@ -219,8 +229,8 @@ def w1_claim(critic: dict[str, Tensor], emd: dict[str, Tensor]) -> Claim:
         n_seeds=w1.shape[-1],
         figure="segments",
         note="The critic is spectrally normalised. Exact transport between independent samples of "
-        f"1000 points reads {floor.mean():.4f} at theta = 0 (theory: .4431 / sqrt(n) = .0140), "
-        "and its gradient is smoothed there: "
+        f"1000 points reads {floor.mean():.4f} ± {float(standard_error(floor)):.4f} at theta = 0 "
+        "(theory: .4431 / sqrt(n) = .0140), and its gradient is smoothed there: "
         + ", ".join(
             f"{g.mean():.2f} at {t:g}"
             for t, g in zip(emd["thetas"].tolist(), emd["gradient"], strict=True)
@@ -271,7 +281,7 @@ def sample_kl_claim(apart: dict[str, Tensor], home: dict[str, Tensor]) -> Claim:
 def over_theta(found: dict[str, dict[str, Tensor]]) -> list[dict[str, Any]]:
     """One row per theta: exact values, means over seeds and their standard errors."""
     js, raw, w1 = found["js"]["js"], found["raw"]["js"], found["w1"]["w1"]
-    gradient, slope = found["js"]["gradient"], found["w1"]["slope"]
+    gradient, slope = found["js"][f"gradient {LOOKS[-1]}"], found["w1"]["slope"]
     columns = {
         "theta": THETAS,
         "js_exact": exact.js_divergence(HOME, ParallelSegments(THETAS)),
@@ -314,31 +324,41 @@ def overview(found: dict[str, dict[str, Tensor]]) -> Figure:
     """
     figure = Figure(figsize=(10, 6.6), layout="constrained")
     (js, w1), (js_gradient, w1_gradient) = figure.subplots(2, 2, sharex="col")
-    line, x = torch.linspace(-1, 1, 201, dtype=torch.float64), THETAS.tolist()
+    line = torch.linspace(-1, 1, 201, dtype=torch.float64)
 
     js.axhline(LOG2, color=EXACT, lw=1, label="exact: log 2, and 0 at theta = 0")
     js.plot([0], [0], "o", color=EXACT, ms=8, mfc="none")
-    with_band(js, x, found["raw"]["js"], TRAP, "discriminator, raw inputs (the trap)")
-    with_band(js, x, found["js"]["js"], JS_COLOUR, "discriminator, whitened inputs")
-    js.set(ylabel="JS (nats)", ylim=(-0.05, 0.95), title="Jensen-Shannon: flat, then a jump")
+    by_side(js, found["raw"]["js"], TRAP, "discriminator, raw inputs: the trap")
+    by_side(js, found["js"]["js"], JS_COLOUR, "discriminator, whitened inputs")
+    js.set(ylabel="JS (nats)", ylim=(-0.05, 0.8), title="Jensen-Shannon: flat, then a jump")
     js.set_xscale("symlog", linthresh=1e-3)
-    js.legend(loc="upper center", fontsize=8, ncols=2)
+    js.legend(loc="center left", fontsize=8)
 
     w1.plot(line, line.abs(), color=EXACT, lw=1, label="exact: |theta|")
-    with_band(w1, x, found["w1"]["w1"], W1_COLOUR, "spectrally normalised critic")
+    with_band(w1, THETAS.tolist(), found["w1"]["w1"], W1_COLOUR, "spectrally normalised critic")
     w1.set(ylabel="W1", title="Wasserstein: a slope everywhere")
     w1.legend(loc="upper center", fontsize=8)
 
-    js_gradient.axhline(0, color=EXACT, lw=1, label="exact: 0")
-    with_band(js_gradient, x, found["js"]["gradient"], JS_COLOUR, "saturating loss, 1000 D steps")
-    js_gradient.set(xlabel="theta (symmetric log axis)", ylabel="d loss / d theta", ylim=(-3, 3))
-    js_gradient.set_title("What it tells the generator: nothing", fontsize=11)
+    js_gradient.axhline(1, color=W1_COLOUR, lw=1, label="through the critic: 1")
+    for step, alpha in zip(LOOKS, (0.35, 0.6, 1.0), strict=True):
+        size = found["js"][f"gradient {step}"].abs()
+        by_side(js_gradient, size, JS_COLOUR, f"saturating loss, {step} D steps", alpha=alpha)
+    js_gradient.set(xlabel="theta (symmetric log axis)", ylabel="|d loss / d theta|")
+    js_gradient.set(yscale="log", ylim=(1e-4, 2e3))
+    js_gradient.set_title("What it tells the generator: less, the better it knows", fontsize=11)
     js_gradient.legend(loc="upper left", fontsize=8)
 
+    by_side(w1_gradient, found["w1"]["slope"], W1_COLOUR, "through the critic")
     for side, label in ((line < 0, "exact: sign(theta)"), (line > 0, None)):
         w1_gradient.plot(line[side], line[side].sign(), color=EXACT, lw=1, label=label)
-    with_band(w1_gradient, x, found["w1"]["slope"], W1_COLOUR, "through the critic")
-    w1_gradient.set(xlabel="theta", ylim=(-1.3, 1.3))
+    w1_gradient.set(xlabel="theta", ylabel="d loss / d theta", ylim=(-1.3, 1.3))
     w1_gradient.set_title("What it tells the generator: the way home", fontsize=11)
     w1_gradient.legend(loc="upper left", fontsize=8)
     return figure
+
+
+def by_side(axes: Axes, values: Tensor, colour: str, label: str, alpha: float = 1.0) -> None:
+    """Curves left and right of theta = 0 and the point at 0, not joined: they jump there."""
+    for side in (THETAS < 0, THETAS == 0, THETAS > 0):
+        name = label if bool(side[0]) else "_"
+        with_band(axes, THETAS[side].tolist(), values[side], colour, name, alpha)
