@@ -100,6 +100,9 @@ def check_samples(x: Tensor, y: Tensor, at_least: int = 2) -> tuple[Tensor, Tens
     for name, sample in (("x", x), ("y", y)):
         if not isinstance(sample, Tensor):
             raise TypeError(f"{name} is a {type(sample).__name__}; pass a torch.Tensor")
+    if x.device != y.device:
+        raise ValueError(f"x is on {x.device} and y on {y.device}; move one of them")
+    for name, sample in (("x", x), ("y", y)):
         if not sample.is_floating_point():
             raise TypeError(f"{name} has dtype {sample.dtype}; convert it with {name}.float()")
         if sample.ndim not in (2, 3):
@@ -128,8 +131,6 @@ def check_samples(x: Tensor, y: Tensor, at_least: int = 2) -> tuple[Tensor, Tens
         raise ValueError(f"x has shape {tuple(x.shape)}: there is no member to estimate")
     if x.dtype != y.dtype:
         raise TypeError(f"x has dtype {x.dtype} and y {y.dtype}; convert one of them")
-    if x.device != y.device:
-        raise ValueError(f"x is on {x.device} and y on {y.device}; move one of them")
     return (x, y) if x.ndim == 3 else (x[None], y[None])
 
 

@@ -205,10 +205,12 @@ def _refuse_disagreement(seen: Estimate, held: Estimate) -> Estimate:
             f"the training half reads {seen.value[k]:.4g} ± {seen.stderr[k]:.2g}, the held-out "
             f"half {held.value[k]:.4g} ± {held.stderr[k]:.2g}"
         )
-        if torch.isfinite(seen.value[k]):
-            reason = "the network has learnt the points; use more points or fewer steps"
-        else:
+        if not torch.isfinite(seen.value[k]):
             reason = "training diverged; use a smaller learning rate or the logistic loss"
+        elif not torch.isfinite(seen.stderr[k] + held.stderr[k]):
+            reason = "a mean rests on too few points; use more points or the logistic loss"
+        else:
+            reason = "the network has learnt the points; use more points or fewer steps"
         warnings.append(f"member {k} refused: {readings}: {reason}")
     value = torch.where(refused, math.nan, held.value)
     stderr = torch.where(refused, math.nan, held.stderr)

@@ -34,6 +34,7 @@ from divergences.interface import (
 )
 
 Array = NDArray[np.floating]
+Reading = tuple[float, list[Array]]  # a value, and each point's influence on it, per sample
 
 OUT_OF_REACH = 0.2  # share of P's points without points of Q around them that means "diverging"
 DUPLICATES = 0.01  # share of coincident points that float32 rounding can explain
@@ -86,11 +87,11 @@ def _refuse_ties(nearest: Array, kth: Array, where: str) -> None:
 
 def _thin(distances: Array, k: int, dimension: int) -> tuple[str, ...]:
     """A warning where distances grow with the neighbour's order as on a thinner set."""
-    seen = (digamma(2 * k) - digamma(k)) / np.log(
-        distances[:, 2 * k - 1] / distances[:, k - 1]
-    ).mean()
-    if seen > 0.6 * dimension:
+    expected = float(digamma(2 * k) - digamma(k))
+    growth = float(np.log(distances[:, 2 * k - 1] / distances[:, k - 1]).mean())
+    if expected > 0.6 * dimension * growth:
         return ()
+    seen = expected / growth
     return (
         f"the points lie as if in {seen:.1f} dimensions, not {dimension}: on a curve or surface "
         "the formula's value is off by the ratio of the two, in clumps of fewer than "
@@ -99,8 +100,8 @@ def _thin(distances: Array, k: int, dimension: int) -> tuple[str, ...]:
 
 
 def _from_influences(
-    near: tuple[float, list[Array]],
-    far: tuple[float, list[Array]],
+    near: Reading,
+    far: Reading,
     rate: float,
     like: Tensor,
     slack: float = 0.0,
@@ -212,25 +213,39 @@ class NearestNeighbours(Estimator):
             )
             return replace(_known(math.inf, reason, x), n=size)
 
-        def read(j: int) -> tuple[float, list[Array]]:
+        def read(j: int) -> Reading:
             terms = d * np.log(nu[:, j - 1] / rho[:, j - 1])
             # p/q at y: how many of the x count it among their j nearest, over how many should
             ratio = np.bincount(nearest[:, :j].ravel(), minlength=m) * (m / (n * j))
             return float(terms.mean()) + math.log(m / (n - 1)), [terms, -ratio]
 
         near, far = read(k), read(2 * k)
-        estimate = replace(_from_influences(near, far, min(1 / 3, 2 / d), x), n=size)
-        growth = near[1][0] - far[1][0]
-        warnings = _thin(rho, k, d)
-        least = OUT_OF_REACH * math.log(2) + 2 * growth.std(ddof=1) / math.sqrt(n)
-        if near[0] - far[0] > least:
+        rate = min(1 / 3, 2 / d)
+        estimate = replace(_from_influences(near, far, rate, x), n=size)
+        return self._judge(estimate, near, far, rate, _thin(rho, k, d))
+
+    @staticmethod
+    def _judge(
+        estimate: Estimate, near: Reading, far: Reading, rate: float, warnings: tuple[str, ...]
+    ) -> Estimate:
+        """Warn where the change from ``2k`` to ``k`` neighbours, so with n, is too large."""
+        growth = near[0] - far[0]
+        terms = near[1][0] - far[1][0]
+        noise = 2 * float(terms.std(ddof=1)) / math.sqrt(len(terms))
+        more = growth / (2**rate - 1)
+        if growth > OUT_OF_REACH * math.log(2) + noise:
             warnings += (
-                f"diverging: the estimate grows by {near[0] - far[0]:.2f} nats with each doubling "
-                "of the points (by log 2 = 0.69 where no support is shared): KL is probably "
-                "infinite, or far above what these points can show",
+                f"diverging: the estimate grows by {growth:.2g} nats with each doubling of the "
+                "points (by log 2 = 0.69 where no support is shared): KL is probably infinite, or "
+                "far above what these points can show",
             )
             unbounded = torch.full_like(estimate.value, math.inf)
             estimate = replace(estimate, ci=(estimate.ci[0], unbounded))
+        elif growth > noise and more > abs(near[0]) / 2:
+            warnings += (
+                f"biased: the estimate grows by {growth:.2g} nats with each doubling of the "
+                f"points, and may be low by {more:.2g} or more",
+            )
         return replace(estimate, warnings=warnings)
 
 
@@ -313,7 +328,7 @@ class KnownDensity(Estimator):
         cross = -_points(log_q)
         log_ball = d / 2 * math.log(math.pi) - float(gammaln(d / 2 + 1))
 
-        def read(j: int) -> tuple[float, list[Array]]:
+        def read(j: int) -> Reading:
             terms = cross - d * np.log(rho[:, j - 1])
             # second order, but not small: a point is also the neighbour of others
             others = np.bincount(nearest[:, :j].ravel(), minlength=n) / j
@@ -409,7 +424,7 @@ class RossJS(Estimator):
         nearest[i[apart == 0]] = 0
         _refuse_ties(nearest, np.ones(n), "a point of y")
 
-        def read(order: int) -> tuple[float, list[Array]]:
+        def read(order: int) -> Reading:
             terms, influences = [], [np.zeros(n), np.zeros(n)]
             for c, ((distances, neighbours), (i, j, apart)) in enumerate(
                 zip(own, strangers, strict=True)
@@ -428,5 +443,5 @@ class RossJS(Estimator):
 
         # rule of three: an overlap of less than 3 in 2n may show no point at all
         unseen = 3 * math.log(2) / (2 * n)
-        estimate = _from_influences(read(k), read(2 * k), 1 / 3, x, slack=unseen)
+        estimate = _from_influences(read(k), read(2 * k), 1 / 2, x, slack=unseen)
         return replace(estimate, n=size, warnings=warnings)

@@ -92,7 +92,7 @@ class Discriminator(RatioLearned):
     Example:
         >>> points = torch.randn(512, 2, generator=torch.Generator().manual_seed(0))
         >>> x, y = points[:, :1], 8 + points[:, 1:]
-        >>> bool(Discriminator(steps=200, hidden=(8,))(x, y).value > 0.6)
+        >>> bool(Discriminator(steps=400, hidden=(32,))(x, y).value > 0.6)
         True
     """
 
@@ -129,7 +129,7 @@ class DiscriminatorKL(RatioLearned):
     Example:
         >>> points = torch.randn(4096, 2, generator=torch.Generator().manual_seed(0))
         >>> x, y = points[:, :1], 1 + points[:, 1:]
-        >>> bool((DiscriminatorKL(steps=200, hidden=(8,))(x, y).value - 0.5).abs() < 0.1)
+        >>> bool((DiscriminatorKL(steps=200, hidden=(32,))(x, y).value - 0.5).abs() < 0.1)
         True
     """
 
@@ -164,7 +164,7 @@ class DonskerVaradhan(RatioLearned):
     Example:
         >>> points = torch.randn(4096, 2, generator=torch.Generator().manual_seed(0))
         >>> x, y = points[:, :1], 1 + points[:, 1:]
-        >>> bool((DonskerVaradhan(steps=200, hidden=(8,))(x, y).value - 0.5).abs() < 0.1)
+        >>> bool((DonskerVaradhan(steps=200, hidden=(32,))(x, y).value - 0.5).abs() < 0.1)
         True
     """
 
@@ -200,7 +200,7 @@ class NWJ(RatioLearned):
     Example:
         >>> points = torch.randn(4096, 2, generator=torch.Generator().manual_seed(0))
         >>> x, y = points[:, :1], 1 + points[:, 1:]
-        >>> bool((NWJ(steps=200, hidden=(8,))(x, y).value - 0.5).abs() < 0.1)
+        >>> bool((NWJ(steps=400, hidden=(32,))(x, y).value - 0.5).abs() < 0.1)
         True
     """
 
@@ -234,7 +234,7 @@ class FDivergence(RatioLearned):
     Example:
         >>> from divergences.fdivergence import TotalVariation
         >>> points = torch.randn(512, 2, generator=torch.Generator().manual_seed(0))
-        >>> estimator = FDivergence(f=TotalVariation(), steps=200, hidden=(8,))
+        >>> estimator = FDivergence(f=TotalVariation(), steps=200, hidden=(32,))
         >>> estimator.quantity, bool(estimator(points[:, :1], 8 + points[:, 1:]).value > 0.9)
         ('tv', True)
     """

@@ -9,20 +9,19 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-_BLOCK_NUMBERS = 2**15  # drawn at once per member: K generators then cost little per call
-
-
 class _Channel:
     """Numbers of one kind and shape, drawn ahead in blocks from a generator per member."""
 
-    def __init__(self, seeds: Sequence[int], purpose: str, kind: str, shape: tuple[int, ...]):
+    def __init__(
+        self, seeds: Sequence[int], purpose: str, kind: str, shape: tuple[int, ...], ahead: int
+    ):
         name = f"{purpose}/{kind}/{shape}"
         self.draw = {"rand": torch.rand, "randn": torch.randn}[kind]
         self.shape = shape
         self.generators = [
             torch.Generator().manual_seed(zlib.crc32(f"{seed}/{name}".encode())) for seed in seeds
         ]
-        self.length = max(1, _BLOCK_NUMBERS // max(1, torch.Size(shape).numel()))
+        self.length = max(1, ahead // max(1, torch.Size(shape).numel()))
         self.start, self.position = self._states(), 0
         self.block: Tensor | None = None  # drawn from ``start`` when it is first needed
 
@@ -65,6 +64,8 @@ class Streams:
         purpose: Separates streams of the same seed: training, initialisation, held-out points.
         device: Where the numbers are wanted.
         dtype: Their floating-point type.
+        ahead: Numbers drawn at once per member, kind and shape, so that K generators cost little
+            per call. Another value may give other numbers.
 
     Example:
         >>> pair, alone = Streams([3, 4]), Streams([4])
@@ -78,11 +79,13 @@ class Streams:
         purpose: str = "training",
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        ahead: int = 2**15,
     ):
         self.seeds = [int(seed) for seed in seeds]
         if not self.seeds:
             raise ValueError("seeds is empty; give one integer per member, such as [0]")
         self.purpose, self.device, self.dtype = purpose, torch.device(device), dtype
+        self.ahead = ahead
         self._channels: dict[tuple[str, tuple[int, ...]], _Channel] = {}
 
     def __len__(self) -> int:
@@ -99,7 +102,7 @@ class Streams:
     def _next(self, kind: str, shape: tuple[int, ...]) -> Tensor:
         channel = self._channels.get((kind, shape))
         if channel is None:
-            channel = _Channel(self.seeds, self.purpose, kind, shape)
+            channel = _Channel(self.seeds, self.purpose, kind, shape, self.ahead)
             self._channels[kind, shape] = channel
         return channel.next(self.device, self.dtype)
 
@@ -115,6 +118,6 @@ class Streams:
         for name, channel_state in state.items():
             kind, *sizes = name.split("/")
             shape = tuple(map(int, sizes))
-            channel = _Channel(self.seeds, self.purpose, kind, shape)
+            channel = _Channel(self.seeds, self.purpose, kind, shape, self.ahead)
             channel.load_state_dict(channel_state)
             self._channels[kind, shape] = channel

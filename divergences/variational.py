@@ -71,8 +71,8 @@ def out_of_reach(high: Tensor, low: Tensor, quantity: str) -> list[str]:
     if beyond <= OUT_OF_REACH:
         return []
     return [
-        f"{beyond:.0%} of one sample's scores lie beyond all of the other's: the {quantity} may be "
-        "any larger than this, or infinite"
+        f"{beyond:.0%} of one sample's scores lie beyond all of the other's: the {quantity} "
+        "divergence may be any larger than this, or infinite"
     ]
 
 

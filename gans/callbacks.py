@@ -88,7 +88,11 @@ class Periodic(pl.Callback):
 def held_out(module: AdversarialModule, n: int, purpose: str) -> tuple[Tensor, Tensor, Streams]:
     """``n`` real and fake points per member that depend on seed, purpose and iteration only."""
     streams = Streams(
-        module.seeds, f"{purpose} at {module.global_step}", module.device, module.streams.dtype
+        module.seeds,
+        f"{purpose} at {module.global_step}",
+        module.device,
+        module.streams.dtype,
+        ahead=1,  # these streams are used once
     )
     return module.target.draw(streams, n), module.generator.draw(streams, n), streams
 
@@ -129,14 +133,14 @@ class Divergences(Periodic):
 
     def __init__(
         self,
-        every: int = 100,
+        every: int = 200,
         n: int = 256,
         estimators: Sequence[Estimator] | None = None,
     ):
         super().__init__(every)
         self.n = n
         if estimators is None:
-            estimators = (EarthMover(), RossJS(), NearestNeighbours())
+            estimators = (EarthMover(floor=False), RossJS(), NearestNeighbours())
         self.estimators = tuple(estimators)
         self.latest: dict[str, Tensor] = {}
         self._floor: Tensor | None = None
@@ -145,7 +149,7 @@ class Divergences(Periodic):
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         real, fake, streams = held_out(module, self.n, "divergences")
         if self._floor is None:
-            self._floor = EarthMover()(real, module.target.draw(streams, self.n)).value
+            self._floor = EarthMover(floor=False)(real, module.target.draw(streams, self.n)).value
         values = {
             f"{name}_exact": value
             for name, value in exact_divergences(module.target, module.generator.law()).items()
@@ -243,7 +247,7 @@ class LipschitzAudit(Periodic):
         n: Points per side and member.
     """
 
-    def __init__(self, every: int = 100, n: int = 512):
+    def __init__(self, every: int = 200, n: int = 512):
         super().__init__(every)
         self.n = n
 

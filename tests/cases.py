@@ -138,7 +138,7 @@ def _shifted(shift: float, dim: int) -> Case:
     def term(x: float) -> float:
         a, b = norm.logpdf(x), norm.logpdf(x, shift)
         mean = float(np.logaddexp(a, b)) - LOG2
-        return (math.exp(a) * (a - mean) + math.exp(b) * (b - mean)) / 2
+        return float(math.exp(a) * (a - mean) + math.exp(b) * (b - mean)) / 2
 
     return Case(
         f"normal {dim}-D shifted by {shift:g}",

@@ -27,7 +27,6 @@ ALL = [
 every_f = pytest.mark.parametrize("f", ALL, ids=lambda f: f.quantity)
 
 
-
 def mixture_entropies():
     """JS of N(0, 1) and N(1, 1) as entropy of the mixture less the entropy of either."""
     p, q = stats.norm(0, 1), stats.norm(1, 1)

@@ -9,6 +9,7 @@ from divergences import MLP, Streams
 from divergences.lipschitz import (
     GradientPenalty,
     LipschitzPenalty,
+    Orthogonal,
     SpectralNorm,
     Unconstrained,
     WeightClipping,
@@ -18,9 +19,16 @@ from divergences.lipschitz import (
     lipschitz_audit,
     penalised_value,
 )
-from divergences.networks import Linear
+from divergences.networks import Linear, MaxMin
 
-ALL = [Unconstrained(), WeightClipping(0.1), GradientPenalty(), LipschitzPenalty(), SpectralNorm()]
+ALL = [
+    Unconstrained(),
+    WeightClipping(0.1),
+    GradientPenalty(),
+    LipschitzPenalty(),
+    SpectralNorm(),
+    Orthogonal(),
+]
 
 
 def critic(members=2, dimension=3):
@@ -173,3 +181,75 @@ def test_input_gradient_leaves_parameters_untouched():
     network = critic()
     input_gradient(network, points())
     assert all(p.grad is None for p in network.parameters())
+
+
+def orthogonal_critic(members=2, dimension=3):
+    network = MLP(Streams(range(members)), dimension, 1, (16, 16), MaxMin).double()
+    Orthogonal().parametrize(network)
+    return network
+
+
+def gram(weight):
+    w = weight if weight.shape[-2] >= weight.shape[-1] else weight.mT
+    return w.mT @ w
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3, 0.03], ids=lambda n: f"step {n}")
+def test_weights_return_to_orthonormal_ones_after_a_step(noise):
+    network = orthogonal_critic()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(noise * torch.randn_like(parameter).sign())
+    Orthogonal().project(network)
+    for layer in network:
+        if isinstance(layer, Linear):
+            product = gram(layer.weight)
+            torch.testing.assert_close(
+                product, torch.eye(product.shape[-1]).expand_as(product).double()
+            )
+
+
+def test_the_projection_finds_the_nearest_orthonormal_matrix():
+    """The polar factor, from a singular value decomposition."""
+    layer = orthogonal_critic()[2]
+    with torch.no_grad():
+        layer.weight.add_(0.02 * torch.randn_like(layer.weight))
+    u, _, v = torch.linalg.svd(layer.weight.detach())
+    Orthogonal().project(layer)
+    torch.testing.assert_close(layer.weight.detach(), u @ v, atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 8])
+@pytest.mark.parametrize("size", [0.5, 100.0])
+def test_no_layer_exceeds_slope_1_even_before_the_iteration_converges(iterations, size):
+    network = orthogonal_critic()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(size * torch.randn_like(parameter))
+    Orthogonal(iterations).project(network)
+    for layer in network:
+        if isinstance(layer, Linear):
+            assert torch.linalg.svdvals(layer.weight).max() <= 1 + 1e-12
+    assert input_gradient(network, 5 * points(2, 500)).norm(dim=-1).max() <= 1 + 1e-12
+
+
+def test_a_square_orthogonal_critic_has_slope_1_everywhere():
+    network = MLP(Streams([0, 1]), 16, 1, (16, 16), MaxMin).double()
+    Orthogonal().parametrize(network)
+    norms = input_gradient(network, points(2, 200, 16)).norm(dim=-1)
+    torch.testing.assert_close(norms, torch.ones_like(norms))
+
+
+def test_orthogonal_projection_of_a_member_ignores_the_others():
+    network, alone = orthogonal_critic(), orthogonal_critic()
+    with torch.no_grad():
+        network[0].weight[1] *= 50
+    Orthogonal().project(network)
+    Orthogonal().project(alone)
+    assert torch.equal(network[0].weight[0], alone[0].weight[0])
+
+
+@pytest.mark.parametrize("iterations", [0, -3])
+def test_bjorck_needs_an_iteration(iterations):
+    with pytest.raises(ValueError, match="iterations"):
+        Orthogonal(iterations)

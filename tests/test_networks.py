@@ -1,8 +1,10 @@
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from divergences.networks import MLP, Linear, Whiten
+from divergences.networks import MLP, FourierFeatures, Linear, MaxMin, Whiten
 from divergences.streams import Streams
 
 
@@ -62,3 +64,61 @@ def test_a_constant_coordinate_is_only_shifted(value):
 def test_a_width_below_1_is_an_error(hidden):
     with pytest.raises(ValueError, match="layer widths"):
         MLP(Streams([0]), 2, 1, hidden=hidden)
+
+
+def test_maxmin_sorts_each_pair():
+    x = torch.randn(2, 7, 10, dtype=torch.float64)
+    expected = torch.stack([x[..., :5], x[..., 5:]], -1).sort(-1, descending=True).values
+    torch.testing.assert_close(MaxMin()(x), torch.cat([expected[..., 0], expected[..., 1]], -1))
+
+
+def test_the_jacobian_of_maxmin_is_a_permutation():
+    x = torch.randn(8, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian(MaxMin(), x)
+    assert torch.equal(jacobian @ jacobian.T, torch.eye(8, dtype=torch.float64))
+
+
+def test_maxmin_of_an_odd_width_is_an_error():
+    with pytest.raises(ValueError, match="3 units have no pairs"):
+        MaxMin()(torch.zeros(1, 4, 3))
+
+
+def test_fourier_features_have_the_kernel_of_their_frequencies():
+    r"""E cos(b (x - y)) over b ~ N(0, s^2) is exp(-s^2 (x - y)^2 / 2)."""
+    x, y = torch.tensor([[[0.3, -0.1]]]), torch.tensor([[[-0.2, 0.4]]])
+    for scale in (0.5, 2.0):
+        features = FourierFeatures(Streams([0]), 2, scales=(scale,), frequencies=20_000)
+        product = (features(x)[..., 2:] * features(y)[..., 2:]).sum() / 20_000
+        expected = math.exp(-(scale**2) * 0.5 / 2)
+        assert product.item() == pytest.approx(expected, abs=4 * 20_000**-0.5)
+
+
+def test_fourier_features_keep_the_points_and_count_what_comes_out():
+    features = FourierFeatures(Streams([0, 1]), 3, scales=(1.0, 2.0), frequencies=5)
+    x = torch.randn(2, 4, 3)
+    out = features(x)
+    assert out.shape == (2, 4, features.out_features) == (2, 4, 23)
+    assert torch.equal(out[..., :3], x)
+
+
+def test_fourier_features_are_frozen_and_each_member_has_its_own():
+    alone = FourierFeatures(Streams([4]), 2)
+    among = FourierFeatures(Streams([9, 4]), 2)
+    assert torch.equal(alone.waves[0], among.waves[1])
+    assert not torch.equal(among.waves[0], among.waves[1])
+    assert not list(among.parameters())
+    assert "waves" in among.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"scales": ()}, "scales"),
+        ({"scales": (1.0, 0.0)}, "scales"),
+        ({"scales": (math.nan,)}, "scales"),
+        ({"frequencies": 0}, "frequencies = 0"),
+    ],
+)
+def test_bad_fourier_features_are_named(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        FourierFeatures(Streams([0]), 2, **arguments)

@@ -4,7 +4,13 @@ import pytest
 import torch
 from scipy import stats
 
-from divergences.variational import jensen_shannon, kantorovich_rubinstein
+from divergences.variational import (
+    donsker_varadhan,
+    effective_size,
+    jensen_shannon,
+    kantorovich_rubinstein,
+    nwj,
+)
 
 
 def test_js_bound_is_tight_at_the_log_density_ratio():
@@ -56,3 +62,80 @@ def test_interval_covers_95_percent():
     low, high = kantorovich_rubinstein(x, y).ci
     covered = ((low <= -1) & (high >= -1)).double().mean()
     assert 0.93 < covered < 0.97
+
+
+def shifted(repeats=300, n=2000, seed=3):
+    """Points of N(0,1) and N(1,1), whose KL is 1/2 and whose log ratio is 1/2 - x."""
+    generator = torch.Generator().manual_seed(seed)
+    x, y = torch.randn(2, repeats, n, generator=generator, dtype=torch.float64)
+    return x, y + 1
+
+
+@pytest.mark.parametrize(
+    ("bound", "offset"), [(donsker_varadhan, 0.0), (nwj, 1.0)], ids=["Donsker-Varadhan", "NWJ"]
+)
+def test_kl_bounds_are_tight_at_the_log_density_ratio_and_know_their_error(bound, offset):
+    x, y = shifted()
+    estimate = bound(offset + 0.5 - x, offset + 0.5 - y)
+    spread = estimate.value.std()
+    # the log of a mean reads high by (e - 1) / (2 m), here 4e-4
+    assert abs(estimate.value.mean() - 0.5) < 4 * spread / 300**0.5 + 5e-4
+    assert (estimate.stderr.mean() / spread).item() == pytest.approx(1, abs=0.15)
+    low, high = estimate.ci
+    assert 0.9 < ((low <= 0.5) & (high >= 0.5)).double().mean() < 0.98
+    assert not estimate.warnings
+
+
+@pytest.mark.parametrize("slope", [-0.5, 0.0, 0.5, 1.5])
+def test_kl_bounds_are_below_the_truth_for_any_other_score(slope):
+    """E_P[f] - log E_Q[e^f] of f = -s x is s - s^2/2 in closed form."""
+    x, y = shifted(repeats=50)
+    dv, lower = donsker_varadhan(-slope * x, -slope * y), nwj(-slope * x, -slope * y)
+    spread = dv.value.std() / 50**0.5
+    assert abs(dv.value.mean() - (slope - slope**2 / 2)) < 4 * spread + 2e-3
+    assert (lower.value <= dv.value).all()
+
+
+def test_a_constant_added_to_the_score_changes_donsker_varadhan_in_nothing():
+    x, y = shifted(repeats=3, n=100)
+    first, second = donsker_varadhan(x, y), donsker_varadhan(x + 700, y + 700)
+    torch.testing.assert_close(first.value, second.value, rtol=0, atol=1e-10)
+    torch.testing.assert_close(first.stderr, second.stderr)
+
+
+def test_nwj_touches_donsker_varadhan_at_the_right_constant():
+    x, y = shifted(repeats=3, n=100)
+    dv = donsker_varadhan(x, y)
+    constant = 1 - y.exp().mean(-1, keepdim=True).log()
+    torch.testing.assert_close(nwj(x + constant, y + constant).value, dv.value)
+    for other in (-0.3, 0.3):
+        assert (nwj(x + constant + other, y + constant + other).value < dv.value).all()
+
+
+def test_large_scores_overflow_nothing_in_donsker_varadhan():
+    """f = 1000 on P and on half of Q, 0 elsewhere: log of 2."""
+    half = torch.tensor([1000.0] * 50 + [0.0] * 50)
+    assert donsker_varadhan(torch.full((100,), 1000.0), half).value.item() == pytest.approx(
+        math.log(2)
+    )
+
+
+@pytest.mark.parametrize("bound", [donsker_varadhan, nwj])
+def test_kl_of_samples_that_do_not_overlap_is_not_given_without_a_warning(bound):
+    estimate = bound(torch.full((2, 20), 6.0), torch.full((2, 20), -6.0))
+    assert any("infinite" in w for w in estimate.warnings)
+
+
+@pytest.mark.parametrize("bound", [donsker_varadhan, nwj])
+def test_a_mean_of_exponentials_carried_by_one_point_has_no_error(bound):
+    scores = torch.zeros(2, 100)
+    scores[1, 0] = 30.0
+    estimate = bound(torch.zeros(2, 100), scores)
+    assert estimate.stderr.isnan().tolist() == [False, True]
+    assert "rests on 1.0 of 100 points" in estimate.warnings[0]
+
+
+def test_effective_size_of_a_lognormal_weight_is_n_over_e_to_the_variance():
+    generator = torch.Generator().manual_seed(4)
+    weights = 0.7 * torch.randn(400_000, generator=generator, dtype=torch.float64)
+    assert effective_size(weights).item() == pytest.approx(400_000 * math.exp(-0.49), rel=0.02)

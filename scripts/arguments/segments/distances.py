@@ -344,7 +344,7 @@ def overview(found: dict[str, dict[str, Tensor]]) -> Figure:
         size = found["js"][f"gradient {step}"].abs()
         by_side(js_gradient, size, JS_COLOUR, f"saturating loss, {step} D steps", alpha=alpha)
     js_gradient.set(xlabel="theta (symmetric log axis)", ylabel="|d loss / d theta|")
-    js_gradient.set(yscale="log", ylim=(1e-4, 2e3))
+    js_gradient.set(yscale="log", ylim=(1e-4, 1e6))
     js_gradient.set_title("What it tells the generator: less, the better it knows", fontsize=11)
     js_gradient.legend(loc="upper left", fontsize=8)
 
