@@ -1,39 +1,72 @@
 """How far apart are two distributions? Exactly, numerically, or from samples with an error bar."""
 
-from divergences import discrete, exact, lipschitz, variational
+from divergences import discrete, exact, fdivergence, lipschitz, numerical, variational
+from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
 from divergences.interface import Estimate, Estimator
+from divergences.kernel import MMD, EnergyDistance
 from divergences.lipschitz import (
     Constraint,
     GradientPenalty,
     LipschitzPenalty,
+    Orthogonal,
     SpectralNorm,
     Unconstrained,
     WeightClipping,
 )
-from divergences.neighbours import NearestNeighbours, RossJS
-from divergences.networks import MLP
-from divergences.neural import Critic, Discriminator
+from divergences.metrics import DivergenceMetric
+from divergences.neighbours import KnownDensity, NearestNeighbours, RossJS
+from divergences.networks import MLP, FourierFeatures, MaxMin, Whiten
+from divergences.neural import (
+    NWJ,
+    Critic,
+    Discriminator,
+    DiscriminatorKL,
+    DonskerVaradhan,
+    FDivergence,
+)
+from divergences.numerical import MonteCarlo, Quadrature
 from divergences.streams import Streams
-from divergences.transport import EarthMover
+from divergences.transport import EarthMover, Sinkhorn, Sliced
 
 __all__ = [
     "MLP",
+    "MMD",
+    "NWJ",
     "Constraint",
     "Critic",
     "Discriminator",
+    "DiscriminatorKL",
+    "DivergenceMetric",
+    "DonskerVaradhan",
     "EarthMover",
+    "EnergyDistance",
     "Estimate",
     "Estimator",
+    "FDivergence",
+    "FourierFeatures",
     "GradientPenalty",
+    "HistogramJS",
+    "HistogramKL",
+    "HistogramTV",
+    "KnownDensity",
     "LipschitzPenalty",
+    "MaxMin",
+    "MonteCarlo",
     "NearestNeighbours",
+    "Orthogonal",
+    "Quadrature",
     "RossJS",
+    "Sinkhorn",
+    "Sliced",
     "SpectralNorm",
     "Streams",
     "Unconstrained",
     "WeightClipping",
+    "Whiten",
     "discrete",
     "exact",
+    "fdivergence",
     "lipschitz",
+    "numerical",
     "variational",
 ]

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, final
 
-import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
@@ -33,6 +32,7 @@ class DivergenceMetric(Metric):
         kwargs: As for :class:`torchmetrics.Metric`.
 
     Example:
+        >>> import torch
         >>> from divergences.kernel import EnergyDistance
         >>> metric = DivergenceMetric(EnergyDistance())
         >>> for step in range(4):

@@ -231,9 +231,9 @@ class NearestNeighbours(Estimator):
         """Warn where the change from ``2k`` to ``k`` neighbours, so with n, is too large."""
         growth = near[0] - far[0]
         terms = near[1][0] - far[1][0]
-        noise = 2 * float(terms.std(ddof=1)) / math.sqrt(len(terms))
+        noise = float(terms.std(ddof=1)) / math.sqrt(len(terms))
         more = growth / (2**rate - 1)
-        if growth > OUT_OF_REACH * math.log(2) + noise:
+        if growth > OUT_OF_REACH * math.log(2) + 3 * noise:
             warnings += (
                 f"diverging: the estimate grows by {growth:.2g} nats with each doubling of the "
                 "points (by log 2 = 0.69 where no support is shared): KL is probably infinite, or "
@@ -241,7 +241,7 @@ class NearestNeighbours(Estimator):
             )
             unbounded = torch.full_like(estimate.value, math.inf)
             estimate = replace(estimate, ci=(estimate.ci[0], unbounded))
-        elif growth > noise and more > abs(near[0]) / 2:
+        elif growth > 2 * noise and more > abs(near[0]) / 2:
             warnings += (
                 f"biased: the estimate grows by {growth:.2g} nats with each doubling of the "
                 f"points, and may be low by {more:.2g} or more",

@@ -14,26 +14,13 @@ from torch.nn.functional import softplus
 from divergences import variational
 from divergences.fdivergence import ConvexGenerator, KullbackLeibler
 from divergences.interface import Bound, Estimate
-from divergences.learned import Empirical, Fit, Learned, Source
+from divergences.learned import Learned, Source
 from divergences.lipschitz import Constraint, SpectralNorm
 from divergences.networks import MLP, FourierFeatures, MaxMin, Whiten
 from divergences.streams import Streams
 
-__all__ = [
-    "Critic",
-    "Discriminator",
-    "DiscriminatorKL",
-    "DonskerVaradhan",
-    "Empirical",
-    "FDivergence",
-    "Fit",
-    "Learned",
-    "NWJ",
-    "Source",
-]
-
 SLOPE_AT_MOST_1 = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Softplus, MaxMin)
-"""Activations that are 1-Lipschitz as torch makes them without arguments. SiLU and GELU are not."""
+"""Activations that are 1-Lipschitz as torch makes them by default. SiLU and GELU are not."""
 
 
 def _scores(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:

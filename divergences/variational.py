@@ -5,9 +5,9 @@ Each function takes the scores of points from P and of points from Q, of shape `
 bounds hold for any critic that has *not* seen these points; on its training points a critic that
 overfits reads anything up to the maximum.
 
-Bounds on a divergence that can be infinite hang on exponentials of scores, whose mean a sample may
-not show: their stderr is ``nan`` where the mean rests on a few points, and a warning says where one
-law has mass that the other's sample does not reach.
+Bounds on a divergence that can be infinite hang on exponentials of scores, whose mean a sample
+may not show: their stderr is ``nan`` where the mean rests on a few points, and a warning says
+where one law has mass that the other's sample does not reach.
 """
 
 from __future__ import annotations

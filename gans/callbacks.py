@@ -20,8 +20,9 @@ from torch.distributions import Distribution
 from torch.nn.parameter import Parameter
 
 from divergences import exact
-from divergences.interface import Estimate, Estimator
+from divergences.interface import Estimator
 from divergences.lipschitz import input_gradient, lipschitz_audit
+from divergences.metrics import DivergenceMetric
 from divergences.neighbours import NearestNeighbours, RossJS
 from divergences.networks import member_norms
 from divergences.streams import Streams
@@ -141,7 +142,9 @@ class Divergences(Periodic):
         self.n = n
         if estimators is None:
             estimators = (EarthMover(floor=False), RossJS(), NearestNeighbours())
-        self.estimators = tuple(estimators)
+        self.metrics = {
+            f"{e.quantity}_{type(e).__name__}": DivergenceMetric(e) for e in estimators
+        }
         self.latest: dict[str, Tensor] = {}
         self._floor: Tensor | None = None
         self._warned: set[str] = set()
@@ -159,9 +162,8 @@ class Divergences(Periodic):
         with torch.no_grad():
             read = module.objective.estimate(module.scores(real), module.scores(fake))
         values[f"{module.objective.quantity}_critic"] = read.value
-        for estimator in self.estimators:
-            name = f"{estimator.quantity}_{type(estimator).__name__}"
-            values[name] = self._estimate(estimator, real, fake).value
+        for name, metric in self.metrics.items():
+            values[name] = self._read(name, metric, real, fake)
         values["w1_floor"] = self._floor
         values["log2"] = torch.full_like(self._floor, math.log(2))
         self.latest = {f"divergence/{name}": value for name, value in values.items()}
@@ -178,17 +180,18 @@ class Divergences(Periodic):
                         shown, float(self.latest[name].mean()), prog_bar=True, logger=False
                     )
 
-    def _estimate(self, estimator: Estimator, real: Tensor, fake: Tensor) -> Estimate:
-        """An estimate, or NaN with a warning where the points do not allow one."""
+    def _read(self, name: str, metric: DivergenceMetric, real: Tensor, fake: Tensor) -> Tensor:
+        """The metric's value, or NaN with a warning where the points do not allow one."""
+        metric.reset()
+        metric.update(real, fake)
         try:
-            return estimator(real, fake)
+            return metric.compute().view(len(real))  # torchmetrics squeezes one member away
         except ValueError as error:
-            reason = f"{type(estimator).__name__} has no estimate: {error}"
+            reason = f"{name} has no estimate: {error}"
         if reason not in self._warned:
             self._warned.add(reason)
             rank_zero_warn(reason)
-        nothing = torch.full((len(real),), math.nan)
-        return Estimate(nothing, nothing)
+        return torch.full((len(real),), math.nan)
 
 
 def gradient_norms(parameters: Iterable[Parameter]) -> Tensor | None:

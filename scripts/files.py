@@ -1,10 +1,14 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and values as files hold them."""
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -24,3 +28,23 @@ def atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def plain(value: Any) -> Any:
+    """The value as strict JSON has it: NaN becomes null, an infinity the string ``"inf"``."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """Rows of equal keys as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

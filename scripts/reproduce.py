@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import importlib
-import io
 import json
-import math
 import multiprocessing
 import os
 import sys
@@ -20,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from scripts.files import atomically, write_atomically
+from scripts.files import as_csv, atomically, plain, write_atomically
 from scripts.findings import Findings
 from scripts.lab import Lab, start_worker
 from scripts.report import write_report
@@ -37,11 +34,7 @@ def keep(
         for ending in ("svg", "png"):
             atomically(out / "figures" / f"{title}.{ending}", partial(figure.savefig, dpi=150))
     for title, rows in findings.tables.items():
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomically(out / "tables" / f"{title}.csv", text.getvalue())
+        write_atomically(out / "tables" / f"{title}.csv", as_csv(rows))
     record = {
         "argument": name,
         "settings": settings,
@@ -49,17 +42,6 @@ def keep(
         "claims": [claim.record(seconds) for claim in findings.claims],
     }
     write_atomically(out / "records" / f"{name}.json", json.dumps(plain(record), indent=1))
-
-
-def plain(value: Any) -> Any:
-    """The value as strict JSON has it: NaN becomes null, an infinity the string ``"inf"``."""
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
 
 
 def finished(name: str, out: Path, settings: dict[str, Any]) -> bool:

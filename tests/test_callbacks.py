@@ -180,10 +180,10 @@ def test_exact_divergences_are_those_the_pair_has():
 
 def test_an_estimator_without_an_answer_leaves_nan_and_one_warning(tmp_path):
     monitor = Divergences(every=1, n=8, estimators=[NearestNeighbours()])
-    with pytest.warns(UserWarning, match="NearestNeighbours has no estimate") as caught:
+    with pytest.warns(UserWarning, match="kl_NearestNeighbours has no estimate") as caught:
         events = run(segments(iterations=3), tmp_path, monitor)
     assert math.isnan(curve(events, "divergence/kl_NearestNeighbours")[0][1])
-    ours = [w for w in caught if "NearestNeighbours has no estimate" in str(w.message)]
+    ours = [w for w in caught if "kl_NearestNeighbours has no estimate" in str(w.message)]
     assert len(ours) == 1
 
 

@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from scripts import reproduce
-from scripts.files import atomically, write_atomically
+from scripts.files import atomically, plain, write_atomically
 from scripts.findings import (
     FAILS,
     HOLDS,
@@ -174,7 +174,7 @@ def test_a_report_needs_claims(tmp_path):
 
 def test_the_table_flags_a_surprise():
     records = [claim([BAD]).record(1.0), claim([GOOD]).record(1.0)]
-    lines = reproduce.table(reproduce.plain(records)).splitlines()
+    lines = reproduce.table(plain(records)).splitlines()
     assert "NO: holds" in lines[1]
     assert lines[2].endswith("yes")
 

@@ -33,12 +33,12 @@ LOG2 = math.log(2)
 
 
 def test_discriminator_finds_js_of_two_gaussians():
-    """JS of N(0,1) and N(1,1) is .111419, of N(0,1) and N(3,1) .526783, by quadrature."""
+    """JS of N(0,1) and N(1,1) is .111421, of N(0,1) and N(3,1) .526777, by quadrature."""
     q = Gaussian(torch.tensor([1.0, 1.0, 3.0, 3.0]))
     estimate = (
         Discriminator(steps=600, **SMALL).fit(Gaussian(), q, range(4)).held_out(Gaussian(), q)
     )
-    truth = torch.tensor([0.111419, 0.111419, 0.526783, 0.526783])
+    truth = torch.tensor([0.111421, 0.111421, 0.526777, 0.526777])
     assert ((estimate.value - truth).abs() < 4 * estimate.stderr + 2e-3).all()
     assert (estimate.value < truth + 4 * estimate.stderr).all()
 
@@ -188,7 +188,7 @@ def test_kl_of_shifted_gaussians_from_fresh_points(learner):
         (ReverseKullbackLeibler(), 0.125, 0.01),
         (Pearson(), math.expm1(0.25), 0.02),
         (SquaredHellinger(), 2 * (1 - math.exp(-1 / 32)), 0.005),
-        (JensenShannon(), 0.030312, 0.003),
+        (JensenShannon(), 0.030311, 0.003),
         (TotalVariation(), math.erf(0.25 / math.sqrt(2)), 0.005),
     ],
     ids=["kl", "kl_reverse", "pearson", "hellinger2", "js", "tv"],
@@ -268,7 +268,7 @@ def test_on_enough_samples_it_does_not_warn():
     estimate = Discriminator(steps=200, hidden=(16,))(x, y + 1)
     assert not estimate.warnings
     assert estimate.n == (4096, 4096)
-    assert abs(estimate.value - 0.111419) < 5 * estimate.stderr + 0.01
+    assert abs(estimate.value - 0.111421) < 5 * estimate.stderr + 0.01
 
 
 def test_a_member_axis_on_samples():

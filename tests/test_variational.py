@@ -14,12 +14,12 @@ from divergences.variational import (
 
 
 def test_js_bound_is_tight_at_the_log_density_ratio():
-    """N(0,1) against N(1,1): JS = .11142 by quadrature."""
+    """N(0,1) against N(1,1): JS = .111421 by quadrature."""
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, 200000, generator=generator, dtype=torch.float64)
     y = y + 1
     estimate = jensen_shannon(0.5 - x, 0.5 - y)
-    assert abs(estimate.value - 0.111419) < 4 * estimate.stderr
+    assert abs(estimate.value - 0.111421) < 4 * estimate.stderr
 
 
 @pytest.mark.parametrize("slope", [-2.0, -0.3, 0.0, 1.0])
@@ -27,7 +27,7 @@ def test_js_bound_is_below_the_truth_for_any_other_logit(slope):
     generator = torch.Generator().manual_seed(1)
     x, y = torch.randn(2, 50000, generator=generator, dtype=torch.float64)
     estimate = jensen_shannon(slope * x, slope * (y + 1))
-    assert estimate.value < 0.111419 - 4 * estimate.stderr
+    assert estimate.value < 0.111421 - 4 * estimate.stderr
 
 
 def test_js_bound_reaches_log_2_without_rounding_and_never_exceeds_it():
