@@ -210,7 +210,10 @@ def _refuse_disagreement(seen: Estimate, held: Estimate) -> Estimate:
         elif not torch.isfinite(seen.stderr[k] + held.stderr[k]):
             reason = "a mean rests on too few points; use more points or the logistic loss"
         else:
-            reason = "the network has learnt the points; use more points or fewer steps"
+            reason = (
+                "the network has learnt the points (use more of them, or fewer steps), or they "
+                "come in an order (shuffle them)"
+            )
         warnings.append(f"member {k} refused: {readings}: {reason}")
     value = torch.where(refused, math.nan, held.value)
     stderr = torch.where(refused, math.nan, held.stderr)

@@ -20,7 +20,7 @@ from torch.nn.functional import logsigmoid
 
 from divergences.interface import Estimate
 
-FEWEST_BEHIND_A_MEAN = 5.0  # fewer effective points than this leave no usable standard error
+FEWEST_BEHIND_A_MEAN = 10.0  # fewer effective points than this leave no usable standard error
 OUT_OF_REACH = 0.2  # share of one sample beyond all scores of the other that means "diverging"
 
 

@@ -12,37 +12,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from scripts.calibration import Cell, cells, measure
+from scripts.coverage import coverage_figure
 from scripts.files import as_csv, atomically, plain, write_atomically
 from scripts.lab import start_worker
-
-
-def coverage_figure(records: list[dict[str, Any]]) -> Figure:
-    """How often each estimator's 95 % interval holds the truth, one mark per case and size."""
-    rows = [r for r in records if r["coverage_unwarned"] is not None]
-    names = sorted({r["estimator"] for r in rows})
-    figure = Figure(figsize=(8.5, 0.8 + 0.45 * max(1, len(names))), layout="constrained")
-    axes = figure.subplots()
-    axes.axvspan(0.90, 0.99, color="#1d7f4e", alpha=0.15, lw=0, label="90 to 99 %")
-    axes.axvline(0.95, color="#222222", lw=0.8, ls=":")
-    sizes = sorted({r["n"] for r in rows})
-    for i, size in enumerate(sizes):
-        marks = [r for r in rows if r["n"] == size]
-        axes.scatter(
-            [r["coverage_unwarned"] for r in marks],
-            [names.index(r["estimator"]) + 0.18 * (i - (len(sizes) - 1) / 2) for r in marks],
-            s=16,
-            alpha=0.75,
-            label=f"n = {size}",
-        )
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="share of intervals that hold the truth, where no warning came with them")
-    axes.set_xlim(-0.02, 1.02)
-    axes.legend(fontsize=8, loc="lower left")
-    return figure
 
 
 def estimators(out: Path, sizes: list[int], repeats: int, workers: int) -> list[dict[str, Any]]:

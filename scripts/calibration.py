@@ -115,7 +115,7 @@ def _theirs(
 
 
 def _pot(x: np.ndarray, y: np.ndarray) -> float:
-    return ot.emd2([], [], ot.dist(x, y, "euclidean"), numItermax=10_000_000)
+    return float(ot.emd2([], [], ot.dist(x, y, "euclidean"), numItermax=10_000_000))  # pyright: ignore
 
 
 def _scipy(x: np.ndarray, y: np.ndarray) -> float:
@@ -127,7 +127,8 @@ def _scikit_learn(x: np.ndarray, y: np.ndarray) -> float:
     from sklearn.feature_selection import mutual_info_classif
 
     labels = np.repeat([0, 1], [len(x), len(y)])
-    return mutual_info_classif(np.concatenate([x, y]), labels, random_state=0)[0]
+    information = mutual_info_classif(np.concatenate([x, y]), labels, random_state=0)
+    return float(information[0])
 
 
 def _torchmetrics(metric: Any, x: np.ndarray, y: np.ndarray) -> float:
@@ -218,7 +219,9 @@ def measure(cell: Cell) -> dict[str, Any]:
     values, stderrs, lows, highs, warned = (np.array(c) for c in zip(*readings, strict=True))
     answered = np.isfinite(values)
     has_interval = np.isfinite(lows) | np.isinf(highs)
-    covered = (lows <= truth) & (truth <= highs)
+    slack = 1e-12 * max(1.0, abs(truth))  # rounding of the truth itself
+    covered = (lows - slack <= truth) & (truth <= highs + slack)
+    silent = ~warned.astype(bool)
 
     def mean(column: np.ndarray, rows: np.ndarray) -> float:
         return float(column[rows].mean()) if rows.any() else math.nan
@@ -234,7 +237,8 @@ def measure(cell: Cell) -> dict[str, Any]:
         "sd": float(values[answered].std(ddof=1)) if answered.sum() > 1 else math.nan,
         "stderr": mean(stderrs, answered),
         "coverage": mean(covered, has_interval),
-        "coverage_unwarned": mean(covered, has_interval & ~warned.astype(bool)),
+        "coverage_unwarned": mean(covered, has_interval & silent),
+        "covered_or_warned": mean(covered | ~silent, has_interval),
         "warned": float(warned.mean()),
         "answered": float(answered.mean()),
         "repeats": cell.repeats,

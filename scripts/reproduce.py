@@ -23,7 +23,10 @@ from scripts.lab import Lab, start_worker
 from scripts.report import write_report
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, about {remaining} to go"
-ARGUMENTS = {"segments": "two parallel segments: JS is stuck at log 2, W1 is |theta|"}
+ARGUMENTS = {
+    "segments": "two parallel segments: JS is stuck at log 2, W1 is |theta|",
+    "estimators": "divergences from samples, and whether their error bars are right",
+}
 
 
 def keep(

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -129,9 +130,16 @@ def test_points_learnt_by_heart_are_refused():
 
 
 @pytest.mark.parametrize("learner", [DonskerVaradhan, NWJ], ids=lambda c: c.__name__)
-def test_unbounded_losses_overfit_a_thousand_points_and_are_refused(learner):
-    """KL is .5; trained on 512 points each side for long, held-out readings fall to -2 or -6."""
-    assert_refused(learner(steps=1500)(*shifted_pair(1024)))
+def test_unbounded_losses_overfit_a_thousand_points_and_only_honest_readings_are_left(learner):
+    """KL is .5; trained on 512 points each side for long, held-out readings fall to -2 or -70."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 4, 1024, 2, generator=generator)
+    y = y + torch.tensor([1.0, 0.0])
+    estimate = learner(steps=1500, batch=64, optimizer=FAST)(x, y)
+    left = ~estimate.value.isnan()
+    assert left.sum() <= 2
+    assert "refused: the training half reads" in estimate.warnings[-1]
+    assert ((estimate.value - 0.5).abs() < 4 * estimate.stderr)[left].all()
 
 
 @pytest.mark.parametrize(
@@ -155,6 +163,23 @@ def test_only_the_member_that_overfits_is_refused():
     assert estimate.value.isnan().tolist() == [True, False]
     assert len(estimate.warnings) == 1
     assert "member 0 refused" in estimate.warnings[0]
+
+
+def test_a_member_whose_loss_overflows_leaves_the_others_as_they_are():
+    """Raw coordinates of 1e8 drive the exponential of member 0 to infinity."""
+    x, y = shifted_pair(512)
+    learner = NWJ(whiten=False, steps=100, hidden=(16,), seeds=(0, 1))
+    both = learner(torch.stack([x * 1e8, x]), torch.stack([y * 1e8, y]))
+    alone = replace(learner, seeds=(1,))(x, y)
+    assert both.value[0].isnan()
+    torch.testing.assert_close(both.value[1], alone.value, rtol=1e-4, atol=1e-4)
+
+
+def test_halves_of_sorted_samples_are_refused_as_such():
+    x, y = shifted_pair(1024, dimension=1)
+    x, y = x.sort(0).values, y.sort(0, descending=True).values
+    assert_refused(estimate := Discriminator(steps=200, **SMALL)(x, y))
+    assert "shuffle" in estimate.warnings[-1]
 
 
 KL_READERS = [DiscriminatorKL, DonskerVaradhan, NWJ, FDivergence]
@@ -249,7 +274,7 @@ RINGS = {
 def test_fourier_features_find_js_between_many_modes(p, q, truth):
     assert js_by_quadrature(p, q) == pytest.approx(truth, abs=1e-4)
     learner = Discriminator(
-        fourier=(1.0, 2.0, 4.0), hidden=(64,), steps=600, batch=256, optimizer=FAST, cooldown=0.5
+        fourier=(1.0, 2.0, 4.0), hidden=(64,), steps=600, batch=128, optimizer=FAST, cooldown=0.5
     )
     estimate = learner.fit(p, q, [0, 1, 2, 3]).held_out(p, q, 20_000)
     assert abs(estimate.value.mean() - truth) < 0.01
