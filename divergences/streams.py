@@ -9,6 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+
 class _Channel:
     """Numbers of one kind and shape, drawn ahead in blocks from a generator per member."""
 

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import ot
 import torch
 from scipy.stats import wasserstein_distance
 from torch import Tensor
+from torch.optim import Adam
 
 from divergences import (
     Critic,
@@ -152,17 +154,24 @@ def _torchmetrics_js(x: np.ndarray, y: np.ndarray) -> float:
 
 
 FLAT, LOW, LINE = range(1, 4), range(1, 3), range(1, 2)
+_SHORT: dict[str, Any] = {
+    "steps": 150,
+    "hidden": (32,),
+    "optimizer": partial(Adam, lr=3e-3),
+    "cooldown": 0.5,
+}
+"""Training that a thousand points can bear; the defaults are for samplers without end."""
 _FEW: dict[str, Any] = {"repeats": 24, "largest": 1024}
 
 CONTENDERS = (
     Contender("HistogramKL", "kl", _ours(HistogramKL()), LOW),
     Contender("NearestNeighbours", "kl", _ours(NearestNeighbours())),
     Contender("KnownDensity", "kl", _known_density),
-    Contender("DiscriminatorKL", "kl", _learned(DiscriminatorKL(steps=200)), **_FEW),
+    Contender("DiscriminatorKL", "kl", _learned(DiscriminatorKL(**_SHORT)), **_FEW),
     Contender("torchmetrics KL, 16 bins", "kl", _theirs(_torchmetrics_kl), LOW),
     Contender("HistogramJS", "js", _ours(HistogramJS()), LOW),
     Contender("RossJS", "js", _ours(RossJS())),
-    Contender("Discriminator", "js", _learned(Discriminator(steps=200)), **_FEW),
+    Contender("Discriminator", "js", _learned(Discriminator(**_SHORT)), **_FEW),
     Contender("scikit-learn mutual_info", "js", _theirs(_scikit_learn), LINE),
     Contender("torchmetrics JS, 16 bins", "js", _theirs(_torchmetrics_js), LOW),
     Contender("HistogramTV", "tv", _ours(HistogramTV()), LOW),

@@ -168,7 +168,7 @@ def test_the_report_is_whole_and_self_contained(folder):
 
 
 def test_a_report_needs_claims(tmp_path):
-    with pytest.raises(FileNotFoundError, match="run python -m scripts.reproduce"):
+    with pytest.raises(FileNotFoundError, match=r"run python -m scripts\.reproduce"):
         write_report(tmp_path)
 
 

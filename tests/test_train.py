@@ -15,8 +15,15 @@ from gans.callbacks import dashboard
 from scripts.train import main
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
-SMALL = """--model.iterations=4 --model.batch_size=8 --model.seeds=[0,1] --divergences.every=2
---divergences.n=32 --gradients.every=1 --checkpoint.every_n_train_steps=2""".split()
+SMALL = [
+    "--model.iterations=4",
+    "--model.batch_size=8",
+    "--model.seeds=[0,1]",
+    "--divergences.every=2",
+    "--divergences.n=32",
+    "--gradients.every=1",
+    "--checkpoint.every_n_train_steps=2",
+]
 BASE = next(c for c in CONFIGS if c.stem == "segments_wgan_lp")
 
 pytestmark = [

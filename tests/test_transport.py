@@ -102,7 +102,6 @@ def test_costs_computed_on_the_fly_give_the_same_plan(monkeypatch, order):
 @pytest.mark.parametrize("d", [1, 2, 16, 128])
 def test_a_radial_map_is_found_again_from_its_pairs(d, order):
     # t -> t^8 in the unit ball is optimal, so pairing each point with its image is a best plan
-    x, _ = having("w1")[0].draw(2, 0)
     direction, radius = points(200, 0, d), torch.linspace(0.01, 1, 200).double()[:, None]
     x = direction / direction.norm(dim=1, keepdim=True) * radius
     y = x * radius**7
@@ -300,7 +299,7 @@ def test_sliced_leaves_the_global_random_state_alone():
 
 
 @pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("regularisation", [1.0, 5.0])
+@pytest.mark.parametrize("regularisation", [2.0, 10.0])
 def test_sinkhorn_equals_pots_regularised_costs(regularisation, order):
     x, y = points(40, 0), points(30, 1) + 0.5
 
@@ -386,12 +385,15 @@ def test_names_a_wrong_dtype(estimator):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("c", having("w1"), ids=lambda c: c.id)
-def test_95_percent_interval_covers_90_percent_or_warns(c, order):
-    truth = c.w1 if order == 1 else c.w2
-    if truth is not None:
-        assert calibrate(EarthMover(order), c, truth, 256, 200).covered_or_warned >= 0.9
+def test_95_percent_interval_of_w1_covers_90_percent_or_warns(c):
+    assert calibrate(EarthMover(), c, c.w1, 256, 200).covered_or_warned >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("c", having("w2"), ids=lambda c: c.id)
+def test_95_percent_interval_of_w2_covers_90_percent_or_warns(c):
+    assert calibrate(EarthMover(order=2), c, c.w2, 256, 200).covered_or_warned >= 0.9
 
 
 @pytest.mark.slow

@@ -1,0 +1,178 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import entropy
+
+from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
+from tests.cases import CASES, calibrate
+
+EACH = (HistogramKL(), HistogramJS(), HistogramTV())
+CASES_UP_TO_3D = [c for c in CASES if c.dim <= 3 and c.kl is not None]
+ATOMS = next(c for c in CASES if c.atoms)
+
+
+def name(estimator) -> str:
+    return type(estimator).__name__
+
+
+def truth(estimator, case) -> float:
+    return getattr(case, estimator.quantity)
+
+
+def case(id: str):
+    return next(c for c in CASES if c.id == id)
+
+
+def uniform(n: int, seed: int, d: int = 2) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(n, d, generator=generator, dtype=torch.float64)
+
+
+# --- cases
+
+
+@pytest.mark.parametrize("c", CASES_UP_TO_3D, ids=lambda c: c.id)
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+def test_interval_holds_the_truth_or_a_warning_is_given(estimator, c):
+    assert calibrate(estimator, c, truth(estimator, c), 512, 40).covered_or_warned >= 0.85
+
+
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+def test_without_cells_to_choose_atoms_are_read_to_their_standard_error(estimator):
+    # four atoms in four cells: no bias from the grid, and many points per cell
+    result = calibrate(type(estimator)(bins=2), ATOMS, truth(estimator, ATOMS), 4000, 60)
+    assert abs(result.bias) < 4 * float(result.values.std()) / math.sqrt(60) + 1e-3
+    assert result.stderr_over_sd == pytest.approx(1, abs=0.3)
+    assert not result.warned.any()
+
+
+@pytest.mark.parametrize("id", ["normal 2-D shifted by 1", "normal 2-D scaled by 1.5"])
+def test_js_is_within_001_of_smooth_planar_pairs_at_1024_points(id):
+    c = case(id)
+    assert abs(calibrate(HistogramJS(), c, c.js, 1024, 20).bias) < 0.01
+
+
+def test_kl_without_shared_cells_is_finite_but_says_it_should_not_be():
+    c = case("segments 0.1 apart")
+    estimate = HistogramKL()(*c.draw(256, 0))
+    assert estimate.value.isfinite()
+    assert estimate.ci[1] == math.inf
+    assert "256 of 256 points" in estimate.warnings[0]
+
+
+@pytest.mark.parametrize("id", ["segments 0.1 apart", "segments 1 apart"])
+def test_segments_apart_read_log_2_and_1(id):
+    x, y = case(id).draw(256, 0)
+    assert HistogramJS()(x, y).value.item() == pytest.approx(math.log(2), abs=1e-12)
+    assert HistogramTV()(x, y).value.item() == 1
+
+
+# --- bias corrections do what their names say
+
+
+def test_miller_madow_takes_most_of_the_plug_in_bias_away_at_equal_laws():
+    corrected, plug_in = [], []
+    for seed in range(50):
+        x, y = uniform(1000, seed), uniform(1000, 1000 + seed)
+        corrected.append(HistogramJS(bins=8)(x, y).value.item())
+        counts = [np.histogramdd(z.numpy(), 8, [(0, 1)] * 2)[0].ravel() for z in (x, y)]
+        plug_in.append(jensenshannon(*counts) ** 2)
+    assert np.mean(plug_in) > 0.007
+    assert abs(np.mean(corrected)) < 0.1 * np.mean(plug_in)
+
+
+def test_total_variation_of_equal_laws_is_not_read_off_the_noise():
+    values = [HistogramTV()(uniform(300, s), uniform(300, 999 + s)).value for s in range(100)]
+    # three standard errors of the mean of values that scatter by about .05
+    assert abs(float(torch.stack(values).mean())) < 0.015
+
+
+@pytest.mark.parametrize("c", CASES_UP_TO_3D, ids=lambda c: c.id)
+def test_total_variation_is_a_lower_bound_in_expectation(c):
+    result = calibrate(HistogramTV(), c, c.tv, 256, 40)
+    assert result.bias <= 3 * float(result.values.std()) / math.sqrt(40) + 1e-12
+
+
+def test_kl_is_scipys_entropy_of_counts_plus_one_half():
+    x, y = uniform(300, 0), uniform(200, 1) ** 2
+    low, high = (f(torch.cat([x, y]), 0) for f in (torch.amin, torch.amax))
+    ranges = list(zip(low.tolist(), high.tolist(), strict=True))
+    counts = [np.histogramdd(z.numpy(), 6, ranges)[0].ravel() for z in (x, y)]
+    occupied = counts[0] + counts[1] > 0
+    expected = entropy(*(count[occupied] + 0.5 for count in counts))
+    assert HistogramKL(bins=6)(x, y).value.item() == pytest.approx(expected, abs=1e-12)
+
+
+# --- identities
+
+
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+def test_translation_and_scaling_per_axis_change_nothing(estimator):
+    x, y = uniform(200, 0), uniform(200, 1) ** 2
+    factors = torch.tensor([8.0, 0.25])  # powers of two, so that no point changes its cell
+    moved = estimator(x * factors, y * factors)
+    assert moved.value.item() == pytest.approx(estimator(x, y).value.item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("estimator", EACH[1:], ids=name)
+def test_symmetry(estimator):
+    x, y = uniform(200, 0), uniform(150, 1) ** 2
+    assert estimator(x, y).value.item() == pytest.approx(estimator(y, x).value.item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_js_is_at_most_log_2_and_tv_at_most_1(seed):
+    x, y = uniform(50, seed), uniform(50, seed + 10) + seed / 2
+    assert HistogramJS()(x, y).value <= math.log(2) + 1e-12
+    assert HistogramTV()(x, y).value <= 1
+
+
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+def test_a_member_reads_what_it_reads_alone(estimator):
+    x = torch.stack([uniform(40, s) for s in range(3)])
+    y = torch.stack([uniform(50, s + 9) for s in range(3)])
+    together = estimator(x, y)
+    for field in ("value", "stderr"):
+        alone = [getattr(estimator(a, b), field) for a, b in zip(x, y, strict=True)]
+        torch.testing.assert_close(getattr(together, field), torch.stack(alone))
+
+
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+def test_constant_equal_samples_are_at_no_distance(estimator):
+    x = torch.ones(20, 2, dtype=torch.float64)
+    assert estimator(x, x).value.item() == 0
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+@pytest.mark.parametrize(
+    ("x", "y", "says"),
+    [
+        pytest.param(uniform(9, 0, 4), uniform(9, 1, 4), "4 dimensions", id="too many dimensions"),
+        pytest.param(uniform(9, 0) / 0, uniform(9, 1), "x holds 9 points with NaN", id="infinite"),
+        pytest.param(uniform(9, 0), uniform(9, 1, 3), "must agree", id="dimensions"),
+        pytest.param(uniform(3, 0), uniform(9, 1), "at least 4", id="too few points"),
+    ],
+)
+def test_says_what_is_wrong_with(estimator, x, y, says):
+    with pytest.raises(ValueError, match=says):
+        estimator(x, y)
+
+
+@pytest.mark.parametrize("bins", [0, 1, 7])
+def test_refuses_bins_that_cannot_be_halved(bins):
+    with pytest.raises(ValueError, match=f"bins = {bins}"):
+        HistogramJS(bins=bins)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [256, 1024])
+@pytest.mark.parametrize("c", CASES_UP_TO_3D, ids=lambda c: c.id)
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+def test_95_percent_interval_covers_90_percent_or_warns(estimator, c, n):
+    assert calibrate(estimator, c, truth(estimator, c), n, 200).covered_or_warned >= 0.9
