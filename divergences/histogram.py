@@ -1,8 +1,8 @@
 """Divergences of two samples counted on one shared grid. Up to three dimensions.
 
 A grid can only lower a divergence, and counting noise can only raise its plug-in value. Each
-estimator corrects for the second in its own way. How far off the first may be is seen from a grid
-of half the resolution, and goes into the upper end of the interval.
+estimator corrects for the second in its own way. What the first may cost is judged from a grid of
+half the resolution: twice what that one loses goes into the upper end of the interval.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class HistogramEstimator(Estimator):
             raise ValueError(f"bins = {self.bins}: give an even number, at least 2")
 
     def __call__(self, x: Tensor, y: Tensor) -> Estimate:
-        return each_member(self._one, x.detach(), y.detach(), at_least=4)
+        return each_member(self._one, x, y, at_least=4)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         d = x.shape[1]
@@ -69,7 +69,7 @@ class HistogramEstimator(Estimator):
                 "a nearest-neighbour estimator"
             )
         bins = self.bins or 2 * math.ceil(min(len(x), len(y)) ** (1 / (d + 2)))
-        fine = _cells(x, y, bins)
+        fine = _cells(x.detach(), y.detach(), bins)
         value, stderr, low, high, notes = self.read(*_label(*fine))
         coarse = self.read(*_label(*(cells // 2 for cells in fine)))[0]
         lost = max(value - coarse, 0.0)
@@ -78,7 +78,7 @@ class HistogramEstimator(Estimator):
                 f"the grid is too coarse: half its resolution reads {lost:.3g} less, so a finer "
                 "one may read as much more; give more bins or more points",
             )
-        low, high = low - 1.959964 * stderr, high + lost + 1.959964 * stderr
+        low, high = low - 1.959964 * stderr, high + 2 * lost + 1.959964 * stderr
         estimate = Estimate(
             x.new_tensor(value), x.new_tensor(stderr), (x.new_tensor(low), x.new_tensor(high))
         )

@@ -1,7 +1,9 @@
 """Energy distance and maximum mean discrepancy: cheap, smooth neighbours of Wasserstein's.
 
 Both are :math:`E k(x, x') + E k(y, y') - 2 E k(x, y)` for a kernel ``k``, estimated without bias
-by leaving out the pairs of a point with itself. May be negative.
+by leaving out the pairs of a point with itself. May be negative. The variance is Hoeffding's, see
+*Unbiased estimators for the variance of MMD estimators* (Sutherland and Deka, 2019, arXiv
+1906.02104).
 """
 
 from __future__ import annotations
@@ -20,19 +22,41 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 
+def _interaction(kernel: Tensor, distinct: bool) -> Tensor:
+    """Mean square of what the kernel of a pair is beyond the means of its row and column.
+
+    Arguments:
+        kernel: Of shape ``(n, m)``.
+        distinct: Whether it is among the points of one sample, so that the diagonal is no pair.
+    """
+    n = len(kernel)
+    if not distinct:
+        rest = kernel - kernel.mean(1, keepdim=True) - kernel.mean(0) + kernel.mean()
+        return rest.square().mean()
+    off = 1 - torch.eye(n, dtype=kernel.dtype, device=kernel.device)
+    means = (kernel * off).sum(1) / (n - 1)
+    rest = off * (kernel - means[:, None] - means + means.mean())
+    return rest.square().sum() / (n * (n - 1))
+
+
 def _u_statistic(of_x: Tensor, of_y: Tensor, across: Tensor, like: Tensor) -> Estimate:
     """Estimate from the kernel among x ``(n, n)``, among y ``(m, m)`` and across ``(n, m)``.
 
-    The stderr is that of the first Hoeffding projection, the mean of the kernel's terms over the
-    pairs that a point takes part in.
+    The stderr has both terms of the Hoeffding decomposition: that of single points, less the
+    share of it that is noise, and that of pairs, which alone is left where the laws are equal.
     """
     n, m = across.shape
     own_x = (of_x.sum(1) - of_x.diagonal()) / (n - 1)
     own_y = (of_y.sum(1) - of_y.diagonal()) / (m - 1)
     value = own_x.mean() + own_y.mean() - 2 * across.mean()
-    parts = (own_x - across.mean(1)).detach(), (own_y - across.mean(0)).detach()
-    stderr = torch.stack([4 * part.var() / len(part) for part in parts]).sum().sqrt()
-    return Estimate(value.to(like), stderr.to(like), bound="exact", n=(n, m))
+    with torch.no_grad():
+        pairs_x, pairs_y = _interaction(of_x, True), _interaction(of_y, True)
+        mixed = _interaction(across, False)
+        points_x = (own_x - across.mean(1)).var() - pairs_x / (n - 1) - mixed / m
+        points_y = (own_y - across.mean(0)).var() - pairs_y / (m - 1) - mixed / n
+        variance = 4 * (points_x.clamp_min(0) / n + points_y.clamp_min(0) / m + mixed / (n * m))
+        variance += 2 * (pairs_x / (n * (n - 1)) + pairs_y / (m * (m - 1)))
+    return Estimate(value.to(like), variance.sqrt().to(like), bound="exact", n=(n, m))
 
 
 @final

@@ -212,6 +212,12 @@ class Quadrature(Integrator):
                 f"cannot integrate in {d or 'an unknown number of'} dimensions: give a box for up "
                 "to 3, use MonteCarlo beyond"
             )
+        for density in (p, q):
+            if _dimension(density) not in (None, d):
+                raise ValueError(
+                    f"{type(density).__name__} has {_dimension(density)} coordinates (event_shape "
+                    f"{tuple(getattr(density, 'event_shape'))}), expected {d}"
+                )
         known = _centres(p) + _centres(q)
         centres, widths = (
             torch.cat([torch.zeros(0, d), *(t.detach().cpu().reshape(-1, d) for t in ts)]).double()

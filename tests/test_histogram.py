@@ -40,19 +40,27 @@ def test_interval_holds_the_truth_or_a_warning_is_given(estimator, c):
     assert calibrate(estimator, c, truth(estimator, c), 512, 40).covered_or_warned >= 0.85
 
 
-@pytest.mark.parametrize("estimator", EACH, ids=name)
-def test_without_cells_to_choose_atoms_are_read_to_their_standard_error(estimator):
-    # four atoms in four cells: no bias from the grid, and many points per cell
-    result = calibrate(type(estimator)(bins=2), ATOMS, truth(estimator, ATOMS), 4000, 60)
-    assert abs(result.bias) < 4 * float(result.values.std()) / math.sqrt(60) + 1e-3
-    assert result.stderr_over_sd == pytest.approx(1, abs=0.3)
+@pytest.mark.parametrize(
+    ("estimator", "ratio"),
+    [
+        (HistogramKL(bins=4), 1),
+        (HistogramJS(bins=4), 1),
+        # stated for halves that disagree; here they choose the same cells, and it is sqrt(2) wide
+        (HistogramTV(bins=4), math.sqrt(2)),
+    ],
+    ids=["KL", "JS", "TV"],
+)
+def test_atoms_with_a_cell_each_are_read_to_their_standard_error(estimator, ratio):
+    result = calibrate(estimator, ATOMS, truth(estimator, ATOMS), 2000, 100)
+    assert abs(result.bias) < 4 * float(result.values.std()) / 10
+    assert result.stderr_over_sd == pytest.approx(ratio, rel=0.2)
     assert not result.warned.any()
 
 
 @pytest.mark.parametrize("id", ["normal 2-D shifted by 1", "normal 2-D scaled by 1.5"])
 def test_js_is_within_001_of_smooth_planar_pairs_at_1024_points(id):
     c = case(id)
-    assert abs(calibrate(HistogramJS(), c, c.js, 1024, 20).bias) < 0.01
+    assert abs(calibrate(HistogramJS(), c, truth(HistogramJS(), c), 1024, 20).bias) < 0.01
 
 
 def test_kl_without_shared_cells_is_finite_but_says_it_should_not_be():
@@ -79,7 +87,7 @@ def test_miller_madow_takes_most_of_the_plug_in_bias_away_at_equal_laws():
         x, y = uniform(1000, seed), uniform(1000, 1000 + seed)
         corrected.append(HistogramJS(bins=8)(x, y).value.item())
         counts = [np.histogramdd(z.numpy(), 8, [(0, 1)] * 2)[0].ravel() for z in (x, y)]
-        plug_in.append(jensenshannon(*counts) ** 2)
+        plug_in.append(jensenshannon(counts[0], counts[1]) ** 2)
     assert np.mean(plug_in) > 0.007
     assert abs(np.mean(corrected)) < 0.1 * np.mean(plug_in)
 
@@ -102,7 +110,7 @@ def test_kl_is_scipys_entropy_of_counts_plus_one_half():
     ranges = list(zip(low.tolist(), high.tolist(), strict=True))
     counts = [np.histogramdd(z.numpy(), 6, ranges)[0].ravel() for z in (x, y)]
     occupied = counts[0] + counts[1] > 0
-    expected = entropy(*(count[occupied] + 0.5 for count in counts))
+    expected = entropy(counts[0][occupied] + 0.5, counts[1][occupied] + 0.5)
     assert HistogramKL(bins=6)(x, y).value.item() == pytest.approx(expected, abs=1e-12)
 
 

@@ -72,19 +72,17 @@ def test_median_heuristic_takes_the_median_over_distinct_pairs():
     ids=["energy", "mmd"],
 )
 def test_is_unbiased_and_its_stderr_is_the_spread_over_samples(estimator, truth, shift):
-    values, stderrs, covered = [], [], []
+    values, stderrs, covered, expected = [], [], [], truth(shift)
     for seed in range(300):
-        e = estimator(points(100, seed, 1), points(80, 1000 + seed, 1) + shift)
+        e = estimator(points(60, seed, 1), points(50, 1000 + seed, 1) + shift)
         values.append(e.value.item())
         stderrs.append(e.stderr.item())
-        covered.append(bool(e.ci[0] <= truth(shift) <= e.ci[1]))
+        covered.append(bool(e.ci[0] <= expected <= e.ci[1]))
     spread = float(np.std(values))
-    assert np.mean(values) == pytest.approx(truth(shift), abs=3.5 * spread / math.sqrt(300))
+    assert np.mean(values) == pytest.approx(expected, abs=3.5 * spread / math.sqrt(300))
     assert np.mean(covered) >= 0.9
-    if shift:
-        assert np.mean(stderrs) == pytest.approx(spread, rel=0.15)
-    else:  # degenerate: the first projection of equal laws is 0, what is left of it is noise
-        assert spread <= np.mean(stderrs) <= 3 * spread
+    # at equal laws the variance of single points is 0, and clipping its noise there adds to it
+    assert 0.85 < np.mean(stderrs) / spread < (1.15 if shift else 1.3)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +91,7 @@ def test_is_unbiased_and_its_stderr_is_the_spread_over_samples(estimator, truth,
     ids=["energy", "mmd"],
 )
 def test_error_falls_at_the_declared_rate(estimator, truth):
-    sizes = np.array([50, 200, 800])
+    sizes = np.array([50, 150, 450])
     c = case("normal 1-D shifted by 1")
     errors = [calibrate(estimator, c, truth(), n, 60).rmse for n in sizes]
     slope = -np.polyfit(np.log(sizes), np.log(errors), 1)[0]

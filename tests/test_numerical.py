@@ -1,0 +1,273 @@
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from scipy.integrate import quad
+from scipy.stats import beta, entropy
+from torch.distributions import (
+    Beta,
+    Categorical,
+    Cauchy,
+    Exponential,
+    Independent,
+    Laplace,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+    StudentT,
+    Uniform,
+    kl_divergence,
+)
+
+from divergences import numerical
+from divergences.numerical import MonteCarlo, Quadrature
+from tests.cases import CASES, LOG2
+
+KNOWN = [c for c in CASES if c.densities]
+BOTH = {"argvalues": [Quadrature(), MonteCarlo()], "ids": ["quadrature", "monte carlo"]}
+IN_REACH = [c for c in KNOWN if c.dim <= 3]
+
+
+def normal(mean: float, sd: float, dim: int = 1) -> Independent:
+    ones = torch.ones(dim, dtype=torch.float64)
+    return Independent(Normal(mean * ones, sd * ones), 1)
+
+
+def two_bumps(sd: float = 1.0) -> MixtureSameFamily:
+    means = torch.tensor([-2.0, 2.0], dtype=torch.float64)
+    return MixtureSameFamily(Categorical(torch.ones(2).double()), Normal(means, sd))
+
+
+# --- truths
+
+
+@pytest.mark.parametrize("c", IN_REACH, ids=lambda c: c.id)
+@pytest.mark.parametrize("quantity", ["kl_divergence", "js_divergence"])
+def test_quadrature_agrees_with_every_case(quantity, c):
+    estimate = getattr(numerical, quantity)(*c.densities)
+    expected = getattr(c, quantity.split("_")[0])
+    assert estimate.value.item() == pytest.approx(expected, rel=1e-8, abs=1e-8)
+    assert estimate.ci[0] <= estimate.value <= estimate.ci[1]
+
+
+@pytest.mark.parametrize("c", IN_REACH, ids=lambda c: c.id)
+def test_quadrature_of_total_variation_agrees_with_every_case(c):
+    # the dense grid of the planar cases knows the kink where p = q to about 1e-4
+    p, q = c.densities
+    value = numerical.total_variation(p, q, Quadrature(tolerance=1e-4)).value.item()
+    assert value == pytest.approx(c.tv, abs=1e-4)
+
+
+@pytest.mark.parametrize("c", KNOWN, ids=lambda c: c.id)
+@pytest.mark.parametrize("quantity", ["kl_divergence", "js_divergence", "total_variation"])
+def test_monte_carlo_agrees_with_every_case(quantity, c):
+    estimate = getattr(numerical, quantity)(*c.densities, MonteCarlo(20_000))
+    expected = getattr(c, "tv" if quantity == "total_variation" else quantity.split("_")[0])
+    assert abs(estimate.value.item() - expected) <= 4.5 * estimate.stderr.item() + 1e-9
+
+
+def test_monte_carlo_intervals_cover_95_percent():
+    p, q = normal(0, 1, 2), normal(1, 1.5, 2)
+    truth = kl_divergence(p, q).item()
+    covered = 0
+    for seed in range(300):
+        low, high = numerical.kl_divergence(p, q, MonteCarlo(500, seed)).ci
+        covered += bool(low <= truth <= high)
+    assert 0.91 <= covered / 300 <= 0.985
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "box"),
+    [
+        pytest.param(Normal(0.0, 1.0), Normal(3.0, 0.1), None, id="normal, nearly disjoint"),
+        pytest.param(Laplace(0.0, 1.0), Laplace(1.0, 2.0), None, id="Laplace, kinked"),
+        pytest.param(Exponential(1.0), Exponential(3.0), [(0, 60)], id="exponential, cut off"),
+        pytest.param(Cauchy(0.0, 1.0), Cauchy(1.0, 1.0), [(-1e7, 1e7)], id="Cauchy, heavy tails"),
+        pytest.param(Beta(2.0, 3.0), Beta(4.0, 2.0), [(0, 1)], id="beta"),
+        pytest.param(
+            MultivariateNormal(torch.zeros(3), torch.eye(3)),
+            MultivariateNormal(torch.ones(3), 2 * torch.eye(3)),
+            None,
+            id="normal in three dimensions, float32",
+        ),
+    ],
+)
+def test_kl_equals_torchs_closed_form(p, q, box):
+    value = numerical.kl_divergence(p, q, Quadrature(box)).value
+    assert value.item() == pytest.approx(kl_divergence(p, q).item(), rel=2e-5, abs=2e-6)
+
+
+def test_entropy_equals_torchs_and_scipys():
+    for p in (Normal(0.0, 2.0), Laplace(1.0, 0.5)):
+        assert numerical.entropy(p).value.item() == pytest.approx(p.entropy().item(), abs=1e-5)
+    value = numerical.entropy(Beta(2.0, 3.0), Quadrature([(0, 1)])).value.item()
+    assert value == pytest.approx(float(beta(2, 3).entropy()), abs=1e-6)
+
+
+def test_kl_of_a_mixture_equals_scipys_quadrature():
+    def integrand(x: float) -> float:
+        point = torch.tensor(x, dtype=torch.float64)
+        log_p, log_q = two_bumps().log_prob(point), normal(0, 3).log_prob(point[None])
+        return float(log_p.exp() * (log_p - log_q))
+
+    expected = quad(integrand, -15, 15, epsabs=1e-10)[0]
+    value = numerical.kl_divergence(two_bumps(), normal(0, 3)).value.item()
+    assert value == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_far_and_narrow_component_is_not_missed():
+    # a bump of sd 1e-3 in a box of about 100: 1e10 times the volume of its mass in the plane
+    means = torch.tensor([[0.0, 0.0], [50.0, 30.0]], dtype=torch.float64)
+    bumps = Independent(Normal(means, torch.tensor([[1.0], [1e-3]]).double().expand(2, 2)), 1)
+    p = MixtureSameFamily(Categorical(torch.tensor([0.9, 0.1]).double()), bumps)
+    value = numerical.entropy(p).value.item()
+    each = [2 * math.log(sd) + math.log(2 * math.pi * math.e) for sd in (1.0, 1e-3)]
+    assert value == pytest.approx(0.9 * each[0] + 0.1 * each[1] + entropy([0.9, 0.1]), abs=1e-6)
+
+
+@pytest.mark.parametrize("integrator", **BOTH)
+def test_kl_is_infinite_exactly_where_q_has_no_mass(integrator):
+    p, q = Normal(0.0, 1.0), Uniform(-1.0, 1.0)
+    estimate = numerical.kl_divergence(p, q, integrator)
+    assert estimate.value == math.inf
+    assert numerical.cross_entropy(p, q, integrator).value == math.inf
+    assert numerical.js_divergence(p, q, integrator).value < LOG2
+    finite = numerical.kl_divergence(q, p, integrator)
+    # - log 2 + log(2 pi)/2 + E x^2/2, on [-1, 1]
+    expected = math.log(2 * math.pi) / 2 - LOG2 + 1 / 6
+    error = 4 * finite.stderr.nan_to_num(0).item() + 1e-6
+    assert finite.value.item() == pytest.approx(expected, abs=error)
+
+
+# --- identities
+
+
+def test_kl_is_cross_entropy_less_entropy():
+    p, q = two_bumps(0.5), normal(0, 2)
+    kl = numerical.kl_divergence(p, q).value.item()
+    cross, own = numerical.cross_entropy(p, q).value.item(), numerical.entropy(p).value.item()
+    assert kl == pytest.approx(cross - own, abs=1e-9)
+
+
+@pytest.mark.parametrize("f", [numerical.js_divergence, numerical.total_variation])
+def test_symmetry(f):
+    p, q = two_bumps(0.5), normal(0.3, 2)
+    assert f(p, q).value.item() == pytest.approx(f(q, p).value.item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0.1, 1.0, 5.0, 40.0])
+def test_js_at_most_log_2_and_pinsker(shift):
+    p, q = normal(0, 1), normal(shift, 1)
+    js, tv, kl = (
+        f(p, q).value.item()
+        for f in (numerical.js_divergence, numerical.total_variation, numerical.kl_divergence)
+    )
+    assert 0 <= js <= LOG2 + 1e-12
+    assert tv**2 <= kl / 2
+    assert tv**2 / 2 <= js <= tv * LOG2 + 1e-12  # Lin 1991
+
+
+@pytest.mark.parametrize("f", [numerical.kl_divergence, numerical.js_divergence])
+def test_an_invertible_map_of_both_laws_changes_nothing(f):
+    p, q = normal(0, 1, 2), normal(1, 0.5, 2)
+    moved_p, moved_q = normal(30, 10, 2), normal(40, 5, 2)
+    assert f(p, q).value.item() == pytest.approx(f(moved_p, moved_q).value.item(), abs=1e-8)
+
+
+@pytest.mark.parametrize("integrator", **BOTH)
+def test_a_batch_of_densities_reads_one_value_per_member(integrator):
+    means = torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64)
+    p, q = Normal(means, 1.0), Normal(torch.zeros(()).double(), 2.0)
+    for first, second in ((p, q), (q, p), (p, Normal(means + 1, 1.0))):
+        estimate = numerical.kl_divergence(first, second, integrator)
+        expected = kl_divergence(first, second)
+        assert estimate.value.shape == estimate.stderr.shape == (3,)
+        error = estimate.stderr.nan_to_num(0) * 4 + 1e-8
+        assert ((estimate.value - expected).abs() <= error).all()
+
+
+class Triangle:
+    """A density of the user's own: 1 - |x| on [-1, 1], times a factor that should be 1."""
+
+    def __init__(self, factor: float = 1.0):
+        self.factor = factor
+
+    def log_prob(self, value: torch.Tensor) -> torch.Tensor:
+        return (self.factor * (1 - value[:, 0].abs()).clamp_min(0)).log()
+
+
+def test_a_density_of_the_users_own():
+    # H = -2 int_0^1 (1-x) log(1-x) dx = 1/2
+    value = numerical.entropy(Triangle(), Quadrature([(-1, 1)])).value.item()
+    assert value == pytest.approx(0.5, abs=1e-6)
+
+
+# --- what went wrong is said
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "box", "says"),
+    [
+        pytest.param(
+            Triangle(1.1), Triangle(), [(-1, 1)], "the first density has mass 1.1 ", id="mass of p"
+        ),
+        pytest.param(
+            Triangle(), Triangle(0.5), [(-1, 1)], "the second density has mass 0.5 ", id="of q"
+        ),
+        pytest.param(
+            Normal(0.0, 1.0), Normal(9.0, 1.0), [(-8, 8)], "second density has mass 0.15", id="box"
+        ),
+        pytest.param(StudentT(2.5), StudentT(3.0), None, "has mass 0.99", id="heavy tails"),
+        pytest.param(Cauchy(0.0, 1.0), Cauchy(1.0, 1.0), None, "no box was given", id="moments"),
+        pytest.param(normal(0, 1, 4), normal(1, 1, 4), None, "in 4 dimensions", id="four axes"),
+        pytest.param(Triangle(), Triangle(), None, "give a box", id="unknown dimension"),
+        pytest.param(normal(0, 1, 2), normal(0, 1, 3), None, "event_shape", id="dimensions"),
+        pytest.param(normal(0, 1), normal(1, 1), [(1, -1)], "no volume", id="empty box"),
+        pytest.param(
+            Normal(torch.zeros(2, 3), 1.0), normal(0, 1), None, "batch_shape", id="two batch axes"
+        ),
+    ],
+)
+def test_quadrature_says_what_is_wrong(p, q, box, says):
+    with pytest.raises(ValueError, match=says):
+        numerical.kl_divergence(p, q, Quadrature(box))
+
+
+@pytest.mark.parametrize(
+    ("log_prob", "says"),
+    [
+        pytest.param(lambda x: x[:, 0] * math.nan, "is NaN or", id="NaN"),
+        pytest.param(lambda x: x, "maps points", id="shape"),
+    ],
+)
+def test_quadrature_names_a_log_prob_that_misbehaves(log_prob: Callable, says):
+    class Wrong:
+        pass
+
+    wrong = Wrong()
+    wrong.log_prob = log_prob  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=says):
+        numerical.entropy(wrong, Quadrature([(0, 1)]))  # type: ignore[arg-type]
+
+
+def test_quadrature_gives_up_rather_than_answer_badly():
+    square = Independent(Uniform(torch.zeros(2).double(), torch.ones(2).double()), 1)
+    with pytest.raises(RuntimeError, match="edges of the box"):
+        numerical.entropy(square, Quadrature([(-0.7, 2), (-0.3, 2)], max_evaluations=10**6))
+    value = numerical.entropy(square, Quadrature([(0, 1), (0, 1)])).value.item()
+    assert value == pytest.approx(0, abs=1e-12)
+
+
+def test_monte_carlo_needs_a_sample_and_two_points():
+    with pytest.raises(TypeError, match="Triangle has no sample"):
+        numerical.entropy(Triangle(), MonteCarlo(100))
+    with pytest.raises(ValueError, match="n = 1"):
+        MonteCarlo(1)
+
+
+def test_monte_carlo_repeats_itself_and_leaves_the_global_random_state_alone():
+    state = torch.get_rng_state()
+    one, two = (numerical.entropy(Normal(0.0, 1.0), MonteCarlo(100)).value for _ in range(2))
+    assert one == two
+    assert torch.equal(state, torch.get_rng_state())
