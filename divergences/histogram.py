@@ -32,9 +32,10 @@ def _cells(x: Tensor, y: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     return cells[: len(x)], cells[len(x) :]
 
 
-def _label(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, int]:
+def _label(x: Tensor, y: Tensor, bins: int) -> tuple[Tensor, Tensor, int]:
     """Number the cells that are occupied, and say how many there are."""
-    cells, labels = torch.cat([x, y]).unique(dim=0, return_inverse=True)
+    place = bins ** torch.arange(x.shape[1], device=x.device)
+    cells, labels = (torch.cat([x, y]) * place).sum(1).unique(return_inverse=True)
     return labels[: len(x)], labels[len(x) :], len(cells)
 
 
@@ -70,8 +71,8 @@ class HistogramEstimator(Estimator):
             )
         bins = self.bins or 2 * math.ceil(min(len(x), len(y)) ** (1 / (d + 2)))
         fine = _cells(x.detach(), y.detach(), bins)
-        value, stderr, low, high, notes = self.read(*_label(*fine))
-        coarse = self.read(*_label(*(cells // 2 for cells in fine)))[0]
+        value, stderr, low, high, notes = self.read(*_label(*fine, bins))
+        coarse = self.read(*_label(*(cells // 2 for cells in fine), bins))[0]
         lost = max(value - coarse, 0.0)
         if lost > 2 * stderr + (value - low):
             notes += (

@@ -215,8 +215,8 @@ class Quadrature(Integrator):
         for density in (p, q):
             if _dimension(density) not in (None, d):
                 raise ValueError(
-                    f"{type(density).__name__} has {_dimension(density)} coordinates (event_shape "
-                    f"{tuple(getattr(density, 'event_shape'))}), expected {d}"
+                    f"{type(density).__name__} has an event_shape of {_dimension(density)} "
+                    f"coordinates, expected {d}"
                 )
         known = _centres(p) + _centres(q)
         centres, widths = (

@@ -37,7 +37,7 @@ def uniform(n: int, seed: int, d: int = 2) -> torch.Tensor:
 @pytest.mark.parametrize("c", CASES_UP_TO_3D, ids=lambda c: c.id)
 @pytest.mark.parametrize("estimator", EACH, ids=name)
 def test_interval_holds_the_truth_or_a_warning_is_given(estimator, c):
-    assert calibrate(estimator, c, truth(estimator, c), 512, 40).covered_or_warned >= 0.85
+    assert calibrate(estimator, c, truth(estimator, c), 512, 30).covered_or_warned >= 0.85
 
 
 @pytest.mark.parametrize(
