@@ -70,9 +70,9 @@ class HistogramEstimator(Estimator):
                 "a nearest-neighbour estimator"
             )
         bins = self.bins or 2 * math.ceil(min(len(x), len(y)) ** (1 / (d + 2)))
-        fine = _cells(x.detach(), y.detach(), bins)
-        value, stderr, low, high, notes = self.read(*_label(*fine, bins))
-        coarse = self.read(*_label(*(cells // 2 for cells in fine), bins))[0]
+        a, b = _cells(x.detach(), y.detach(), bins)
+        value, stderr, low, high, notes = self.read(*_label(a, b, bins))
+        coarse = self.read(*_label(a // 2, b // 2, bins)).value
         lost = max(value - coarse, 0.0)
         if lost > 2 * stderr + (value - low):
             notes += (

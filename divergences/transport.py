@@ -24,7 +24,6 @@ from divergences.interface import Bound, Estimate, Estimator, each_member
 Potentials = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 DENSE = 2048 * 2048  # pairs up to which a cost matrix is faster than computing costs on the fly
-
 FLOOR_POINTS = 256  # points per half that the floor is measured on
 
 
@@ -63,7 +62,9 @@ def _raise_what_pot_warns(solve: Any, *args: Any, **options: Any) -> dict[str, A
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         _, log = solve(*args, **options, log=True)
-    messages = [str(w.message) for w in caught] + [log["warning"]] * bool(log["warning"])
+    messages = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    if log["warning"]:
+        messages.append(log["warning"])
     if messages:
         raise RuntimeError(
             f"no optimal plan found ({messages[0]}); raise max_iterations = "
@@ -158,17 +159,9 @@ def _estimate(
             f"biased upward {reason} {float(read - least):.3g}: between samples of equal laws it "
             f"reads {float(floor):.3g}",
         )
-    estimate = Estimate(value, stderr, ci=ci, floor=floor, warnings=notes)
-    fields = ("value", "stderr", "floor")
-    return replace(
-        estimate,
-        ci=(ci[0].to(like.dtype), ci[1].to(like.dtype)),
-        **{name: getattr(estimate, name).to(like.dtype) for name in fields},
-    )
-
-
-def _halves(sample: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    return sample[0::2][:most], sample[1::2][:most]
+    low, high = (end.to(like.dtype) for end in ci)
+    value, stderr, floor = (t.to(like.dtype) for t in (value, stderr, floor))
+    return Estimate(value, stderr, ci=(low, high), floor=floor, warnings=notes)
 
 
 @final
@@ -248,7 +241,8 @@ class EarthMover(Estimator):
             return x.new_tensor(math.nan, dtype=torch.float64)
         readings = []
         for sample in (x, y):
-            first, second = _halves(sample, FLOOR_POINTS if d > 1 else len(sample))
+            most = FLOOR_POINTS if d > 1 else len(sample)
+            first, second = sample[0::2][:most], sample[1::2][:most]
             reading = _root(self._mean_cost(first, second)[0], self.order)
             sizes = (1 / n + 1 / m) / (1 / len(first) + 1 / len(second))
             readings.append(reading * sizes ** (1 / max(2, d)))

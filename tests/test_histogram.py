@@ -32,12 +32,13 @@ def uniform(n: int, seed: int, d: int = 2) -> torch.Tensor:
 
 
 # --- cases
+# (.8 is three standard deviations of 30 repeats below .94; the slow tests ask for .9 of 200)
 
 
 @pytest.mark.parametrize("c", CASES_UP_TO_3D, ids=lambda c: c.id)
 @pytest.mark.parametrize("estimator", EACH, ids=name)
 def test_interval_holds_the_truth_or_a_warning_is_given(estimator, c):
-    assert calibrate(estimator, c, truth(estimator, c), 512, 30).covered_or_warned >= 0.85
+    assert calibrate(estimator, c, truth(estimator, c), 512, 30).covered_or_warned >= 0.8
 
 
 @pytest.mark.parametrize(

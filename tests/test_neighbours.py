@@ -41,17 +41,18 @@ SMOOTH_PLANAR = [pytest.param(case, id=case.id) for case in SMOOTH]
 
 
 # --- every case that the estimators claim to handle
+# (.8 is three standard deviations of 30 repeats below .94; the slow tests ask for .9 of 200)
 
 
 @pytest.mark.parametrize("case", CONTINUOUS)
 @pytest.mark.parametrize("estimator", TWO_SAMPLE, ids=lambda e: type(e).__name__)
 def test_interval_holds_the_truth_or_a_warning_is_given(estimator, case):
-    assert calibrate(estimator, case, truth(estimator, case), 512, 40).covered_or_warned >= 0.85
+    assert calibrate(estimator, case, truth(estimator, case), 512, 30).covered_or_warned >= 0.8
 
 
 @pytest.mark.parametrize("case", KNOWN)
 def test_known_density_interval_holds_the_truth(case):
-    assert calibrate(known(case), case, case.kl, 512, 40).covered_or_warned >= 0.85
+    assert calibrate(known(case), case, case.kl, 512, 30).covered_or_warned >= 0.8
 
 
 @pytest.mark.parametrize("case", SMOOTH_PLANAR)

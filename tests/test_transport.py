@@ -208,16 +208,17 @@ def test_gradient_is_finite_where_points_coincide(estimator, d, same):
 
 
 # --- error bars
+# (.8 is three standard deviations of 30 repeats below .94; the slow tests ask for .9 of 200)
 
 
 @pytest.mark.parametrize("c", having("w1"), ids=lambda c: c.id)
 def test_w1_interval_holds_the_truth_or_a_warning_is_given(c):
-    assert calibrate(EarthMover(), c, c.w1, 200, 40).covered_or_warned >= 0.85
+    assert calibrate(EarthMover(), c, c.w1, 200, 30).covered_or_warned >= 0.8
 
 
 @pytest.mark.parametrize("c", having("w2"), ids=lambda c: c.id)
 def test_w2_interval_holds_the_truth_or_a_warning_is_given(c):
-    assert calibrate(EarthMover(order=2), c, c.w2, 200, 40).covered_or_warned >= 0.85
+    assert calibrate(EarthMover(order=2), c, c.w2, 200, 30).covered_or_warned >= 0.8
 
 
 @pytest.mark.parametrize("order", [1, 2])
