@@ -241,7 +241,7 @@ class NearestNeighbours(Estimator):
             )
             unbounded = torch.full_like(estimate.value, math.inf)
             estimate = replace(estimate, ci=(estimate.ci[0], unbounded))
-        elif growth > 2 * noise and more > abs(near[0]) / 2:
+        elif growth > 2 * noise and more > min(1.0, abs(near[0]) / 2):
             warnings += (
                 f"biased: the estimate grows by {growth:.2g} nats with each doubling of the "
                 f"points, and may be low by {more:.2g} or more",

@@ -52,6 +52,7 @@ class Contender:
         dims: Dimensions it works in.
         largest: Largest sample size it is tried on.
         repeats: Most repeats it is given, for the expensive ones.
+        densities: Whether it has to know the laws' densities.
     """
 
     name: str
@@ -60,17 +61,17 @@ class Contender:
     dims: range = range(1, 9)
     largest: int = 4096
     repeats: int = 200
+    densities: bool = False
 
     def fits(self, case: Case) -> bool:
         """Whether the case has a finite truth, and points, for this contender."""
         truth = getattr(case, self.quantity)
-        needs_density = self.name == "KnownDensity"
         return (
             truth is not None
             and math.isfinite(truth)
             and case.dim in self.dims
             and not case.atoms
-            and not (needs_density and case.densities is None)
+            and not (self.densities and case.densities is None)
         )
 
 
@@ -166,7 +167,7 @@ _FEW: dict[str, Any] = {"repeats": 24, "largest": 1024}
 CONTENDERS = (
     Contender("HistogramKL", "kl", _ours(HistogramKL()), LOW),
     Contender("NearestNeighbours", "kl", _ours(NearestNeighbours())),
-    Contender("KnownDensity", "kl", _known_density),
+    Contender("KnownDensity", "kl", _known_density, densities=True),
     Contender("DiscriminatorKL", "kl", _learned(DiscriminatorKL(**_SHORT)), **_FEW),
     Contender("torchmetrics KL, 16 bins", "kl", _theirs(_torchmetrics_kl), LOW),
     Contender("HistogramJS", "js", _ours(HistogramJS()), LOW),
