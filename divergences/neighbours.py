@@ -36,6 +36,7 @@ from divergences.interface import (
 Array = NDArray[np.floating]
 Reading = tuple[float, list[Array]]  # a value, and each point's influence on it, per sample
 
+FEW = 4  # times k: effective number of points of y below which they are too few
 OUT_OF_REACH = 0.2  # share of P's points without points of Q around them that means "diverging"
 DUPLICATES = 0.01  # share of coincident points that float32 rounding can explain
 
@@ -151,8 +152,10 @@ class NearestNeighbours(Estimator):
 
     No sample can show KL that comes from where P has mass and Q has no points. The estimate then
     grows by up to log 2 (times d over the dimension of P's support) with each doubling of the
-    points, and carries a warning that begins with ``"diverging"``. Where the two samples lie in
-    different affine subspaces, as parallel segments do, the value is ``inf``, with a warning.
+    points, and carries a warning that begins with ``"diverging"``; with ``"biased"`` where it
+    grows less but by much for its size, with ``"few"`` where few of the :math:`y` are neighbours
+    of most :math:`x`. Where the two samples lie in different affine subspaces, as parallel
+    segments do, the value is ``inf``, with a warning.
 
     The stderr is that of the influence function, :math:`\log p/q` at the :math:`x` and
     :math:`-p/q` at the :math:`y`; the interval also covers a bias that decays as slowly as
@@ -224,11 +227,22 @@ class NearestNeighbours(Estimator):
         estimate = replace(_from_influences(near, far, rate, x), n=size)
         return self._judge(estimate, near, far, rate, _thin(rho, k, d))
 
-    @staticmethod
     def _judge(
-        estimate: Estimate, near: Reading, far: Reading, rate: float, warnings: tuple[str, ...]
+        self,
+        estimate: Estimate,
+        near: Reading,
+        far: Reading,
+        rate: float,
+        warnings: tuple[str, ...],
     ) -> Estimate:
-        """Warn where the change from ``2k`` to ``k`` neighbours, so with n, is too large."""
+        """Warn where the value grows too much with n, or few points of y stand for all of P."""
+        ratio = near[1][1]
+        effective = float(ratio.sum() ** 2 / (ratio**2).sum())
+        if effective < FEW * self.k:
+            warnings += (
+                f"few: the neighbours of x are as concentrated as if y had {effective:.0f} points "
+                f"of its {len(ratio)}; value and error rest on those",
+            )
         growth = near[0] - far[0]
         terms = near[1][0] - far[1][0]
         noise = float(terms.std(ddof=1)) / math.sqrt(len(terms))
@@ -241,7 +255,7 @@ class NearestNeighbours(Estimator):
             )
             unbounded = torch.full_like(estimate.value, math.inf)
             estimate = replace(estimate, ci=(estimate.ci[0], unbounded))
-        elif growth > 2 * noise and more > min(1.0, abs(near[0]) / 2):
+        elif growth > 2 * noise and more > abs(near[0]) / 2:
             warnings += (
                 f"biased: the estimate grows by {growth:.2g} nats with each doubling of the "
                 f"points, and may be low by {more:.2g} or more",

@@ -116,6 +116,14 @@ def test_disjoint_squares_are_called_diverging_and_have_no_upper_end(n):
     assert estimate.ci[1] == math.inf
 
 
+def test_says_when_a_few_points_of_y_stand_for_all_of_p():
+    case = next(c for c in CASES if c.id == "normal 2-D shifted by 3")
+    warnings = NearestNeighbours()(*case.draw(256, 0)).warnings
+    assert [w for w in warnings if w.startswith("few")]
+    near = next(c for c in CASES if c.id == "normal 2-D shifted by 1")
+    assert not [w for w in NearestNeighbours()(*near.draw(256, 0)).warnings if "few" in w]
+
+
 def test_without_the_support_check_kl_of_segments_grows_by_2_log_2_with_each_doubling():
     # d log(nu/rho): the own neighbours of points on a line come nearer like 1/n, in d = 2
     raw = NearestNeighbours(k=1, check_support=False)
