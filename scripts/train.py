@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import warnings
@@ -134,6 +135,8 @@ def _one_line(error: Exception) -> str:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; bad input ends it with one line on stderr and exit code 2."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)  # networks this small only wait for a second thread
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     # Lightning would have us save the state before the step; ours is the state after an iteration
     warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
