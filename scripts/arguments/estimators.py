@@ -11,7 +11,7 @@ from typing import Any
 
 from scripts.calibration import Cell, cells, measure
 from scripts.coverage import coverage_figure
-from scripts.findings import FAILS, HOLDS, Check, Claim, Findings
+from scripts.findings import FAILS, HOLDS, QUALIFIED, Check, Claim, Findings
 from scripts.lab import Lab
 from tests.cases import CASES
 
@@ -28,6 +28,8 @@ SIZES = {
 DROPPED = "ring and half of it"
 SMOOTH = {case.id for case in CASES if case.smooth and case.dim == 2}
 COST = 0.6  # nominal seconds of a cell
+NARROW = Cell("KnownDensity", "normal 8-D shifted by 1", 4096, REPEATS)
+"""Where an interval is known to be too narrow: a bias that outlasts the shrinking error."""
 
 
 def run(lab: Lab) -> Findings:
@@ -37,12 +39,17 @@ def run(lab: Lab) -> Findings:
         for cell in cells(sorted(set(SIZES.values())), REPEATS)
         if SIZES.get(cell.contender) == cell.n
     ]
-    waiting: list[tuple[Cell, Any]] = [(c, lab.submit(COST, measure, c)) for c in wanted]
-    rows = [future.result() for _, future in waiting]
+    waiting = [lab.submit(COST, measure, cell) for cell in [*wanted, NARROW]]
+    *rows, narrow = [future.result() for future in waiting]
     return Findings(
-        claims=[js_claim(rows), density_claim(rows), dropped_claim(rows), coverage_claim(rows)],
-        figures={"estimators_coverage": coverage_figure(rows)},
-        tables={"estimators": rows},
+        claims=[
+            js_claim(rows),
+            density_claim(rows),
+            dropped_claim(rows),
+            coverage_claim(rows, narrow),
+        ],
+        figures={"estimators_coverage": coverage_figure([*rows, narrow])},
+        tables={"estimators": [*rows, narrow]},
     )
 
 
@@ -104,7 +111,7 @@ def dropped_claim(rows: list[dict[str, Any]]) -> Claim:
     )
 
 
-def coverage_claim(rows: list[dict[str, Any]]) -> Claim:
+def coverage_claim(rows: list[dict[str, Any]], narrow: dict[str, Any]) -> Claim:
     least = 0.90 - 3 * math.sqrt(0.90 * 0.10 / REPEATS)
     silent = [row for row in rows if row["warned"] <= 0.5]
     checks = [
@@ -122,8 +129,15 @@ def coverage_claim(rows: list[dict[str, Any]]) -> Claim:
         source="the estimators' own statement of their error",
         statement="Where an estimator does not warn, its 95 % interval holds the truth at least "
         "90 % of the time.",
-        expected=HOLDS,
+        expected=QUALIFIED,
         checks=sorted(checks, key=lambda check: check.measured),
+        limits=[
+            Check.at_most(
+                f"{narrow['estimator']} on {narrow['case']}, n = {narrow['n']}",
+                least,
+                narrow["coverage_unwarned"],
+            )
+        ],
         n_seeds=REPEATS,
         figure="estimators_coverage",
         note=f"Tolerance: three binomial standard errors below 90 %. {len(silent)} cells are "
