@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from divergences.interface import Estimate
-from divergences.variational import out_of_reach, rests_on_few, sum_of_means
+from divergences.variational import lower_bound, out_of_reach, rests_on_few, sum_of_means
 
 
 class ConvexGenerator(ABC):
@@ -38,9 +38,11 @@ class ConvexGenerator(ABC):
         quantity: The divergence it generates.
         needs_q: Whether the divergence is infinite if P has mass where Q has none.
         needs_p: Whether it is infinite if Q has mass where P has none.
+        supremum: Its value between laws without common support, the largest there is.
     """
 
     quantity: ClassVar[str]
+    supremum: ClassVar[float] = math.inf
     needs_q: ClassVar[bool] = False
     needs_p: ClassVar[bool] = False
 
@@ -92,7 +94,7 @@ class ConvexGenerator(ABC):
         if self.needs_p:
             warnings += out_of_reach(-on_q, -on_p, self.quantity)
         n = (on_p.shape[-1], on_q.shape[-1])
-        return Estimate(value, stderr, bound="lower", n=n, warnings=tuple(warnings))
+        return lower_bound(value, stderr, self.supremum, n, warnings)
 
 
 @final
@@ -215,6 +217,7 @@ class SquaredHellinger(ConvexGenerator):
     """
 
     quantity = "hellinger2"
+    supremum = 2.0
 
     def f(self, u: Tensor) -> Tensor:
         return (u.sqrt() - 1).square()
@@ -253,6 +256,7 @@ class JensenShannon(ConvexGenerator):
     """
 
     quantity = "js"
+    supremum = math.log(2)
 
     def f(self, u: Tensor) -> Tensor:
         return (torch.xlogy(u, u) - (u + 1) * ((u + 1) / 2).log()) / 2
@@ -286,6 +290,7 @@ class TotalVariation(ConvexGenerator):
     """
 
     quantity = "tv"
+    supremum = 1.0
 
     def f(self, u: Tensor) -> Tensor:
         return (u - 1).abs() / 2

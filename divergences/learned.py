@@ -217,4 +217,5 @@ def _refuse_disagreement(seen: Estimate, held: Estimate) -> Estimate:
         warnings.append(f"member {k} refused: {readings}: {reason}")
     value = torch.where(refused, math.nan, held.value)
     stderr = torch.where(refused, math.nan, held.stderr)
-    return Estimate(value, stderr, bound=held.bound, n=held.n, warnings=tuple(warnings))
+    low, high = (torch.where(refused, math.nan, end) for end in held.ci)
+    return replace(held, value=value, stderr=stderr, ci=(low, high), warnings=tuple(warnings))

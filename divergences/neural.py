@@ -22,6 +22,11 @@ from divergences.streams import Streams
 SLOPE_AT_MOST_1 = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Softplus, MaxMin)
 """Activations that are 1-Lipschitz as torch makes them by default. SiLU and GELU are not."""
 
+UNCERTIFIED = (
+    "nothing bounds this critic's slope by 1: its value is W1 up to an unknown factor; audit the "
+    "slope, or use SpectralNorm or Orthogonal"
+)
+
 
 def _scores(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
     """Scores of shape ``(K, n)`` and ``(K, m)``, in one pass through the network."""
@@ -287,6 +292,7 @@ class Critic(Learned):
         self.constraint.project(network)
 
     def read(self, p_scores: Tensor, q_scores: Tensor) -> Estimate:
-        certified = self.constraint.certified and self.activation in SLOPE_AT_MOST_1
         reading = variational.kantorovich_rubinstein(p_scores, q_scores)
-        return replace(reading, bound="lower" if certified else "none")
+        if self.constraint.certified and self.activation in SLOPE_AT_MOST_1:
+            return reading
+        return replace(reading, bound="none", warnings=(*reading.warnings, UNCERTIFIED))

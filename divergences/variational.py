@@ -3,7 +3,7 @@ r"""Lower bounds on a divergence, read from the scores a critic gives to samples
 Each function takes the scores of points from P and of points from Q, of shape ``(..., n)`` and
 ``(..., m)``, and returns an :class:`~divergences.interface.Estimate` of shape ``(...)``. The
 bounds hold for any critic that has *not* seen these points; on its training points a critic that
-overfits reads anything up to the maximum.
+overfits reads anything up to the maximum. Their intervals have one side, see :func:`lower_bound`.
 
 Bounds on a divergence that can be infinite hang on exponentials of scores, whose mean a sample
 may not show: their stderr is ``nan`` where the mean rests on a few points, and a warning says
@@ -13,6 +13,8 @@ where one law has mass that the other's sample does not reach.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -40,6 +42,12 @@ def effective_size(log_weights: Tensor) -> Tensor:
     return (2 * log_weights.logsumexp(-1) - (2 * log_weights).logsumexp(-1)).exp()
 
 
+def _where(flags: Tensor, sentence: Callable[[int], str]) -> list[str]:
+    """A sentence for every flagged member, from its number; named where there are several."""
+    flagged = flags.reshape(-1).nonzero().flatten().tolist()
+    return [f"member {k}: {sentence(k)}" if flags.ndim else sentence(k) for k in flagged]
+
+
 def rests_on_few(value: Tensor, stderr: Tensor, *log_weights: Tensor) -> tuple[Tensor, list[str]]:
     """The stderr, ``nan`` where a mean of these weights hangs on a handful of points, and why."""
     warnings = []
@@ -47,11 +55,14 @@ def rests_on_few(value: Tensor, stderr: Tensor, *log_weights: Tensor) -> tuple[T
         size = effective_size(weights)
         few = ~(size >= FEWEST_BEHIND_A_MEAN) & torch.isfinite(value)
         stderr = torch.where(few, math.nan, stderr)
-        if few.any():
-            warnings.append(
-                f"a mean of exponentials rests on {float(size[few].min()):.1f} of "
-                f"{weights.shape[-1]} points: the value has no usable error"
-            )
+        sizes, n = size.reshape(-1).tolist(), weights.shape[-1]
+        warnings += _where(
+            few,
+            lambda k, sizes=sizes, n=n: (
+                f"a mean of exponentials rests on {sizes[k]:.1f} of {n} points: the value has no "
+                "usable error"
+            ),
+        )
     return stderr, warnings
 
 
@@ -67,13 +78,43 @@ def out_of_reach(high: Tensor, low: Tensor, quantity: str) -> list[str]:
         >>> out_of_reach(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 3.0]), "KL")
         []
     """
-    beyond = float((high > low.amax(-1, keepdim=True)).double().mean(-1).max())
-    if beyond <= OUT_OF_REACH:
-        return []
-    return [
-        f"{beyond:.0%} of one sample's scores lie beyond all of the other's: the {quantity} "
-        "divergence may be any larger than this, or infinite"
-    ]
+    beyond = (high > low.amax(-1, keepdim=True)).double().mean(-1)
+    shares = beyond.reshape(-1).tolist()
+    return _where(
+        beyond > OUT_OF_REACH,
+        lambda k: (
+            f"{shares[k]:.0%} of one sample's scores lie beyond all of the other's: the "
+            f"{quantity} divergence may be any larger than this, or infinite"
+        ),
+    )
+
+
+def lower_bound(
+    value: Tensor,
+    stderr: Tensor,
+    supremum: float,
+    n: tuple[int, int],
+    warnings: Sequence[str] = (),
+) -> Estimate:
+    """What a critic shows: a number that the divergence is at least, whatever it is beyond.
+
+    The interval is one-sided. Fresh points tell how well the critic's own value is known, and
+    nothing about how far the critic is from the optimal one; so the upper end is the largest
+    value that the divergence can take.
+
+    Arguments:
+        value: The bound, shape ``(...)``.
+        stderr: Its standard error.
+        supremum: Largest value of the divergence, ``inf`` if there is none.
+        n: Sizes of the two samples.
+        warnings: What the method knows it cannot know.
+
+    Example:
+        >>> lower_bound(torch.tensor(0.5), torch.tensor(0.1), math.inf, (8, 8)).ci
+        (tensor(0.3040), tensor(inf))
+    """
+    ends = (value - 1.959964 * stderr, torch.full_like(value, supremum))
+    return Estimate(value, stderr, ci=ends, bound="lower", n=n, warnings=tuple(warnings))
 
 
 def sum_of_means(*terms: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,9 +148,8 @@ def jensen_shannon(p_logits: Tensor, q_logits: Tensor) -> Estimate:
     """
     on_p, on_q = logsigmoid(p_logits.double()), logsigmoid(-q_logits.double())
     value, stderr = sum_of_means(on_p / 2, on_q / 2)
-    return Estimate(
-        math.log(2) + value, stderr, bound="lower", n=(p_logits.shape[-1], q_logits.shape[-1])
-    )
+    n = (p_logits.shape[-1], q_logits.shape[-1])
+    return lower_bound(math.log(2) + value, stderr, math.log(2), n)
 
 
 def kantorovich_rubinstein(p_scores: Tensor, q_scores: Tensor) -> Estimate:
@@ -134,7 +174,7 @@ def kantorovich_rubinstein(p_scores: Tensor, q_scores: Tensor) -> Estimate:
         tensor(3., dtype=torch.float64)
     """
     value, stderr = sum_of_means(p_scores.double(), -q_scores.double())
-    return Estimate(value, stderr, bound="lower", n=(p_scores.shape[-1], q_scores.shape[-1]))
+    return lower_bound(value, stderr, math.inf, (p_scores.shape[-1], q_scores.shape[-1]))
 
 
 def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
@@ -144,9 +184,9 @@ def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
 
     with equality iff :math:`f = \log p/q` up to a constant. The log-mean-exp is taken in float64,
     and the standard error from the delta method. Being the logarithm of a sample mean, the second
-    term reads low by about :math:`\mathrm{Var}(e^f) / (2 m\, E[e^f]^2)`, and by anything where
-    rare points of Q carry the mean; so the *estimate* is no strict lower bound, unlike
-    :func:`nwj`.
+    term reads low by about :math:`\mathrm{Var}(e^f) / (2 m\, E[e^f]^2)`, which the interval
+    allows for, and by anything where rare points of Q carry the mean; so the *estimate* is no
+    strict lower bound, unlike :func:`nwj`.
 
     References:
         | Asymptotic evaluation of certain Markov process expectations for large time, IV
@@ -171,7 +211,9 @@ def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
     stderr = (on_p.var(-1) / n + relative.var(-1) / m).sqrt()
     stderr, warnings = rests_on_few(value, stderr, on_q)
     warnings += out_of_reach(on_p, on_q, "KL")
-    return Estimate(value, stderr, bound="none", n=(n, m), warnings=tuple(warnings))
+    known = lower_bound(value, stderr, math.inf, (n, m), warnings)
+    low = known.ci[0] - relative.var(-1) / (2 * m)
+    return replace(known, ci=(low, known.ci[1]), bound="none")
 
 
 def nwj(p_scores: Tensor, q_scores: Tensor) -> Estimate:
@@ -198,5 +240,4 @@ def nwj(p_scores: Tensor, q_scores: Tensor) -> Estimate:
     value, stderr = sum_of_means(on_p, -(on_q - 1).exp())
     stderr, warnings = rests_on_few(value, stderr, on_q)
     warnings += out_of_reach(on_p, on_q, "KL")
-    n = (on_p.shape[-1], on_q.shape[-1])
-    return Estimate(value, stderr, bound="lower", n=n, warnings=tuple(warnings))
+    return lower_bound(value, stderr, math.inf, (on_p.shape[-1], on_q.shape[-1]), warnings)

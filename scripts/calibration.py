@@ -91,7 +91,10 @@ def _learned(estimator: Estimator) -> Callable[[Case], Callable[[Tensor, Tensor]
 
     def read(x: Tensor, y: Tensor) -> list[Reading]:
         e = estimator(x.float(), y.float())
-        warned = (~torch.isfinite(e.value)).tolist()  # a refusal is the warning
+        warned = [
+            any(w.startswith((f"member {k}:", f"member {k} ")) for w in e.warnings)
+            for k in range(len(x))
+        ]
         columns = (e.value, e.stderr, *e.ci)
         rows = zip(*(c.tolist() for c in columns), warned, strict=True)
         return list(rows)
@@ -161,6 +164,7 @@ _SHORT: dict[str, Any] = {
     "cooldown": 0.5,
 }
 """Training that a thousand points can bear; the defaults are for samplers without end."""
+_WAVES = {**_SHORT, "steps": 300, "fourier": (1.0, 2.0)}
 
 CONTENDERS = (
     Contender("HistogramKL", "kl", _ours(HistogramKL()), LOW),
@@ -171,6 +175,7 @@ CONTENDERS = (
     Contender("HistogramJS", "js", _ours(HistogramJS()), LOW),
     Contender("RossJS", "js", _ours(RossJS())),
     Contender("Discriminator", "js", _learned(Discriminator(**_SHORT))),
+    Contender("Discriminator, Fourier", "js", _learned(Discriminator(**_WAVES)), LOW),
     Contender("scikit-learn mutual_info", "js", _theirs(_scikit_learn), LINE),
     Contender("torchmetrics JS, 16 bins", "js", _theirs(_torchmetrics_js), LOW),
     Contender("HistogramTV", "tv", _ours(HistogramTV()), LOW),

@@ -55,13 +55,14 @@ def test_stderr_of_the_difference_is_welchs():
     assert (estimate.value / estimate.stderr).item() == pytest.approx(welch.statistic)
 
 
-def test_interval_covers_95_percent():
+def test_interval_has_one_side_and_covers_as_1_96_standard_errors_do():
+    """97.5 %, and nothing above: a critic cannot tell how far it is from the optimal one."""
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(4000, 200, generator=generator, dtype=torch.float64)
     y = torch.randn(4000, 100, generator=generator, dtype=torch.float64) + 1
     low, high = kantorovich_rubinstein(x, y).ci
-    covered = ((low <= -1) & (high >= -1)).double().mean()
-    assert 0.93 < covered < 0.97
+    assert high.isinf().all()
+    assert (low <= -1).double().mean().item() == pytest.approx(0.975, abs=0.01)
 
 
 def shifted(repeats=300, n=2000, seed=3):
@@ -82,7 +83,8 @@ def test_kl_bounds_are_tight_at_the_log_density_ratio_and_know_their_error(bound
     assert abs(estimate.value.mean() - 0.5) < 4 * spread / 300**0.5 + 5e-4
     assert (estimate.stderr.mean() / spread).item() == pytest.approx(1, abs=0.15)
     low, high = estimate.ci
-    assert 0.9 < ((low <= 0.5) & (high >= 0.5)).double().mean() < 0.98
+    assert high.isinf().all()
+    assert 0.945 < (low <= 0.5).double().mean() < 0.995
     assert not estimate.warnings
 
 
