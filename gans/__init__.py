@@ -4,13 +4,14 @@ from gans.callbacks import Dashboard, Divergences, Gradients, LipschitzAudit, Pi
 from gans.modules import WGAN, AdversarialModule, NonFiniteLoss, VanillaGAN
 from gans.networks import Generator, NoiseGenerator, SegmentGenerator
 from gans.objectives import NonSaturating, Objective, Saturating, Wasserstein
-from gans.targets import Gaussian, Grid, Modes, ParallelSegments, Ring, Target
+from gans.targets import Embedded, Gaussian, Grid, Modes, ParallelSegments, Ring, Target
 
 __all__ = [
     "WGAN",
     "AdversarialModule",
     "Dashboard",
     "Divergences",
+    "Embedded",
     "Gaussian",
     "Generator",
     "Gradients",

@@ -69,13 +69,19 @@ class Claim:
     beside it in which it is expected to fail; where one of those is indeed observed the sentence
     *holds with a qualification*. The first check is the headline of the claims table.
 
+    ``controls`` ask the same of a case where it must not be so: overlapping supports, a reversed
+    KL, a critic without constraint. A control that passes means the checks cannot fail, and prove
+    nothing; the claim is then not as expected, whatever its verdict.
+
     Attributes:
         id: Short name.
         source: Where the sentence comes from.
         statement: The sentence.
         expected: The verdict that earlier measurements lead one to expect.
         checks: What it predicts.
+        controls: The same on cases where it must fail, at least one.
         limits: Where it stops being true.
+        equation: What it says, in LaTeX.
         n_seeds: Seeds behind each measurement.
         figure: Name of the figure that shows it.
         note: What a reader should know beside the numbers.
@@ -86,7 +92,9 @@ class Claim:
     statement: str
     expected: str
     checks: Sequence[Check]
+    controls: Sequence[Check] = ()
     limits: Sequence[Check] = ()
+    equation: str = ""
     n_seeds: int = 1
     figure: str = ""
     note: str = ""
@@ -99,7 +107,8 @@ class Claim:
 
     @property
     def as_expected(self) -> bool:
-        return self.verdict == self.expected
+        """The expected verdict, from checks whose controls fail."""
+        return self.verdict == self.expected and not any(c.passed for c in self.controls)
 
     def record(self, seconds: float) -> dict[str, Any]:
         """The claim as one entry of ``claims.json``."""
@@ -110,6 +119,8 @@ class Claim:
             "statement": self.statement,
             "expected": self.expected,
             "verdict": self.verdict,
+            "as_expected": self.as_expected,
+            "equation": self.equation,
             "what": headline.what,
             "predicted": headline.predicted,
             "measured": headline.measured,
@@ -121,6 +132,7 @@ class Claim:
             "figure": self.figure,
             "note": self.note,
             "checks": [vars(check) for check in self.checks],
+            "controls": [vars(control) for control in self.controls],
             "limits": [vars(limit) for limit in self.limits],
         }
 
@@ -133,11 +145,13 @@ class Findings:
         claims: In the order they are to be read.
         figures: Name to figure.
         tables: Name to rows, each a mapping from column to value.
+        data: Name to what an interactive figure of the report draws: plain lists and numbers.
     """
 
     claims: list[Claim] = field(default_factory=list)
     figures: dict[str, Figure] = field(default_factory=dict)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def merged(cls, parts: Sequence[Self]) -> Self:
@@ -147,6 +161,7 @@ class Findings:
             whole.claims += part.claims
             whole.figures |= part.figures
             whole.tables |= part.tables
+            whole.data |= part.data
         return whole
 
 

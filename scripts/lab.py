@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -51,7 +52,11 @@ class Lab:
 
 
 def start_worker() -> None:
-    """Initialise a worker process: one thread, because parallelism comes from processes; quiet."""
+    """Initialise a worker process: one thread, because parallelism comes from processes; quiet.
+
+    Ctrl-C reaches every process of a terminal; workers leave it to the one that started them.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")

@@ -64,6 +64,13 @@ def test_a_check_passes_only_within_its_tolerance(check, passed):
     assert check.passed is passed
 
 
+def test_a_control_that_passes_is_not_as_expected():
+    assert claim([GOOD], controls=[BAD]).as_expected
+    assert not claim([GOOD], controls=[BAD, GOOD]).as_expected
+    record = claim([GOOD], controls=[GOOD]).record(1.0)
+    assert "passes where it must fail (two)" in reproduce.table(plain([record]))
+
+
 def test_a_failed_check_is_the_headline():
     assert claim([GOOD, BAD]).record(1.0)["measured"] == 2.5
 

@@ -6,12 +6,13 @@ from scipy import stats
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 from divergences import Streams, discrete, exact
-from gans.targets import Gaussian, Grid, ParallelSegments, Ring
+from gans.targets import Embedded, Gaussian, Grid, ParallelSegments, Ring
 
 FAMILY = {
     "segments": lambda: ParallelSegments(torch.tensor([0.0, -0.5, 2.0])),
     "gaussian": lambda: Gaussian(torch.tensor([0.0, 3.0, -1.0]), torch.tensor([1.0, 0.5, 2.0])),
     "ring": lambda: Ring(torch.tensor([1.0, 2.0, 1.5]), torch.tensor([0.01, 0.1, 0.3])),
+    "embedded": lambda: Embedded(Gaussian(torch.tensor([0.0, 3.0, -1.0])), 3),
     "grid": lambda: Grid(torch.tensor([2.0, 1.0, 1.5]), torch.tensor([0.05, 0.1, 0.2])),
 }
 family = pytest.mark.parametrize("make", FAMILY.values(), ids=FAMILY.keys())
@@ -210,3 +211,16 @@ def test_gaussians_agree_with_scipy():
 def test_bad_parameters_are_named(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+def test_an_embedded_law_keeps_distances_and_has_no_mass_outside():
+    ring = Ring()
+    far = Embedded(ring, 5)
+    x = ring.sample((40,))
+    points = torch.cat([x, torch.zeros(40, 3)], 1)
+    torch.testing.assert_close(far.log_prob(points), ring.log_prob(x))
+    assert far.log_prob(points + 1e-3).isneginf().all()
+    plane, space = (law.draw(Streams([3]), 40)[0] for law in (ring, far))
+    torch.testing.assert_close(torch.cdist(space, space), torch.cdist(plane, plane))
+    with pytest.raises(ValueError, match="points of 2 dimensions do not fit into 1"):
+        Embedded(ring, 1)

@@ -1,0 +1,89 @@
+"""What a target is: a distribution that draws from the members' own random streams."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Size, Tensor
+from torch.distributions import Distribution, constraints
+from torch.distributions.utils import broadcast_all
+
+from divergences.streams import Streams
+
+
+class Target(Distribution):
+    """Points of dimension d, made from uniform and normal noise by a fixed map.
+
+    A concrete target names its parameters in ``arg_constraints``; each is a tensor of
+    ``batch_shape``.
+    """
+
+    # torch declares these two as properties and assigns class attributes to them itself
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]]  # pyright: ignore
+    support: ClassVar[constraints.Constraint]  # pyright: ignore
+
+    @abstractmethod
+    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+        """Base noise with leading dimensions ``shape``, from ``torch`` or from a Streams."""
+
+    @abstractmethod
+    def _push(self, *noise: Tensor) -> Tensor:
+        """Points ``(..., *batch_shape, d)`` from noise ``(..., *batch_shape, *)``."""
+
+    def draw(self, streams: Streams, n: int) -> Tensor:
+        """Points of shape ``(K, n, d)``, each member's from its own stream."""
+        if self.batch_shape not in (Size(), Size([len(streams)])):
+            raise ValueError(
+                f"a target of batch_shape {tuple(self.batch_shape)} cannot serve {len(streams)} "
+                f"members; give it batch_shape () or ({len(streams)},)"
+            )
+        noise = [t.movedim(0, 1) for t in self._noise(streams, n)]
+        return self._push(*noise).movedim(0, 1)
+
+    def sample(self, sample_shape: Size | tuple[int, ...] = Size()) -> Tensor:
+        with torch.no_grad():
+            return self._from_global_generator(sample_shape)
+
+    def rsample(self, sample_shape: Size | tuple[int, ...] = Size()) -> Tensor:
+        if not self.has_rsample:
+            raise NotImplementedError(
+                f"{type(self).__name__} picks a component at random, which has no derivative in "
+                "its weights; use sample()"
+            )
+        return self._from_global_generator(sample_shape)
+
+    def _from_global_generator(self, sample_shape: Size | tuple[int, ...]) -> Tensor:
+        like = next(iter(self._parameters().values()))
+        noise = self._noise(torch, *sample_shape, *self.batch_shape)
+        return self._push(*[t.to(like) for t in noise])
+
+    def _parameters(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in self.arg_constraints}
+
+    def _with_parameters(self, parameters: dict[str, Tensor], batch_shape: Size) -> Self:
+        new: Any = self._get_checked_instance(type(self))
+        new.__dict__.update(self.__dict__ | parameters)
+        new._batch_shape = batch_shape
+        return new
+
+    def expand(self, batch_shape: Size | tuple[int, ...], _instance: Any = None) -> Self:
+        batch_shape = Size(batch_shape)
+        expanded = {name: t.expand(batch_shape) for name, t in self._parameters().items()}
+        return self._with_parameters(expanded, batch_shape)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
+        """The same law with its parameters on ``device``, as ``dtype`` if one is given."""
+        moved = {name: t.to(device, dtype) for name, t in self._parameters().items()}
+        return self._with_parameters(moved, self.batch_shape)
+
+
+def finite(target: str, **parameters: Tensor | float) -> tuple[Tensor, ...]:
+    """Parameters as floating-point tensors of one shape, or an error naming the bad value."""
+    for name, value in parameters.items():
+        values = torch.as_tensor(value, dtype=torch.get_default_dtype())
+        bad = values[~torch.isfinite(values)]
+        if bad.numel():
+            raise ValueError(f"{target}: {name} = {bad[0].item()} is not a finite number")
+    return broadcast_all(*[v if isinstance(v, Tensor) else float(v) for v in parameters.values()])

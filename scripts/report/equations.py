@@ -1,0 +1,63 @@
+"""Equations: LaTeX in the records, MathML in the page, which browsers set without web fonts."""
+
+from __future__ import annotations
+
+import html
+import re
+import xml.etree.ElementTree as ET
+
+from latex2mathml.converter import convert
+
+FUNCTIONS = {"log", "exp", "sup", "inf", "max", "min", "lim"}
+ROWS = {"math", "mrow", "mtd", "msqrt"}
+
+
+def mathml(latex: str) -> str:
+    """The equation as a ``<math>`` element.
+
+    Raises:
+        ValueError: If the converter does not know a command; names the equation.
+    """
+    try:
+        root = ET.fromstring(re.sub(r' xmlns="[^"]*"', "", convert(latex, display="block"), count=1))
+    except Exception as error:  # its exceptions share no base class
+        raise ValueError(f"equation {latex!r} cannot be converted to MathML: {error}") from error
+    unknown = [node.text for node in root.iter() if node.text and node.text.startswith("\\")]
+    if unknown:
+        raise ValueError(f"equation {latex!r}: {unknown[0]} is not known; use plainer LaTeX")
+    for node in list(root.iter()):
+        if node.tag in ROWS:
+            node[:] = spaced(joined(list(node)))
+    root.set("aria-label", latex)
+    return ET.tostring(root, encoding="unicode")
+
+
+def joined(nodes: list[ET.Element]) -> list[ET.Element]:
+    """Upright letters in a row are one name: ``<mi>KL</mi>``, not K times L."""
+    result: list[ET.Element] = []
+    for node in nodes:
+        before = result[-1] if result else None
+        upright = node.tag == "mi" and node.get("mathvariant") == "normal"
+        if upright and before is not None and before.get("mathvariant") == "normal":
+            before.text = f"{before.text}{node.text}"
+        else:
+            result.append(node)
+    for node in result:
+        if node.tag == "mi" and len(html.unescape(node.text or "")) > 1:
+            node.attrib.pop("mathvariant", None)  # a name of several letters is upright anyway
+    return result
+
+
+def spaced(nodes: list[ET.Element]) -> list[ET.Element]:
+    """A thin space between a function and an argument without brackets: log 2."""
+    result: list[ET.Element] = []
+    for node in nodes:
+        if result and function(result[-1]) and node.tag != "mo":
+            result.append(ET.Element("mspace", width="0.17em"))
+        result.append(node)
+    return result
+
+
+def function(node: ET.Element) -> bool:
+    inner = node[0] if node.tag in {"msub", "msup", "munder"} else node
+    return inner.tag == "mi" and inner.text in FUNCTIONS
