@@ -4,7 +4,16 @@ from gans.callbacks import Dashboard, Divergences, Gradients, LipschitzAudit, Pi
 from gans.modules import WGAN, AdversarialModule, NonFiniteLoss, VanillaGAN
 from gans.networks import Generator, NoiseGenerator, SegmentGenerator
 from gans.objectives import NonSaturating, Objective, Saturating, Wasserstein
-from gans.targets import Embedded, Gaussian, Grid, Modes, ParallelSegments, Ring, Target
+from gans.targets import (
+    Embedded,
+    Gaussian,
+    Grid,
+    Modes,
+    ParallelSegments,
+    Ring,
+    SwissRoll,
+    Target,
+)
 
 __all__ = [
     "WGAN",
@@ -27,6 +36,7 @@ __all__ = [
     "Ring",
     "Saturating",
     "SegmentGenerator",
+    "SwissRoll",
     "Target",
     "VanillaGAN",
     "Wasserstein",

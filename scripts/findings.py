@@ -69,9 +69,10 @@ class Claim:
     beside it in which it is expected to fail; where one of those is indeed observed the sentence
     *holds with a qualification*. The first check is the headline of the claims table.
 
-    ``controls`` ask the same of a case where it must not be so: overlapping supports, a reversed
-    KL, a critic without constraint. A control that passes means the checks cannot fail, and prove
-    nothing; the claim is then not as expected, whatever its verdict.
+    ``controls`` ask the same of a case where it must come out the other way: overlapping supports,
+    a reversed KL, a critic without constraint. They must fail, and where the sentence is expected
+    not to hold they must pass; otherwise the checks can come out in one way only, prove nothing,
+    and the claim is not as expected, whatever its verdict.
 
     Attributes:
         id: Short name.
@@ -79,7 +80,7 @@ class Claim:
         statement: The sentence.
         expected: The verdict that earlier measurements lead one to expect.
         checks: What it predicts.
-        controls: The same on cases where it must fail, at least one.
+        controls: The same on cases where it must come out the other way, at least one.
         limits: Where it stops being true.
         equation: What it says, in LaTeX.
         n_seeds: Seeds behind each measurement.
@@ -107,8 +108,14 @@ class Claim:
 
     @property
     def as_expected(self) -> bool:
-        """The expected verdict, from checks whose controls fail."""
-        return self.verdict == self.expected and not any(c.passed for c in self.controls)
+        """The expected verdict, from checks whose controls came out the other way."""
+        return self.verdict == self.expected and not self.failed_controls
+
+    @property
+    def failed_controls(self) -> list[Check]:
+        """Controls that came out as the checks are expected to."""
+        must = self.expected == FAILS
+        return [control for control in self.controls if control.passed != must]
 
     def record(self, seconds: float) -> dict[str, Any]:
         """The claim as one entry of ``claims.json``."""
@@ -132,7 +139,10 @@ class Claim:
             "figure": self.figure,
             "note": self.note,
             "checks": [vars(check) for check in self.checks],
-            "controls": [vars(control) for control in self.controls],
+            "controls": [
+                vars(control) | {"sound": control not in self.failed_controls}
+                for control in self.controls
+            ],
             "limits": [vars(limit) for limit in self.limits],
         }
 

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from tqdm import tqdm
 
 from scripts.files import as_csv, atomically, plain, write_atomically
@@ -43,8 +44,10 @@ def keep(
 ) -> None:
     """Write what an argument found; its record comes last, and marks it as finished."""
     for title, figure in findings.figures.items():
-        for ending in ("svg", "png"):
-            atomically(out / "figures" / f"{title}.{ending}", partial(figure.savefig, dpi=150))
+        folder = out / "figures"
+        atomically(folder / f"{title}.png", partial(figure.savefig, dpi=150))
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):  # text stays text
+            atomically(folder / f"{title}.svg", partial(figure.savefig, transparent=True))
     for title, rows in findings.tables.items():
         write_atomically(out / "tables" / f"{title}.csv", as_csv(rows))
     for title, values in findings.data.items():
@@ -78,9 +81,11 @@ def finished(name: str, out: Path, settings: dict[str, Any]) -> bool:
 
 
 def surprise(claim: dict[str, Any]) -> str:
-    """What was expected instead, or which control passed that had to fail."""
-    passed = [control["what"] for control in claim["controls"] if control["passed"]]
-    return f"NO: passes where it must fail ({passed[0]})" if passed else f"NO: {claim['expected']}"
+    """What was expected instead, or which control came out as the checks should."""
+    if claim["verdict"] != claim["expected"]:
+        return f"NO: {claim['expected']}"
+    unsound = [control["what"] for control in claim["controls"] if not control["sound"]]
+    return f"NO: control failed ({unsound[0]})"
 
 
 def table(claims: list[dict[str, Any]]) -> str:
@@ -168,7 +173,7 @@ def main(args: Sequence[str] | None = None) -> int:
     records = [json.loads((out / "records" / f"{name}.json").read_text()) for name in names]
     claims = [claim for record in records for claim in record["claims"]]
     write_atomically(out / "claims.json", json.dumps(claims, indent=1))
-    write_report(out)
+    write_report(out, ARGUMENTS)
     print(table(claims))
     seconds = sum(record["seconds"] for record in records)
     print(f"\n{len(claims)} claims in {seconds:.0f} s; report: {out / 'report.html'}")

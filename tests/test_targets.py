@@ -6,13 +6,14 @@ from scipy import stats
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 from divergences import Streams, discrete, exact
-from gans.targets import Embedded, Gaussian, Grid, ParallelSegments, Ring
+from gans.targets import Embedded, Gaussian, Grid, ParallelSegments, Ring, SwissRoll
 
 FAMILY = {
     "segments": lambda: ParallelSegments(torch.tensor([0.0, -0.5, 2.0])),
     "gaussian": lambda: Gaussian(torch.tensor([0.0, 3.0, -1.0]), torch.tensor([1.0, 0.5, 2.0])),
     "ring": lambda: Ring(torch.tensor([1.0, 2.0, 1.5]), torch.tensor([0.01, 0.1, 0.3])),
     "embedded": lambda: Embedded(Gaussian(torch.tensor([0.0, 3.0, -1.0])), 3),
+    "swiss roll": lambda: SwissRoll(torch.tensor([0.03, 0.1, 0.3])),
     "grid": lambda: Grid(torch.tensor([2.0, 1.0, 1.5]), torch.tensor([0.05, 0.1, 0.2])),
 }
 family = pytest.mark.parametrize("make", FAMILY.values(), ids=FAMILY.keys())
@@ -110,11 +111,12 @@ def test_a_mixture_has_no_rsample(law):
         (Gaussian(0.5, 0.7), 6.0),
         (Ring(1.0, 0.2), 3.0),
         (Grid(1.0, 0.2, side=3), 4.0),
+        (SwissRoll(0.1), 3.0),
     ],
-    ids=["gaussian", "ring", "grid"],
+    ids=["gaussian", "ring", "grid", "swiss roll"],
 )
 def test_density_integrates_to_one(law, reach):
-    axis = torch.linspace(-reach, reach, 401, dtype=torch.float64)
+    axis = torch.linspace(-reach, reach, 201, dtype=torch.float64)
     d = law.event_shape[0]
     points = torch.cartesian_prod(*[axis] * d).view(-1, d)
     mass = law.log_prob(points).exp().sum() * (axis[1] - axis[0]) ** d
@@ -224,3 +226,12 @@ def test_an_embedded_law_keeps_distances_and_has_no_mass_outside():
     torch.testing.assert_close(torch.cdist(space, space), torch.cdist(plane, plane))
     with pytest.raises(ValueError, match="points of 2 dimensions do not fit into 1"):
         Embedded(ring, 1)
+
+
+def test_the_swiss_rolls_mean_is_that_of_the_integral():
+    """Over the interval of t, t cos t integrates to 6 pi and t sin t to 2."""
+    law = SwissRoll(torch.tensor(0.1, dtype=torch.float64))
+    expected = torch.tensor([2, 2 / (3 * math.pi)], dtype=torch.float64) / 7.5
+    torch.testing.assert_close(law.mean, expected, rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match=r"scale = 0\.001 must be at least \.01"):
+        SwissRoll(0.001)

@@ -6,9 +6,19 @@ contract each can ``draw`` from the members' own random streams.
 """
 
 from gans.targets.base import Target
+from gans.targets.curves import SwissRoll
 from gans.targets.embedded import Embedded
 from gans.targets.gaussian import Gaussian
 from gans.targets.modes import Grid, Modes, Ring
 from gans.targets.segments import ParallelSegments
 
-__all__ = ["Embedded", "Gaussian", "Grid", "Modes", "ParallelSegments", "Ring", "Target"]
+__all__ = [
+    "Embedded",
+    "Gaussian",
+    "Grid",
+    "Modes",
+    "ParallelSegments",
+    "Ring",
+    "SwissRoll",
+    "Target",
+]

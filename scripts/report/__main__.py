@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.report import write_report
 from scripts.reproduce import ARGUMENTS
 
 
-def main() -> int:
+def main(args: Sequence[str] | None = None) -> int:
+    """Write it and print where; 0 if that went well, 2 if the folder is not whole."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.report", description="Write report.html from a reproduce folder."
     )
     parser.add_argument("out", type=Path, help="folder that scripts.reproduce wrote")
+    out: Path = parser.parse_args(args).out
     try:
-        print(write_report(parser.parse_args().out, ARGUMENTS))
+        print(write_report(out, ARGUMENTS))
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -3,34 +3,142 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from scripts.report.markup import escape, number
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 130, 46, 8, 8, 20
+WIDTH, HEIGHT = 360, 104
+LEFT, RIGHT, TOP, BOTTOM = 46, 354, 6, 88
+DASH = 8  # half its length, and how far the first and the last step are from the frame
+
+Value = float | str | None
 
 
 @dataclass(frozen=True)
-class Scale:
-    """From values to pixels upwards; a logarithmic one has no place for zero."""
+class Series:
+    """One value per step; what is not finite, or not positive on a logarithmic axis, is a gap.
 
-    low: float
-    high: float
-    log: bool = False
+    Attributes:
+        values: As the records have them.
+        tone: CSS class that colours it.
+        draw: ``line``, ``dashes`` or ``dots``.
+        stderr: Half lengths of the error bars of dots, none by default.
+    """
 
-    @classmethod
-    def over(cls, values: Sequence[float | str | None], log: bool = False) -> Scale:
-        """The scale that just holds all values that can be drawn."""
-        seen = [v for v in values if drawable(v, log)]
-        low, high = (min(seen), max(seen)) if seen else (1.0, 1.0)  # type: ignore[type-var]
+    values: Sequence[Value]
+    tone: str
+    draw: Callable[[Series, Axis], str]
+    stderr: Sequence[Value] = ()
+
+
+class Axis:
+    """The upright axis, from the least to the largest value that can be drawn.
+
+    A linear one starts at 0 unless something is well below.
+    """
+
+    def __init__(self, values: Sequence[Value], log: bool = False) -> None:
+        self.log = log
+        drawn = [v for v in map(self.place, values) if v is not None] or [1.0]
         if not log:
-            low, high = min(low, 0.0), max(high, 0.0)  # type: ignore[type-var]
-        if low == high:
-            high = low * 10 if log else low + 1  # type: ignore[operator]
-        return cls(float(low), float(high), log)  # type: ignore[arg-type]
+            drawn.append(0.0)
+        self.low, self.high = min(drawn), max(drawn)
+        if not log and -self.low < 0.02 * self.high:
+            self.low = 0.0
+        if self.low == self.high:
+            self.high = self.low * 10 if log else self.low + 1
+
+    def place(self, value: Value) -> float | None:
+        """The value, if this axis has a place for it."""
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            return None
+        return None if self.log and value <= 0 else float(value)
 
     def y(self, value: float) -> float:
         bend = math.log if self.log else float
         share = (bend(value) - bend(self.low)) / (bend(self.high) - bend(self.low))
-        return TOP + (1 - share) * (HEIGHT - TOP - BOTTOM)
+        return BOTTOM - share * (BOTTOM - TOP)
+
+
+def x(step: int, steps: int) -> float:
+    start, end = LEFT + DASH, RIGHT - DASH
+    return start + (end - start) * (step / (steps - 1) if steps > 1 else 0)
+
+
+def chart(
+    series: Sequence[Series], axis: Axis, ends: tuple[str, str], mark: int, label: str
+) -> str:
+    """Curves over steps, with a mark that a script may move.
+
+    Args:
+        series: What to draw.
+        axis: The upright axis, which charts side by side may share.
+        ends: What to write at the first and at the last step.
+        mark: The step that is marked.
+        label: What the chart shows, for those who hear the page.
+    """
+    steps = len(series[0].values)
+    drawn = "".join(one.draw(one, axis) for one in series)
+    texts = (
+        f'<text x="{LEFT - 5}" y="{TOP + 4}" text-anchor="end">{tick(axis.high)}</text>'
+        f'<text x="{LEFT - 5}" y="{BOTTOM + 4}" text-anchor="end">{tick(axis.low)}</text>'
+        f'<text x="{LEFT}" y="{HEIGHT - 4}">{escape(ends[0])}</text>'
+        f'<text x="{RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{escape(ends[1])}</text>'
+    )
+    frame = f'<path class="axis" d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}"></path>'
+    if axis.low < 0 < axis.high:
+        frame += f'<path class="axis zero" d="M{LEFT} {axis.y(0):.1f}H{RIGHT}"></path>'
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(label)}" data-first="{x(0, 2)}" data-last="{x(1, 2)}" '
+        f'data-steps="{steps}">{frame}{drawn}{texts}'
+        f'<path class="mark" d="M0 {TOP}V{BOTTOM}" '
+        f'transform="translate({x(mark, steps):.2f} 0)"></path></svg>\n'
+    )
+
+
+def tick(value: float) -> str:
+    """What stands at an end of the upright axis, short enough for the space beside it."""
+    text = number(value)
+    return text if len(text) <= 6 else number(float(f"{value:.1g}"))
+
+
+def points(series: Series, axis: Axis) -> Iterator[tuple[int, float, float] | None]:
+    """Step, value and height of each number, ``None`` for a gap."""
+    for step, value in enumerate(series.values):
+        placed = axis.place(value)
+        yield None if placed is None else (step, placed, axis.y(placed))
+
+
+def line(series: Series, axis: Axis) -> str:
+    """A line that breaks where there is no number."""
+    path, pen = "", "M"
+    for point in points(series, axis):
+        if point is not None:
+            path += f"{pen}{x(point[0], len(series.values)):.1f} {point[2]:.1f}"
+        pen = "M" if point is None else "L"
+    return f'<path class="line {series.tone}" d="{path}"></path>'
+
+
+def dashes(series: Series, axis: Axis) -> str:
+    """A dash per number, for steps that are no continuum."""
+    path = "".join(
+        f"M{x(point[0], len(series.values)) - DASH:.1f} {point[2]:.1f}h{2 * DASH}"
+        for point in points(series, axis)
+        if point is not None
+    )
+    return f'<path class="line {series.tone}" d="{path}"></path>'
+
+
+def dots(series: Series, axis: Axis) -> str:
+    """A dot per number, with a bar of one standard error each way."""
+    marks = ""
+    for step, value, y in filter(None, points(series, axis)):
+        at = x(step, len(series.values))
+        marks += f'<circle cx="{at:.1f}" cy="{y:.1f}" r="2.6"></circle>'
+        error = series.stderr[step] if series.stderr else None
+        if isinstance(error, int | float):
+            low, high = axis.y(value - error), axis.y(value + error)
+            marks += f'<path d="M{at:.1f} {low:.1f}V{high:.1f}"></path>'
+    return f'<g class="dots {series.tone}">{marks}</g>'

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scripts.findings import FAILS, HOLDS, QUALIFIED
 from scripts.report.equations import mathml
 from scripts.report.figures import Figures
-from scripts.report.markup import RELATIONS, escape, number, table, with_error
+from scripts.report.markup import RELATIONS, escape, number, table, to_error, with_error
 
 Record = dict[str, Any]
 TONES = {HOLDS: ("holds", "✓"), QUALIFIED: ("part", "◐"), FAILS: ("fails", "✗")}
-CHECKED = {True: "as predicted", False: "not as predicted"}
-LIMITED = {True: "limit observed", False: "limit not observed"}
-CONTROLLED = {False: "fails, as it must", True: "PASSES: the check proves nothing"}
 
 
 def verdict(claim: Record) -> str:
@@ -25,9 +22,9 @@ def verdict(claim: Record) -> str:
     if claim["as_expected"]:
         return text
     reason = f"expected: {claim['expected']}"
-    if any(control["passed"] for control in claim["controls"]):
-        reason = "a control passes"
-    return f'{text} <strong class="surprise">not as expected ({escape(reason)})</strong>'
+    if not all(control["sound"] for control in claim["controls"]):
+        reason = "a control shows that the checks prove nothing"
+    return f"{text} {odd(f'not as expected ({escape(reason)})')}"
 
 
 def counts(claims: Sequence[Record]) -> str:
@@ -48,6 +45,11 @@ def predicted(check: Mapping[str, Any]) -> str:
     return f"{escape(RELATIONS[check['relation']])} {number(check['predicted'])}"
 
 
+def tolerance(check: Mapping[str, Any]) -> str:
+    """What was allowed; a bound allows nothing beside it."""
+    return number(check["tolerance"] if check["relation"] == "=" else None)
+
+
 def summary(claims: Sequence[Record]) -> str:
     """The table of all claims; on a narrow screen each row becomes a card."""
     rows = "".join(
@@ -62,7 +64,8 @@ def summary(claims: Sequence[Record]) -> str:
     top = "".join(f'<th scope="col">{name}</th>' for name in head)
     return (
         '<table class="summary"><caption>Every claim, with the first of its predictions (or the '
-        f"first that failed)</caption><thead><tr>{top}</tr></thead>\n<tbody>{rows}</tbody></table>\n"
+        f"first that failed)</caption><thead><tr>{top}</tr></thead>\n"
+        f"<tbody>{rows}</tbody></table>\n"
     )
 
 
@@ -71,9 +74,8 @@ def results(claim: Record) -> str:
     row = (
         escape(claim["what"]),
         predicted(claim),
-        number(claim["measured"]),
-        number(claim["stderr"]),
-        number(claim["tolerance"] or None),
+        *to_error(claim["measured"], claim["stderr"]),
+        tolerance(claim),
         str(claim["n_seeds"]),
         number(claim["seconds"]),
     )
@@ -89,7 +91,7 @@ def results(claim: Record) -> str:
     return table(head, [row], label=f"{claim['id']}: verdict row", numeric=range(1, 7))
 
 
-def checks(claim: Record, kind: str, words: Mapping[bool, str]) -> str:
+def checks(claim: Record, kind: str, outcome: Callable[[Record], str]) -> str:
     """The claim's checks, limits or controls with what became of each."""
     if not claim[kind]:
         return ""
@@ -98,9 +100,8 @@ def checks(claim: Record, kind: str, words: Mapping[bool, str]) -> str:
             escape(check["what"]),
             predicted(check),
             with_error(check["measured"], check["stderr"]),
-            number(check["tolerance"] or None),
-            f"<span{' class="surprise"' if odd(kind, check) else ''}>"
-            f"{words[check['passed']]}</span>",
+            tolerance(check),
+            outcome(check),
         )
         for check in claim[kind]
     ]
@@ -109,9 +110,24 @@ def checks(claim: Record, kind: str, words: Mapping[bool, str]) -> str:
     return title + table(head, rows, label=f"{claim['id']}: {kind}", numeric=range(1, 4))
 
 
-def odd(kind: str, check: Mapping[str, Any]) -> bool:
-    """Whether a reader should stop here: a prediction missed, or a control that passes."""
-    return check["passed"] == (kind == "controls") and kind != "limits"
+def of_check(check: Record) -> str:
+    return "as predicted" if check["passed"] else odd("not as predicted")
+
+
+def of_limit(limit: Record) -> str:
+    return "limit observed" if limit["passed"] else "limit not observed"
+
+
+def of_control(control: Record) -> str:
+    """Whether it came out the other way than the checks, which else prove nothing."""
+    if control["sound"]:
+        return f"{'passes' if control['passed'] else 'fails'}, as it must"
+    return odd(f"{'PASSES' if control['passed'] else 'FAILS'}: the check proves nothing")
+
+
+def odd(text: str) -> str:
+    """Where a reader should stop."""
+    return f'<strong class="surprise">{text}</strong>'
 
 
 def tally(claim: Record) -> str:
@@ -121,17 +137,19 @@ def tally(claim: Record) -> str:
     if claim["limits"]:
         seen = sum(limit["passed"] for limit in claim["limits"])
         parts.append(f"{seen} of {len(claim['limits'])} limits observed")
-    fail = sum(not control["passed"] for control in claim["controls"])
-    parts.append(f"{fail} of {len(claim['controls'])} controls fail, as they must")
+    sound = sum(control["sound"] for control in claim["controls"])
+    parts.append(f"{sound} of {len(claim['controls'])} controls as they must be")
     return "; ".join(parts)
 
 
 def section(claim: Record, figures: Figures) -> str:
     """One claim: its sentence, equation and figure, its numbers, and how to measure them again."""
     name = escape(claim["id"])
-    equation = f'<div class="equation">{mathml(claim["equation"])}</div>' * bool(claim["equation"])
+    equation = (
+        f'<div class="equation">{mathml(claim["equation"])}</div>' if claim["equation"] else ""
+    )
     figure = figures.show(claim["figure"], claim["statement"]) if claim["figure"] else ""
-    note = f'<p class="note">{escape(claim["note"])}</p>' * bool(claim["note"])
+    note = f'<p class="note">{escape(claim["note"])}</p>' if claim["note"] else ""
     return f"""<article class="claim" id="{name}" aria-labelledby="title-{name}">
 <h3 id="title-{name}"><a href="#{name}">{name}</a> {verdict(claim)}</h3>
 <blockquote>{escape(claim["statement"])}</blockquote>
@@ -139,8 +157,8 @@ def section(claim: Record, figures: Figures) -> str:
 {equation}
 {results(claim)}{note}
 {figure}<details{"" if claim["as_expected"] else " open"}><summary>{tally(claim)}</summary>
-{checks(claim, "checks", CHECKED)}{checks(claim, "limits", LIMITED)}
-{checks(claim, "controls", CONTROLLED)}</details>
+{checks(claim, "checks", of_check)}{checks(claim, "limits", of_limit)}
+{checks(claim, "controls", of_control)}</details>
 <p class="again">Measure it again:
 <code>python -m scripts.reproduce {escape(claim["argument"])}</code></p>
 </article>

@@ -8,7 +8,9 @@ import xml.etree.ElementTree as ET
 
 from latex2mathml.converter import convert
 
-FUNCTIONS = {"log", "exp", "sup", "inf", "max", "min", "lim"}
+BOUNDS = {"sup", "inf", "max", "min", "lim"}
+FUNCTIONS = {"log", "exp", *BOUNDS}
+PARTS = {"mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2, "msubsup": 3}
 ROWS = {"math", "mrow", "mtd", "msqrt"}
 
 
@@ -16,18 +18,28 @@ def mathml(latex: str) -> str:
     """The equation as a ``<math>`` element.
 
     Raises:
-        ValueError: If the converter does not know a command; names the equation.
+        ValueError: If a command is unknown or lacks a part; names the equation.
     """
     try:
-        root = ET.fromstring(re.sub(r' xmlns="[^"]*"', "", convert(latex, display="block"), count=1))
+        root = ET.fromstring(
+            re.sub(r' xmlns="[^"]*"', "", convert(latex, display="block"), count=1)
+        )
     except Exception as error:  # its exceptions share no base class
         raise ValueError(f"equation {latex!r} cannot be converted to MathML: {error}") from error
+    short = [node.tag for node in root.iter() if len(node) != PARTS.get(node.tag, len(node))]
+    if short or latex.count("{") != latex.count("}"):
+        raise ValueError(f"equation {latex!r} is not whole: {short[0] if short else 'braces'}")
     unknown = [node.text for node in root.iter() if node.text and node.text.startswith("\\")]
     if unknown:
         raise ValueError(f"equation {latex!r}: {unknown[0]} is not known; use plainer LaTeX")
     for node in list(root.iter()):
+        if node.tag == "msub" and node[0].text in BOUNDS:
+            node.tag = "munder"  # what is bounded over stands below
         if node.tag in ROWS:
             node[:] = spaced(joined(list(node)))
+    for node in root.iter("mo"):
+        if node.text == "|":  # a bar opens, closes or separates, and is no operator with space
+            node.attrib |= {"lspace": "0", "rspace": "0"}
     root.set("aria-label", latex)
     return ET.tostring(root, encoding="unicode")
 

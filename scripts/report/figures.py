@@ -13,7 +13,7 @@ CONTRAST = 4.5
 
 
 class Figures:
-    """The figures of a folder: each is shown where it is first asked for, and linked after that."""
+    """The figures of a folder: each is shown where it is first asked for, and linked later."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,12 +35,12 @@ class Figures:
                 f"{self.folder / name}.svg does not exist; run python -m scripts.reproduce again"
             )
         self.shown.append(name)
-        svg = self.inline(name)
+        opening = f'<svg role="img" aria-label="{escape(label)}"'
         return (
             f'<figure id="{anchor}"><div class="scroll" role="region" tabindex="0" '
             f'aria-label="figure {escape(name)}">'
-            f'{svg.replace("<svg", f"<svg role={quoted("img")} aria-label={quoted(label)}", 1)}'
-            f"</div><figcaption>Figure <code>{escape(name)}</code>. {escape(label)}</figcaption>"
+            f"{self.inline(name).replace('<svg', opening, 1)}</div>"
+            f"<figcaption>Figure <code>{escape(name)}</code>. {escape(label)}</figcaption>"
             "</figure>\n"
         )
 
@@ -53,7 +53,9 @@ class Figures:
         """The file as an element: ids of its own, the page's colours, no more digits than seen."""
         text = (self.folder / f"{name}.svg").read_text(encoding="utf-8")
         svg = text[text.index("<svg") :].strip()
-        svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+        svg = re.sub(
+            r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL
+        )
         svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href=", "href=")
         svg = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"\sheight="[^"]*"', r"\1", svg, count=1)
         svg = re.sub(r'\s(?:d|x|y|points)="[^"]*"', rounded, svg)
@@ -92,10 +94,6 @@ class Figures:
             f":root {{ {light} }}\n"
             f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
         )
-
-
-def quoted(text: str) -> str:
-    return f'"{escape(text)}"'
 
 
 def rounded(match: re.Match[str]) -> str:

@@ -14,13 +14,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from scripts.arguments.segments import constraints, distances, gradients, training
+from scripts.arguments.segments.common import PROFILES, Settings
 from scripts.findings import Findings
 from scripts.lab import Lab
 
+__all__ = ["PROFILES", "Settings", "run"]
 
-def run(lab: Lab) -> Findings:
+
+def run(lab: Lab, settings: Settings) -> Findings:
     """All ``seg-*`` claims; the parts submit their experiments together and wait side by side."""
     parts = (training, distances, constraints, gradients)  # the longest experiments first
     with ThreadPoolExecutor(len(parts)) as threads:
-        found = list(threads.map(lambda part: part.run(lab), parts))
+        found = list(threads.map(lambda part: part.run(lab, settings), parts))
     return Findings.merged([*found[1:], found[0]])

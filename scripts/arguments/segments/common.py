@@ -21,6 +21,18 @@ HOME = ParallelSegments(0.0)
 
 
 @dataclass(frozen=True)
+class Settings:
+    """Training of the opponents over theta, of those followed at theta = 1, of the generators."""
+
+    steps: int = 1000
+    followed: int = 3000
+    iterations: int = 400
+
+
+PROFILES = {"quick": Settings(), "paper": Settings(steps=4000, followed=10000, iterations=2000)}
+
+
+@dataclass(frozen=True)
 class Members:
     """Thetas x seeds as one member axis, theta the slow index."""
 

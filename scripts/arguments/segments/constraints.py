@@ -22,7 +22,7 @@ from divergences.lipschitz import (
 from divergences.neural import Critic
 from divergences.streams import Streams
 from gans.targets import Gaussian, ParallelSegments, Target
-from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members
+from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members, Settings
 from scripts.findings import QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab import Lab
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
@@ -62,18 +62,20 @@ def unconstrained(seeds: int, steps: int) -> Tensor:
     return critic.fit(HOME, away, range(seeds)).held_out(HOME, away).value
 
 
-def run(lab: Lab) -> Findings:
+def run(lab: Lab, settings: Settings) -> Findings:
     """Claims ``seg-w-gp`` and ``seg-w-clip``."""
     away = Members(THETAS[THETAS > 0], lab.seeds)
     to_segments = (HOME, away.moved)
-    penalties = {w: lab.submit(12, penalised, 20, 1000, w, 0.5, False) for w in WEIGHTS}
+    penalties = {w: lab.submit(12, penalised, 20, settings.steps, w, 0.5, False) for w in WEIGHTS}
     two_sided = lab.submit(2, penalised, 20, 100, 10.0, 0.0, True)
     clips = {
-        0.1: lab.submit(6, clipped, away.flat_seeds, 1000, 0.1, 1e-3, *to_segments),
-        0.01: lab.submit(12, clipped, away.flat_seeds, 2000, 0.01, 5e-5, *to_segments),
+        0.1: lab.submit(6, clipped, away.flat_seeds, settings.steps, 0.1, 1e-3, *to_segments),
+        0.01: lab.submit(
+            12, clipped, away.flat_seeds, 2 * settings.steps, 0.01, 5e-5, *to_segments
+        ),
     }
     gaussians = lab.submit(
-        3, clipped, range(lab.seeds), 1000, 0.1, 1e-3, Gaussian(0.0), Gaussian(GAP)
+        3, clipped, range(lab.seeds), settings.steps, 0.1, 1e-3, Gaussian(0.0), Gaussian(GAP)
     )
     free = lab.submit(2, unconstrained, lab.seeds, 300)
     read = {weight: future.result() for weight, future in penalties.items()}
@@ -90,15 +92,24 @@ def run(lab: Lab) -> Findings:
     )
 
 
+def follows_law(what: str, read: Tensor, theta: float, weight: float) -> Check:
+    """The mean reading must be within three standard errors of the penalty's law."""
+    law = penalised_value(torch.tensor(theta, dtype=torch.float64), weight)
+    error = standard_error(read)
+    return Check.near(what, float(law), read.mean(), 3 * float(error), error)
+
+
+def within_bound(what: str, reading: Tensor, c: float, theta: Tensor | float) -> Check:
+    """Two hidden layers of width 64 with weights up to c have a slope of at most c^3 64^2."""
+    return Check.at_most(what, 1, (reading / (c**3 * 64**2 * theta)).max())
+
+
 def penalty_claim(readings: dict[float, Tensor], two_sided: Tensor) -> Claim:
     checks = []
     for weight in WEIGHTS:
         for theta, read in zip((0.3, 1.0), readings[weight], strict=True):
-            where, error = f"at lambda = {weight:g}, theta = {theta:g}", standard_error(read)
-            law = penalised_value(torch.tensor(theta, dtype=torch.float64), weight)
-            checks.append(
-                Check.near(f"reading {where}", float(law), read.mean(), 3 * float(error), error)
-            )
+            where = f"at lambda = {weight:g}, theta = {theta:g}"
+            checks.append(follows_law(f"reading {where}", read, theta, weight))
             inverse = corrected_value(read, weight)
             error = standard_error(inverse)
             checks.append(
@@ -117,6 +128,15 @@ def penalty_claim(readings: dict[float, Tensor], two_sided: Tensor) -> Claim:
                 "two-sided critics (of 40) that read a negative distance after 100 steps", 1, lost
             )
         ],
+        controls=[
+            follows_law(
+                "critics of lambda = 1 against the law of lambda = .1, theta = 1",
+                readings[1.0][1],
+                1.0,
+                0.1,
+            )
+        ],
+        equation=r"E_P[f] - E_Q[f] = W \left( 1 + \frac{W}{2 \lambda} \right)",
         n_seeds=20,
         figure="segments_constraints",
         note="One-sided penalty, tolerance three standard errors over seeds. The two-sided one "
@@ -134,10 +154,8 @@ def clipping_claim(
         normalised = (read["normalised"] / theta)[far]
         checks += [
             Check.near(f"c = {c:g}: exponent of the reading in theta, .1 to 1", 1, exponent, 0.1),
-            Check.at_most(
-                f"c = {c:g}: largest reading / (c^3 64^2 |theta|)",
-                1,
-                (read["dual"] / (c**3 * 64**2 * theta)).max(),
+            within_bound(
+                f"c = {c:g}: largest reading / (c^3 64^2 |theta|)", read["dual"], c, theta
             ),
             Check.at_most(
                 f"c = {c:g}: largest reading / (steepest slope |theta|)", 1.001, normalised.max()
@@ -163,6 +181,8 @@ def clipping_claim(
                 standard_error(undershoot),
             ),
         ],
+        controls=[within_bound("no constraint: reading / (.1^3 64^2), theta = 1", free, 0.1, 1.0)],
+        equation=r"E_P[f] - E_Q[f] = K |\theta|, \quad K \le c^{L+1} H^L",
         n_seeds=raw.shape[-1],
         figure="segments_constraints",
         note=f"Raw, c = .01 reads {raw.mean():.5f} at theta = 1; with no constraint at all the "

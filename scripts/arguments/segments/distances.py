@@ -17,7 +17,7 @@ from divergences.neighbours import NearestNeighbours
 from divergences.neural import Critic, Discriminator
 from divergences.streams import Streams
 from divergences.transport import EarthMover
-from gans.targets import ParallelSegments
+from gans.targets import Gaussian, ParallelSegments
 from scripts.arguments.segments.common import (
     FAR,
     HOME,
@@ -25,6 +25,7 @@ from scripts.arguments.segments.common import (
     SOURCE,
     THETAS,
     Members,
+    Settings,
     on_quadrature,
 )
 from scripts.arguments.segments.gradients import generator_gradients
@@ -33,6 +34,7 @@ from scripts.lab import Lab
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 SIZES = (300, 1000, 3000)
+OVERLAPPING = Gaussian(0.0), Gaussian(1.0)
 LOOKS = (100, 300, 1000)
 """Discriminator steps after which the generator's gradient is looked at."""
 
@@ -99,13 +101,13 @@ def nearest_neighbours(repeats: int, theta: float, sizes: Sequence[int]) -> dict
     return {name: torch.stack(values).double() for name, values in found.items()}
 
 
-def run(lab: Lab) -> Findings:
+def run(lab: Lab, settings: Settings) -> Findings:
     """Claims ``seg-exact``, ``seg-js``, ``seg-w`` and ``seg-kl-samples``."""
     seeds = lab.seeds
     waiting = {
-        "js": lab.submit(20, discriminators, seeds, 1000, True),
-        "raw": lab.submit(20, discriminators, seeds, 1000, False),
-        "w1": lab.submit(25, critics, seeds, 1000),
+        "js": lab.submit(20, discriminators, seeds, settings.steps, True),
+        "raw": lab.submit(20, discriminators, seeds, settings.steps, False),
+        "w1": lab.submit(25, critics, seeds, settings.steps),
         "transport": lab.submit(12, transport, 2 * seeds, 1000),
         "apart": lab.submit(2, nearest_neighbours, 4 * seeds, 0.5, SIZES),
         "home": lab.submit(2, nearest_neighbours, 4 * seeds, 0.0, SIZES),
@@ -115,7 +117,7 @@ def run(lab: Lab) -> Findings:
         claims=[
             exact_claim(),
             js_claim(found["js"]["js"], found["raw"]["js"]),
-            w1_claim(found["w1"], found["transport"]),
+            w1_claim(found["w1"], found["transport"], found["js"]["js"]),
             sample_kl_claim(found["apart"], found["home"]),
         ],
         figures={"segments": overview(found)},
@@ -123,6 +125,7 @@ def run(lab: Lab) -> Findings:
             "segments": over_theta(found),
             "segments_transport": by_sample(found["transport"]),
         },
+        data={"segments": for_the_slider(found)},
     )
 
 
@@ -161,13 +164,50 @@ def exact_claim() -> Claim:
         "every theta != 0; all are 0 at theta = 0.",
         expected=HOLDS,
         checks=checks,
+        controls=[
+            Check.near(
+                "two normal laws 1 apart: KL", math.inf, exact.kl_divergence(*OVERLAPPING), 1e-6
+            ),
+            Check.near(
+                "two normal laws 1 apart: total variation",
+                1,
+                exact.total_variation(*OVERLAPPING),
+                1e-6,
+            ),
+        ],
+        equation=r"\mathrm{KL} = \infty, \quad \mathrm{JS} = \log 2, \quad \mathrm{TV} = 1, "
+        r"\quad W_1 = |\theta| \qquad (\theta \ne 0)",
         figure="segments",
+    )
+
+
+def at_log2(where: str, js: Tensor) -> Check:
+    error = standard_error(js).max()
+    what = f"JS farthest from log 2, any seed, {where}"
+    return Check.near(what, LOG2, worst(js, LOG2), 5e-4, error)
+
+
+def flat(what: str, js: Tensor) -> Check:
+    spread = js.mean(-1).max() - js.mean(-1).min()
+    return Check.at_most(
+        f"{what}: range of JS over theta != 0, as a share of log 2", 1e-3, spread / LOG2
+    )
+
+
+def is_distance(who: str, reading: Tensor) -> Check:
+    """Readings at |theta| >= .1, shape (thetas, seeds), must be |theta| within half a percent."""
+    ratio = reading / THETAS[FAR].abs()[:, None]
+    return Check.near(
+        f"{who}: reading / |theta| farthest from 1, any seed, |theta| >= .1",
+        1,
+        worst(ratio, 1),
+        5e-3,
+        standard_error(ratio).max(),
     )
 
 
 def js_claim(js: Tensor, raw: Tensor) -> Claim:
     away = js[THETAS != 0]
-    spread = away.mean(-1).max() - away.mean(-1).min()
     near = THETAS == 0.001
     return Claim(
         id="seg-js",
@@ -176,18 +216,18 @@ def js_claim(js: Tensor, raw: Tensor) -> Claim:
         "however small, and 0 at theta = 0.",
         expected=HOLDS,
         checks=[
-            Check.near(
-                "JS farthest from log 2, any seed, theta != 0",
-                LOG2,
-                worst(away, LOG2),
-                5e-4,
-                standard_error(away).max(),
-            ),
+            at_log2("theta != 0", away),
             Check.near(
                 "JS farthest from 0, any seed, theta = 0", 0, worst(js[THETAS == 0], 0), 2e-3
             ),
-            Check.at_most("range of JS over theta != 0, as a share of log 2", 1e-3, spread / LOG2),
+            flat("whitened inputs", away),
         ],
+        controls=[
+            at_log2("theta = 0", js[THETAS == 0]),
+            flat("raw inputs", raw[THETAS != 0]),
+        ],
+        equation=r"\log 2 + \frac{1}{2} E_{P_0}[\log D^*] + \frac{1}{2} E_{P_\theta}"
+        r"[\log(1 - D^*)] = \mathrm{JS}(P_0, P_\theta)",
         n_seeds=js.shape[-1],
         figure="segments",
         note="Inputs are divided by their pooled standard deviation, which makes every theta the "
@@ -197,9 +237,8 @@ def js_claim(js: Tensor, raw: Tensor) -> Claim:
     )
 
 
-def w1_claim(critic: dict[str, Tensor], emd: dict[str, Tensor]) -> Claim:
+def w1_claim(critic: dict[str, Tensor], emd: dict[str, Tensor], js: Tensor) -> Claim:
     w1, slope = critic["w1"], critic["slope"]
-    ratio = w1[FAR] / THETAS[FAR].abs()[:, None]
     signed = slope[FAR] * THETAS[FAR].sign()[:, None]
     floor = emd["w1"][emd["thetas"] == 0]
     return Claim(
@@ -208,13 +247,7 @@ def w1_claim(critic: dict[str, Tensor], emd: dict[str, Tensor]) -> Claim:
         statement="A Lipschitz critic reads W1 = |theta|, with slope sign(theta).",
         expected=HOLDS,
         checks=[
-            Check.near(
-                "reading / |theta| farthest from 1, any seed, |theta| >= .1",
-                1,
-                worst(ratio, 1),
-                5e-3,
-                standard_error(ratio).max(),
-            ),
+            is_distance("critic", w1[FAR]),
             Check.near(
                 "reading farthest from 0, any seed, theta = 0", 0, worst(w1[THETAS == 0], 0), 3e-3
             ),
@@ -226,6 +259,8 @@ def w1_claim(critic: dict[str, Tensor], emd: dict[str, Tensor]) -> Claim:
                 standard_error(signed).max(),
             ),
         ],
+        controls=[is_distance("discriminator's JS", js[FAR])],
+        equation=r"\max_{\|f\|_L \le 1} E_{P_0}[f] - E_{P_\theta}[f] = |\theta|",
         n_seeds=w1.shape[-1],
         figure="segments",
         note="The critic is spectrally normalised. Exact transport between independent samples of "
@@ -240,10 +275,17 @@ def w1_claim(critic: dict[str, Tensor], emd: dict[str, Tensor]) -> Claim:
     )
 
 
+def grows(where: str, found: dict[str, Tensor]) -> Check:
+    """Each doubling of the points brings neighbours of one's own twice as near in d dimensions."""
+    blind = found["ignoring supports"].mean(-1)
+    growth = (blind[-1] - blind[0]) / math.log(SIZES[-1] / SIZES[0])
+    what = f"growth per log n of the nearest-neighbour KL, {where} (d = 2)"
+    return Check.near(what, 2, growth, 0.2)
+
+
 def sample_kl_claim(apart: dict[str, Tensor], home: dict[str, Tensor]) -> Claim:
     repeats = apart["kl"].shape[-1]
     blind = apart["ignoring supports"].mean(-1)
-    growth = (blind[-1] - blind[0]) / math.log(SIZES[-1] / SIZES[0])
     same = home["kl"][-1]
     return Claim(
         id="seg-kl-samples",
@@ -252,9 +294,7 @@ def sample_kl_claim(apart: dict[str, Tensor], home: dict[str, Tensor]) -> Claim:
         "with n, and must say that KL is infinite.",
         expected=HOLDS,
         checks=[
-            Check.near(
-                "growth per log n of the nearest-neighbour KL, theta = .5 (d = 2)", 2, growth, 0.2
-            ),
+            grows("theta = .5", apart),
             Check.at_least(
                 "smallest estimate that looks at the supports first", math.inf, apart["kl"].min()
             ),
@@ -271,6 +311,8 @@ def sample_kl_claim(apart: dict[str, Tensor], home: dict[str, Tensor]) -> Claim:
                 standard_error(same),
             ),
         ],
+        controls=[grows("theta = 0", home)],
+        equation=r"\mathrm{KL}_{n} \approx d \log n + \mathrm{const}",
         n_seeds=repeats,
         note="Ignoring the supports it reads "
         + ", ".join(f"{v:.1f} at n = {n}" for n, v in zip(SIZES, blind.tolist(), strict=True))
@@ -299,6 +341,39 @@ def over_theta(found: dict[str, dict[str, Tensor]]) -> list[dict[str, Any]]:
         dict(zip(columns, row, strict=True))
         for row in zip(*(values.tolist() for values in columns.values()), strict=True)
     ]
+
+
+def for_the_slider(found: dict[str, dict[str, Tensor]]) -> dict[str, Any]:
+    """What the report's slider over theta reads: exact values, measurements, gradients."""
+    away = ParallelSegments(THETAS)
+    laws = {
+        "KL(P_0‖P_θ)": exact.kl_divergence(HOME, away),
+        "KL(P_θ‖P_0)": exact.kl_divergence(away, HOME),
+        "JS": exact.js_divergence(HOME, away),
+        "TV": exact.total_variation(HOME, away),
+        "W1": exact.wasserstein(HOME, away),
+    }
+    measured = {
+        "JS, trained discriminator": ("JS", found["js"]["js"]),
+        "W1, Lipschitz critic": ("W1", found["w1"]["w1"]),
+    }
+    gradients = {
+        "saturating loss through the discriminator": found["js"][f"gradient {LOOKS[-1]}"],
+        "through the critic": found["w1"]["slope"],
+    }
+
+    def over_seeds(values: Tensor) -> dict[str, list[float]]:
+        return {"values": values.mean(-1).tolist(), "stderr": standard_error(values).tolist()}
+
+    return {
+        "thetas": THETAS.tolist(),
+        "exact": [{"name": name, "values": values.tolist()} for name, values in laws.items()],
+        "measured": [
+            {"name": name, "exact": law, **over_seeds(values)}
+            for name, (law, values) in measured.items()
+        ],
+        "gradients": [{"name": name, **over_seeds(values)} for name, values in gradients.items()],
+    }
 
 
 def by_sample(emd: dict[str, Tensor]) -> list[dict[str, Any]]:

@@ -11,37 +11,43 @@ Bottou, 2017), Theorem 2.4 and Figure 2.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, final
 
+import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
-from divergences.learned import Learned, Source
+from divergences.learned import Learned
 from divergences.lipschitz import SpectralNorm
 from divergences.networks import MLP, member_norms
 from divergences.neural import Critic, Discriminator
 from divergences.streams import Streams
 from gans.modules import VanillaGAN
-from gans.networks import NoiseGenerator, SegmentGenerator
+from gans.networks import NoiseGenerator
 from gans.objectives import Objective, Saturating, Wasserstein
-from gans.targets import ParallelSegments, Ring
+from gans.targets import Ring
+from scripts.arguments.vanishing_gradient.observing import (
+    Pair,
+    blurred,
+    generator_gradient,
+    geometric_band,
+    looks,
+    random_generator,
+    random_generator_32,
+    segments,
+)
 from scripts.findings import QUALIFIED, Check, Claim, Findings, standard_error
-from scripts.lab import Lab, train
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab import Lab
+from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
 SEEDS = 8  # at least
 ORDERS = 2.0
 """Decades that "falls by orders of magnitude", in the plural, stands for."""
-BLUR = 0.5
-"""Noise that makes the supports overlap: half the radius of the ring."""
-
 SEGMENTS = "segments, theta = 1"
 PLAIN = "segments, plain SGD on D"
 RING = "random generator, ring"
@@ -63,7 +69,7 @@ class Settings:
     """
 
     steps: int = 3000
-    pretraining: int = 2000
+    pretraining: int = 1000
     looks: int = 36
     points: int = 1024
 
@@ -71,86 +77,13 @@ class Settings:
 PROFILES = {"quick": Settings(), "paper": Settings(steps=20_000, pretraining=8000, looks=60)}
 
 
-@final
-class Embedded:
-    """Points of a plane in R^d: the source's coordinates along two fixed orthonormal vectors."""
-
-    def __init__(self, source: Source, dimension: int):
-        self.source = source
-        angles = torch.arange(1.0, 2 * dimension + 1).view(dimension, 2).sin()
-        self.axes = torch.linalg.qr(angles).Q.T
-
-    def draw(self, streams: Streams, n: int) -> Tensor:
-        return self.source.draw(streams, n) @ self.axes
-
-
-@final
-class Noisy:
-    """A source whose every point is moved by normal noise of standard deviation ``scale``."""
-
-    def __init__(self, source: Source, scale: float):
-        self.source, self.scale = source, scale
-
-    def draw(self, streams: Streams, n: int) -> Tensor:
-        points = self.source.draw(streams, n)
-        return points + self.scale * streams.randn(n, points.shape[-1])
-
-
-class Pair(NamedTuple):
-    """Two laws, and the parameters of the generator behind the second."""
-
-    real: Source
-    fake: Source
-    generator: nn.Module
-
-
-def segments(seeds: Sequence[int]) -> Pair:
-    generator = SegmentGenerator(Streams(seeds, "generator"))
-    return Pair(ParallelSegments(0.0), generator, generator)
-
-
-def random_generator(seeds: Sequence[int]) -> Pair:
-    generator = NoiseGenerator(Streams(seeds, "generator"), 2, hidden=(64, 64))
-    return Pair(Ring(), generator, generator)
-
-
-def random_generator_32(seeds: Sequence[int]) -> Pair:
-    generator = NoiseGenerator(Streams(seeds, "generator"), 32, hidden=(64, 64))
-    return Pair(Embedded(Ring(), 32), generator, generator)
-
-
-def blurred(seeds: Sequence[int]) -> Pair:
-    real, fake, generator = random_generator(seeds)
-    return Pair(Noisy(real, BLUR), Noisy(fake, BLUR), generator)
-
-
-def looks(steps: int, count: int) -> list[int]:
-    """About ``count`` steps from 1 to ``steps``, evenly spaced on a logarithmic axis."""
-    at = torch.logspace(0, math.log10(steps), count, dtype=torch.float64)
-    return at.round().long().unique().tolist()
-
-
-def generator_gradient(
-    network: nn.Module, pair: Pair, loss: Callable[[Tensor], Tensor], streams: Streams, n: int
-) -> list[Tensor]:
-    """Gradient of ``loss`` of the network's scores on ``n`` fakes, per parameter ``(K, ...)``.
-
-    The network is read as it will be used, in ``eval()`` mode, and left as it was.
-    """
-    weights, training = list(pair.generator.parameters()), network.training
-    pair.generator.requires_grad_(True)
-    network.eval()
-    scores = network(pair.fake.draw(streams, n)).squeeze(-1)
-    gradient = torch.autograd.grad(loss(scores).sum(), weights)
-    network.train(training)
-    pair.generator.requires_grad_(False)
-    return list(gradient)
-
-
 def along_training(
     opponent: Learned, objective: Objective, pair: Pair, seeds: Sequence[int], settings: Settings
-) -> Tensor:
-    """Norm of the generator's gradient at each look, shape ``(seeds, looks)``."""
+) -> dict[str, Tensor]:
+    """Norm of the generator's gradient at each look, ``(seeds, looks)``, and the last reading.
+
+    The reading is what the opponent says on fresh points at the end: JS or W1, ``(seeds,)``.
+    """
     at, seen = set(looks(settings.steps, settings.looks)), []
 
     def observe(step: int, network: nn.Module) -> None:
@@ -162,8 +95,9 @@ def along_training(
             seen.append(member_norms(found).double())
 
     pair.generator.requires_grad_(False)
-    opponent.fit(pair.real, pair.fake, seeds, observe)
-    return torch.stack(seen, -1)
+    fit = opponent.fit(pair.real, pair.fake, seeds, observe)
+    reading = fit.held_out(pair.real, pair.fake).value
+    return {"norm": torch.stack(seen, -1), "reading": reading.double()}
 
 
 def against_discriminator(
@@ -171,17 +105,17 @@ def against_discriminator(
     optimizer: Callable[..., torch.optim.Optimizer],
     seeds: Sequence[int],
     settings: Settings,
-) -> Tensor:
+) -> dict[str, Tensor]:
     opponent = Discriminator(steps=settings.steps, optimizer=optimizer)
     return along_training(opponent, Saturating(), make(seeds), seeds, settings)
 
 
-def against_critic(seeds: Sequence[int], settings: Settings) -> Tensor:
+def against_critic(seeds: Sequence[int], settings: Settings) -> dict[str, Tensor]:
     opponent = Critic(steps=settings.steps, constraint=SpectralNorm())
     return along_training(opponent, Wasserstein(), random_generator(seeds), seeds, settings)
 
 
-def after_pretraining(folder: str, seeds: Sequence[int], settings: Settings) -> Tensor:
+def after_pretraining(seeds: Sequence[int], settings: Settings) -> dict[str, Tensor]:
     """The same against generators that a GAN has first trained on the ring."""
     adam = partial(Adam, lr=1e-3, betas=(0.5, 0.9), fused=True)
     game = VanillaGAN(
@@ -193,7 +127,14 @@ def after_pretraining(folder: str, seeds: Sequence[int], settings: Settings) -> 
         iterations=settings.pretraining,
         seeds=seeds,
     )
-    train(game, folder)
+    pl.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(game)
     pair = Pair(Ring(), game.generator, game.generator)
     opponent = Discriminator(steps=settings.steps)
     return along_training(opponent, Saturating(), pair, seeds, settings)
@@ -203,13 +144,10 @@ def run(lab: Lab, settings: Settings) -> Findings:
     """Claim ``vanishing``."""
     seeds = range(max(lab.seeds, SEEDS))
     adam, sgd = partial(Adam, lr=1e-3, fused=True), partial(SGD, lr=0.1)
-    folder = lab.folder("vanishing_gradient/pretraining")
     waiting = {
-        PRETRAINED: lab.submit(30, after_pretraining, folder, seeds, settings),
+        PRETRAINED: lab.submit(18, after_pretraining, seeds, settings),
         CRITIC: lab.submit(18, against_critic, seeds, settings),
-        RING_32: lab.submit(
-            14, against_discriminator, random_generator_32, adam, seeds, settings
-        ),
+        RING_32: lab.submit(14, against_discriminator, random_generator_32, adam, seeds, settings),
         RING: lab.submit(10, against_discriminator, random_generator, adam, seeds, settings),
         BLURRED: lab.submit(11, against_discriminator, blurred, adam, seeds, settings),
         SEGMENTS: lab.submit(8, against_discriminator, segments, adam, seeds, settings),
@@ -238,15 +176,18 @@ def exponent(norms: Tensor, steps: Sequence[int]) -> Tensor:
     return (y * x).sum(-1) / x.square().sum()
 
 
-def orders_check(name: str, norms: Tensor) -> Check:
-    fall = fallen(norms)
-    what = f"{name}: decades from its peak to the last step, geometric mean of seeds"
-    return Check.at_least(what, ORDERS, fall.mean(), standard_error(fall))
+FALL = "decades from its peak to the last step, geometric mean of seeds"
 
 
-def vanishing_claim(seen: dict[str, Tensor], steps: Sequence[int]) -> Claim:
-    power, pretrained = exponent(seen[PLAIN], steps), fallen(seen[PRETRAINED])
+def orders_check(name: str, seen: dict[str, dict[str, Tensor]]) -> Check:
+    fall = fallen(seen[name]["norm"])
+    return Check.at_least(f"{name}: {FALL}", ORDERS, fall.mean(), standard_error(fall))
+
+
+def vanishing_claim(seen: dict[str, dict[str, Tensor]], steps: Sequence[int]) -> Claim:
+    power = exponent(seen[PLAIN]["norm"], steps)
     what = f"{PLAIN}: exponent over the last decade of steps"
+    pretrained, js = fallen(seen[PRETRAINED]["norm"]), seen[PRETRAINED]["reading"]
     return Claim(
         id="vanishing",
         source=f"{SOURCE}, Theorem 2.4 and Figure 2; the exponent: Soudry et al. 2018, "
@@ -257,35 +198,36 @@ def vanishing_claim(seen: dict[str, Tensor], steps: Sequence[int]) -> Claim:
         equation=r"\| \nabla_\theta E_z \log(1 - D(g_\theta(z))) \| \le M \frac{\epsilon}"
         r"{1 - \epsilon}",
         checks=[
-            *[orders_check(name, seen[name]) for name in (SEGMENTS, RING, RING_32)],
+            *[orders_check(name, seen) for name in (RING, RING_32, SEGMENTS)],
             Check.at_most(what, -0.9, power.mean(), standard_error(power)),
             Check.at_least(what, -1.3, power.mean(), standard_error(power)),
         ],
-        controls=[orders_check(name, seen[name]) for name in (BLURRED, CRITIC)],
+        controls=[orders_check(name, seen) for name in (BLURRED, CRITIC)],
         limits=[
             Check.at_most(
-                f"{PRETRAINED}: decades from its peak to the last step, geometric mean of seeds",
-                ORDERS,
-                pretrained.mean(),
-                standard_error(pretrained),
+                f"{PRETRAINED}: {FALL}", ORDERS, pretrained.mean(), standard_error(pretrained)
             )
         ],
         n_seeds=len(pretrained),
         figure="vanishing_gradient",
         note='"Orders of magnitude" is read as two decades or more. On separable data the '
         "logistic loss falls as 1 / steps under gradient descent, up to logarithms, and this "
-        "gradient with it: there is no "
-        "half-life, and decades per thousand steps depend on which thousand. A generator that "
-        "has already learnt part of the ring overlaps it in the plane: the discriminator "
-        "cannot win there, and from seed to seed the gradient falls by "
-        f"{pretrained.min():.1f} to {pretrained.max():.1f} decades.",
+        "gradient with it: there is no half-life, and decades per thousand steps depend on which "
+        "thousand. A generator that has learnt part of the ring may overlap it in the plane, and "
+        "then the discriminator cannot win: from seed to seed the gradient falls by "
+        f"{pretrained.min():.1f} to {pretrained.max():.1f} decades, by "
+        f"{pretrained[js.argmin()]:.1f} where the JS read at the end is least, {js.min():.3f}, "
+        f"and by {pretrained[js.argmax()]:.1f} where it is most, {js.max():.3f}.",
     )
 
 
-def by_case(seen: dict[str, Tensor], steps: Sequence[int]) -> list[dict[str, float | str]]:
-    """A row per experiment: the peak, the end, and the fall between them over seeds."""
+def by_case(
+    seen: dict[str, dict[str, Tensor]], steps: Sequence[int]
+) -> list[dict[str, float | str]]:
+    """A row per experiment, geometric means over seeds but for the reading."""
     rows = []
-    for name, norms in seen.items():
+    for name, found in seen.items():
+        norms = found["norm"]
         fall = fallen(norms)
         rows.append(
             {
@@ -297,31 +239,37 @@ def by_case(seen: dict[str, Tensor], steps: Sequence[int]) -> list[dict[str, flo
                 "decades_min": float(fall.min()),
                 "decades_max": float(fall.max()),
                 "exponent": float(exponent(norms, steps).mean()),
+                "reading": float(found["reading"].mean()),
             }
         )
     return rows
 
 
-def vanishing_figure(seen: dict[str, Tensor], steps: Sequence[int]) -> Figure:
+def vanishing_figure(seen: dict[str, dict[str, Tensor]], steps: Sequence[int]) -> Figure:
     """Left, where it dies; right, where it does not."""
     figure = Figure(figsize=(9.6, 4.4), layout="constrained")
     dying, staying = figure.subplots(1, 2, sharey=True)
-    late = [step for step in steps if step >= 30]
-    start = seen[PLAIN][:, steps.index(late[0])].log().mean().exp()
     for axes, curves in (
-        (dying, {RING: JS_COLOUR, RING_32: W1_COLOUR, PLAIN: TRAP}),
+        (dying, {RING: JS_COLOUR, RING_32: W1_COLOUR, SEGMENTS: TRAP}),
         (staying, {PRETRAINED: JS_COLOUR, BLURRED: TRAP, CRITIC: W1_COLOUR}),
     ):
         for name, colour in curves.items():
-            with_band(axes, steps, seen[name].T.log().mean(-1, keepdim=True).exp(), colour, name)
-            low, high = seen[name].amin(0), seen[name].amax(0)
-            axes.fill_between(steps, low, high, color=colour, alpha=0.2, lw=0)
+            geometric_band(axes, steps, seen[name]["norm"], colour, name)
         axes.set(xlabel="training steps of the opponent", xscale="log", yscale="log")
+    plain = seen[PLAIN]["norm"]
+    geometric_band(dying, steps, plain, TRAP, PLAIN, "--")
+    late = [step for step in steps if step >= 30]
+    end = plain[:, -1].log().mean().exp()
     dying.plot(
-        late, [start * late[0] / step for step in late], color=EXACT, lw=1, ls=":", label="1 / steps"
+        late,
+        [2 * end * steps[-1] / step for step in late],
+        color=EXACT,
+        lw=1,
+        ls=":",
+        label="slope of 1 / steps",
     )
     dying.set(ylabel="norm of the generator's gradient", title="No overlap: it dies")
     staying.set(title="Overlap, or a critic: it stays")
-    for axes in (dying, staying):
-        axes.legend(fontsize=8, loc="lower left")
+    dying.legend(fontsize=8, loc="lower left")
+    staying.legend(fontsize=8, loc="upper left")
     return figure

@@ -1,0 +1,36 @@
+r"""The -log D loss: a gradient that stays, at a price.
+
+Instead of the saturating loss E log(1 - D) a generator can minimise E[-log D]. At the optimal
+discriminator its gradient is that of KL(Pg||Pr) - 2 JS: one term pulls the laws together, the
+other pushes them apart (identity). It does not vanish as the discriminator trains but grows, and
+the more so from minibatch to minibatch (instability). And what it descends hardly charges a mode
+that is missing, while it charges points where there are no data without bound (modes).
+
+Source: Towards Principled Methods for Training Generative Adversarial Networks (Arjovsky &
+Bottou, 2017), Section 2.2.2.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from scripts.arguments.log_d_alternative import identity, instability, modes
+from scripts.arguments.log_d_alternative.instability import Settings
+from scripts.findings import Findings
+from scripts.lab import Lab
+
+PROFILES = {
+    "quick": Settings(),
+    "paper": Settings(
+        steps=20_000, generators=5, discriminators=100, others=20, minibatches=64, looks=30
+    ),
+}
+
+
+def run(lab: Lab, settings: Settings) -> Findings:
+    """Claims ``ns-identity``, ``unstable`` and ``mode-dropping``."""
+    with ThreadPoolExecutor(3) as threads:
+        unstable = threads.submit(instability.run, lab, settings)  # the longest first
+        exact = threads.submit(identity.run, lab)
+        dropping = threads.submit(modes.run, lab)
+        return Findings.merged([exact.result(), unstable.result(), dropping.result()])

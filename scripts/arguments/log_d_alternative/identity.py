@@ -1,0 +1,203 @@
+"""Whose gradient the -log D loss has when the discriminator is optimal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
+from torch.nn.functional import softplus
+
+from divergences.numerical import Quadrature, js_divergence, kl_divergence
+from scripts.findings import HOLDS, Check, Claim, Findings
+from scripts.lab import Lab
+from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+
+SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
+EXACTLY = 1e-6
+"""Relative error left to two float64 integrations and a difference quotient."""
+STEP = 1e-2  # of the five-point difference quotient: its error is of order STEP**4
+GRID = torch.linspace(-40, 40, 16_001, dtype=torch.float64)
+INTEGRATOR = Quadrature(tolerance=1e-11)
+
+
+def mixture(weight: Tensor | float, left: Tensor | float, right: Tensor | float) -> Distribution:
+    """Normal modes of standard deviation 1, ``weight`` the share of the left one."""
+    share, *means = torch.broadcast_tensors(
+        *(torch.as_tensor(t, dtype=torch.float64) for t in (weight, left, right))
+    )
+    modes = Normal(torch.stack(means, -1), torch.ones(2, dtype=torch.float64))
+    return MixtureSameFamily(Categorical(torch.stack([share, 1 - share], -1)), modes)
+
+
+def normal(mean: Tensor | float, sd: Tensor | float) -> Distribution:
+    return Normal(
+        torch.as_tensor(mean, dtype=torch.float64), torch.as_tensor(sd, dtype=torch.float64)
+    )
+
+
+class Family(NamedTuple):
+    """A law of the data, and the generator's as a function of its one parameter."""
+
+    real: Distribution
+    fake: Callable[[Tensor], Distribution]
+    theta: float
+
+
+TWO_MODES = mixture(0.5, -3.0, 3.0)
+FAMILIES = {
+    "mean of a normal law, data normal": Family(normal(0, 1.5), partial(normal, sd=1.0), 1.2),
+    "standard deviation of a normal law": Family(normal(0, 1), partial(normal, 0.5), 1.7),
+    "mean of a normal law, data two modes": Family(TWO_MODES, partial(normal, sd=1.0), 1.0),
+    "place of one of two modes": Family(TWO_MODES, partial(mixture, 0.5, -3.0), 1.5),
+    "weight of one of two modes": Family(
+        mixture(0.5, -2.0, 2.0), partial(mixture, left=-2.0, right=2.0), 0.2
+    ),
+}
+
+
+def loss_gradient(family: Family, theta: float, frozen: bool) -> float:
+    """d/dtheta E_Pg[-log D*], with D* held at this theta (``frozen``) or following it."""
+    at = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
+    log_g, log_r = family.fake(at).log_prob(GRID), family.real.log_prob(GRID)
+    logit = log_r - log_g
+    loss = torch.trapezoid(log_g.exp() * softplus(-(logit.detach() if frozen else logit)), GRID)
+    return float(torch.autograd.grad(loss, at)[0])
+
+
+def data_term_gradient(family: Family, theta: float) -> float:
+    """d/dtheta E_Pr[log D*], D* following theta: what the loss has and KL - 2 JS has not."""
+    at = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
+    log_g, log_r = family.fake(at).log_prob(GRID), family.real.log_prob(GRID)
+    value = torch.trapezoid(-log_r.exp() * softplus(log_g - log_r), GRID)
+    return float(torch.autograd.grad(value, at)[0])
+
+
+def difference_quotient(function: Callable[[Tensor], Tensor], theta: float) -> float:
+    """Derivative by five points, a step apart."""
+    points = theta + STEP * torch.tensor([-2.0, -1.0, 1.0, 2.0], dtype=torch.float64)
+    weights = torch.tensor([1.0, -8.0, 8.0, -1.0], dtype=torch.float64) / 12
+    return float(weights @ function(points)) / STEP
+
+
+def divergence_gradients(family: Family, theta: float) -> dict[str, float]:
+    """d/dtheta of both KLs and of JS, from quadratures of the divergences themselves."""
+    real, fake = family.real, family.fake
+    values = {
+        "KL(Pg||Pr)": lambda t: kl_divergence(fake(t), real, INTEGRATOR).value,
+        "KL(Pr||Pg)": lambda t: kl_divergence(real, fake(t), INTEGRATOR).value,
+        "JS": lambda t: js_divergence(real, fake(t), INTEGRATOR).value,
+    }
+    return {name: difference_quotient(value, theta) for name, value in values.items()}
+
+
+def gradients(name: str, theta: float | None = None) -> dict[str, float]:
+    """Every gradient of one family, at its own parameter unless another is given."""
+    family = FAMILIES[name]
+    theta = family.theta if theta is None else theta
+    return {
+        "theta": theta,
+        "-log D": loss_gradient(family, theta, frozen=True),
+        "-log D, following": loss_gradient(family, theta, frozen=False),
+        "data term": data_term_gradient(family, theta),
+        **divergence_gradients(family, theta),
+    }
+
+
+SWEPT = "mean of a normal law, data two modes"
+SWEEP = torch.linspace(-6, 6, 49).tolist()
+
+
+def every_family() -> dict[str, dict[str, float]]:
+    return {name: gradients(name) for name in FAMILIES}
+
+
+def sweep() -> list[dict[str, float]]:
+    return [gradients(SWEPT, theta) for theta in SWEEP]
+
+
+def run(lab: Lab) -> Findings:
+    """Claim ``ns-identity``."""
+    along, at = lab.submit(3, sweep), lab.submit(1, every_family)
+    found = at.result()
+    return Findings(
+        claims=[identity_claim(found)],
+        figures={"log_d_identity": identity_figure(along.result())},
+        tables={"log_d_identity": [{"family": name} | row for name, row in found.items()]},
+    )
+
+
+def off(row: dict[str, float], measured: str, kl: str, extra: float = 0.0) -> float:
+    """Relative error of the gradient ``measured`` as that of ``kl`` - 2 JS (+ ``extra``)."""
+    target = row[kl] - 2 * row["JS"] + extra
+    return abs(row[measured] - target) / abs(row[measured])
+
+
+def identity_claim(found: dict[str, dict[str, float]]) -> Claim:
+    rows = list(found.values())
+    frozen = [off(row, "-log D", "KL(Pg||Pr)") for row in rows]
+    following = [off(row, "-log D, following", "KL(Pg||Pr)") for row in rows]
+    completed = [off(row, "-log D, following", "KL(Pg||Pr)", row["data term"]) for row in rows]
+    reversed_kl = [off(row, "-log D", "KL(Pr||Pg)") for row in rows]
+    return Claim(
+        id="ns-identity",
+        source=f"{SOURCE}, Theorem 2.5",
+        statement="At the optimal discriminator D*, held fixed, the gradient of E[-log D*] is "
+        "that of KL(Pg||Pr) - 2 JS(Pr, Pg). It is an identity of gradients, not of values.",
+        expected=HOLDS,
+        equation=r"\nabla_\theta E_z [-\log D^*(g_\theta(z))] = \nabla_\theta ["
+        r"\mathrm{KL}(P_g \| P_r) - 2 \mathrm{JS}(P_r, P_g)]",
+        checks=[
+            Check.at_most("relative error, largest of five families", EXACTLY, max(frozen)),
+            Check.at_least(
+                "D* following theta, as equal values would have it: relative error, least of five",
+                0.01,
+                min(following),
+            ),
+            Check.at_most(
+                "... and with the gradient of E_Pr log D* added: relative error, largest of five",
+                EXACTLY,
+                max(completed),
+            ),
+        ],
+        controls=[
+            Check.at_most(
+                "KL the other way round: relative error, least of five", EXACTLY, min(reversed_kl)
+            )
+        ],
+        figure="log_d_identity",
+        note="One side is automatic differentiation of the loss, the other a five-point "
+        "difference quotient of adaptive quadratures of the divergences; nothing is random. "
+        "Often read as E[-log D*] = KL(Pg||Pr) - 2 JS + const, which is false: what is left over, "
+        "2 log 2 + E_Pr log D*, moves with theta.",
+    )
+
+
+def identity_figure(rows: list[dict[str, float]]) -> Figure:
+    """The gradient along a family, its two halves, and the KL that it is not."""
+    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
+    halves, whole = figure.subplots(1, 2, sharex=True)
+    theta = [row["theta"] for row in rows]
+    halves.plot(theta, [row["KL(Pg||Pr)"] for row in rows], color=W1_COLOUR, label="of KL(Pg||Pr)")
+    halves.plot(theta, [-2 * row["JS"] for row in rows], color=JS_COLOUR, label="of -2 JS")
+    halves.axhline(0, color=EXACT, lw=0.5)
+    halves.set(
+        xlabel="theta", ylabel="d/dtheta", title="One pulls together, the other pushes apart"
+    )
+    total = [row["KL(Pg||Pr)"] - 2 * row["JS"] for row in rows]
+    turned = [row["KL(Pr||Pg)"] - 2 * row["JS"] for row in rows]
+    whole.plot(theta, total, color=EXACT, lw=1.4, label="of KL(Pg||Pr) - 2 JS")
+    whole.plot(theta, turned, color=TRAP, lw=1.4, ls="--", label="of KL(Pr||Pg) - 2 JS")
+    whole.plot(
+        theta, [row["-log D"] for row in rows], "o", ms=4, color=W1_COLOUR, label="of E[-log D*]"
+    )
+    whole.axhline(0, color=EXACT, lw=0.5)
+    whole.set(xlabel="theta", title="Together they are the -log D gradient")
+    for axes in (halves, whole):
+        axes.legend(fontsize=8)
+    figure.suptitle("Pg = N(theta, 1), data two modes at -3 and 3", fontsize=10)
+    return figure

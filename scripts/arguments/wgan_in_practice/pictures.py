@@ -1,0 +1,115 @@
+"""Figures of games followed through training, and the frames that the report scrubs through."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from divergences.streams import Streams
+from scripts.arguments.wgan_in_practice.games import EXTENT, PLANE, SIDE
+from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+
+LOG2 = math.log(2)
+
+
+def tracking(found: dict[str, dict[str, Any]]) -> Figure:
+    """Own reading, exact transport and a fresh discriminator's JS over training, per game."""
+    figure = Figure(figsize=(10.5, 6.2), layout="constrained")
+    panels = figure.subplots(2, 3, sharex=True, sharey=True).flat
+    for (name, run), axes in zip(found.items(), panels, strict=True):
+        axes.axhline(LOG2, color=EXACT, lw=0.8, ls=":")
+        x = run["iterations"]
+        with_band(axes, x, run["transport"].T, W1_COLOUR, "exact W1 of samples")
+        with_band(axes, x, run["fresh"].T, TRAP, "JS, fresh discriminator")
+        label = "critic's value" if "WGAN" in name else "its own JS"
+        with_band(axes, x, run["own"].T, JS_COLOUR, label)
+        axes.set_title(name, fontsize=9)
+        axes.legend(fontsize=7, loc="upper right")
+        axes.set_ylim(-0.05, 1.7)
+    figure.supxlabel("generator iterations")
+    figure.supylabel("nats (JS), or length (W1); dotted: log 2")
+    return figure
+
+
+def beside(found: dict[str, dict[str, Any]]) -> Figure:
+    """First, middle and last picture of a GAN and a WGAN with equally good critics."""
+    names = [name for name, run in found.items() if run["frames"] and "optimum" in name]
+    names += [name for name, run in found.items() if run["frames"] and "penalty" in name]
+    figure = Figure(figsize=(9.6, 6.4), layout="constrained")
+    panels = figure.subplots(len(names), 3, sharex=True, sharey=True)
+    for row, name in zip(panels, names, strict=True):
+        run = found[name]
+        for axes, i in zip(row, (0, len(run["frames"]) // 2, -1), strict=True):
+            still(axes, run["frames"][i])
+            axes.set_title(f"iteration {run['iterations'][i]}", fontsize=9)
+        row[0].set_ylabel(name.replace(", D", ",\nD"), fontsize=9)
+    return figure
+
+
+def still(axes: Any, shot: dict[str, list[Any]]) -> None:
+    """The critic's surface with its gradient, the target's centres and the generated points."""
+    surface = torch.tensor(shot["surface"]).view(SIDE, SIDE)
+    axes.imshow(
+        surface.numpy(),
+        origin="lower",
+        extent=(-EXTENT, EXTENT, -EXTENT, EXTENT),
+        cmap="PuOr",
+        alpha=0.6,
+    )
+    arrows, points = torch.tensor(shot["arrows"]), torch.tensor(shot["points"])
+    axes.quiver(*points.T, *arrows.T, color=EXACT, width=0.004, alpha=0.7)
+    axes.plot(*torch.tensor(shot["samples"]).T, ".", color=JS_COLOUR, ms=2.5)
+    axes.plot(*PLANE.centres.T, "o", mfc="none", color=W1_COLOUR, ms=7)  # pyright: ignore
+    axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT))
+
+
+def rounded(values: Tensor) -> list[float]:
+    return [round(v, 3) for v in values.flatten().tolist()]
+
+
+def frames(found: dict[str, dict[str, Any]], shown: dict[str, str]) -> dict[str, Any]:
+    """What the report's scrubber draws: pictures of the first member, curves of all."""
+    games = []
+    for game in shown.values():
+        run = found[game]
+        surfaces = [torch.tensor(shot["surface"]) for shot in run["frames"]]
+        lows, highs = [float(s.min()) for s in surfaces], [float(s.max()) for s in surfaces]
+        arrows = [torch.tensor(shot["arrows"]) for shot in run["frames"]]
+        curves = {
+            "JS, fresh discriminator (nats)": run["fresh"],
+            "W1, exact transport": run["transport"],
+            "the critic's own reading": run["own"],
+            "gradient at the generated points": run["pull"],
+        }
+        games.append(
+            {
+                "name": game,
+                "samples": [rounded(torch.tensor(shot["samples"])) for shot in run["frames"]],
+                "surface": [
+                    ((s - low) / max(high - low, 1e-12) * 255).round().int().tolist()
+                    for s, low, high in zip(surfaces, lows, highs, strict=True)
+                ],
+                "low": lows,
+                "high": highs,
+                "arrows": {
+                    "points": [rounded(torch.tensor(p)) for p in run["frames"][0]["points"]],
+                    "vectors": [[float(f"{v:.3g}") for v in a.flatten().tolist()] for a in arrows],
+                },
+                "curves": [
+                    {"name": name, "values": values.mean(0).tolist(), "log": "gradient" in name}
+                    for name, values in curves.items()
+                ],
+            }
+        )
+    target = PLANE.draw(Streams([0], "picture"), 250)[0]
+    return {
+        "iterations": found[next(iter(shown.values()))]["iterations"],
+        "target": [rounded(p) for p in target],
+        "extent": [-EXTENT, EXTENT, -EXTENT, EXTENT],
+        "side": SIDE,
+        "games": games,
+    }
