@@ -134,7 +134,8 @@ class Learned(Estimator):
         with torch.no_grad():
             probe = p.draw(Streams(seeds, "shape"), 1)
         streams = Streams(seeds, device=probe.device, dtype=probe.dtype)
-        network = self.build(p, q, streams, probe.shape[-1])
+        with torch.no_grad():  # sources may be trainable; the network's parameters still are
+            network = self.build(p, q, streams, probe.shape[-1])
         optimizer = self.optimizer(network.parameters())
         first_of_cooldown = self.steps * (1 - self.cooldown)
         schedule = torch.optim.lr_scheduler.LambdaLR(

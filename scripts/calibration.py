@@ -234,6 +234,7 @@ def measure(cell: Cell) -> dict[str, Any]:
     has_interval = np.isfinite(lows) | np.isinf(highs)
     slack = 1e-12 * max(1.0, abs(truth))  # rounding of the truth itself
     covered = (lows - slack <= truth) & (truth <= highs + slack)
+    by_stderr = np.abs(values - truth) <= 1.959964 * stderrs + slack
     silent = ~warned.astype(bool)
 
     def mean(column: np.ndarray, rows: np.ndarray) -> float:
@@ -251,6 +252,7 @@ def measure(cell: Cell) -> dict[str, Any]:
         "stderr": mean(stderrs, answered),
         "coverage": mean(covered, has_interval),
         "coverage_unwarned": mean(covered, has_interval & silent),
+        "coverage_by_stderr": mean(by_stderr, has_interval & silent),
         "covered_or_warned": mean(covered | ~silent, has_interval),
         "warned": float(warned.mean()),
         "answered": float(answered.mean()),

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,14 +64,16 @@ def keep(
 
 def run(name: str, executor: Executor, out: Path, settings: dict[str, Any]) -> None:
     """Run one argument, unless it was finished before with the same settings."""
+    argument = importlib.import_module(f"scripts.arguments.{name}")
+    profile = argument.PROFILES[settings["profile"]]
+    settings = plain(settings | asdict(profile))
     if finished(name, out, settings):
         print(f"{name}: finished before, kept", file=sys.stderr)
         return
     start = time.perf_counter()
-    argument = importlib.import_module(f"scripts.arguments.{name}")
     with tqdm(total=0, desc=name, file=sys.stderr, bar_format=BAR) as bar:
         lab = Lab(executor, out, bar, settings["seeds"])
-        findings = argument.run(lab, argument.PROFILES[settings["profile"]])
+        findings = argument.run(lab, profile)
     keep(name, findings, out, settings, time.perf_counter() - start)
 
 

@@ -11,13 +11,12 @@ from torch import nn
 from divergences import MLP, Streams
 from gans.networks import NoiseGenerator, SegmentGenerator
 from gans.objectives import NonSaturating, Saturating
-from gans.targets import Gaussian, ParallelSegments, Ring
+from gans.targets import Gaussian, ParallelSegments
 from scripts.arguments import discriminator_vs_critic
 from scripts.arguments.log_d_alternative import identity, modes
 from scripts.arguments.log_d_alternative.instability import lipschitz_bound, sample_kurtosis
 from scripts.arguments.vanishing_gradient import exponent
 from scripts.arguments.vanishing_gradient.observing import (
-    Embedded,
     Noisy,
     Pair,
     generator_gradient,
@@ -45,20 +44,6 @@ def test_generator_gradient_is_the_slope_of_the_loss(objective):
     )
     assert network.training
     assert not generator.theta.requires_grad
-
-
-def test_embedding_keeps_distances():
-    seeds = [0, 1]
-    flat = Ring().draw(Streams(seeds), 50)
-    raised = Embedded(Ring(), 32).draw(Streams(seeds), 50)
-    assert raised.shape == (2, 50, 32)
-    mode = "donot_use_mm_for_euclid_dist"
-    torch.testing.assert_close(
-        torch.cdist(raised, raised, compute_mode=mode),
-        torch.cdist(flat, flat, compute_mode=mode),
-        atol=1e-5,
-        rtol=0,
-    )
 
 
 def test_noise_adds_its_variance():

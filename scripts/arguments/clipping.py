@@ -208,9 +208,10 @@ def depth_claim(
         r"W_L^T, \quad |W_{ij}| \le c",
         n_seeds=next(iter(found.values())).shape[0],
         figure="clipping",
-        note=f"Critics {settings.width} wide, {settings.steps} steps, three times as many with the "
-        "penalty. Over twelve layers a tenth of a decade per layer is a factor of 16. Which clip values explode depends on the width: "
-        "a layer whose weights sit at the clip value multiplies by about c width / 2.",
+        note=f"Critics {settings.width} wide, {settings.steps} steps, thrice that with the "
+        "penalty. Over twelve layers a tenth of a decade per layer is a factor of 16. Which clip "
+        "values explode depends on the width: a layer whose "
+        "weights sit at the clip value multiplies by about c width / 2.",
     )
 
 

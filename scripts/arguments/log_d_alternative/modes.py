@@ -136,7 +136,8 @@ def dropping_claim(cost: dict[str, Tensor]) -> Claim:
         statement="KL(Pg||Pr) - 2 JS, which the -log D loss descends, hardly charges a dropped "
         "mode and charges points where there are no data without bound.",
         expected=HOLDS,
-        equation=r"\mathrm{KL}(P_g \| P_r) - 2 \mathrm{JS}(P_r, P_g)",
+        equation=r"\mathrm{KL}(P_g \| P_r) = E_{P_g} \log \frac{p_g}{p_r}, \quad "
+        r"\mathrm{KL}(P_r \| P_g) = E_{P_r} \log \frac{p_r}{p_g}",
         checks=[
             Check.near(
                 "one of two modes dropped (a thousandth left): cost in nats",

@@ -269,7 +269,7 @@ def vanishing_figure(seen: dict[str, dict[str, Tensor]], steps: Sequence[int]) -
         label="slope of 1 / steps",
     )
     dying.set(ylabel="norm of the generator's gradient", title="No overlap: it dies")
-    staying.set(title="Overlap, or a critic: it stays")
+    staying.set(title="Overlap, or a critic: it can stay")
     dying.legend(fontsize=8, loc="lower left")
-    staying.legend(fontsize=8, loc="upper left")
+    staying.legend(fontsize=8, loc="lower left")
     return figure

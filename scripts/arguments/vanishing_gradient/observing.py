@@ -13,23 +13,10 @@ from torch import Tensor, nn
 from divergences.learned import Source
 from divergences.streams import Streams
 from gans.networks import Generator, NoiseGenerator, SegmentGenerator
-from gans.targets import ParallelSegments, Ring
+from gans.targets import Embedded, ParallelSegments, Ring
 
 BLUR = 0.5
 """Noise that makes the supports overlap: half the radius of the ring."""
-
-
-@final
-class Embedded:
-    """Points of a plane in R^d: the source's coordinates along two fixed orthonormal vectors."""
-
-    def __init__(self, source: Source, dimension: int):
-        self.source = source
-        angles = torch.arange(1.0, 2 * dimension + 1).view(dimension, 2).sin()
-        self.axes = torch.linalg.qr(angles).Q.T
-
-    def draw(self, streams: Streams, n: int) -> Tensor:
-        return self.source.draw(streams, n) @ self.axes
 
 
 @final
