@@ -48,36 +48,36 @@ def lipschitz_audit(critic: nn.Module, x: Tensor, y: Tensor, streams: Streams) -
     return input_gradient(critic, interpolates(x, y, streams)).norm(dim=-1)
 
 
-class Constraint(ABC):
-    """What is done to a critic's network, to its loss and after each of its steps.
+class Constraint(ABC):  # noqa: B024  # hooks, each of them optional
+    """What is done to a critic: to its network, its loss, its gradients, and after each step.
 
     Attributes:
         certified: Whether every linear layer of the critic is 1-Lipschitz whatever it has learnt.
+        bounds_slope: Whether it keeps a critic's slope from growing without end.
     """
 
     certified: ClassVar[bool] = False
+    bounds_slope: ClassVar[bool] = True
 
     def parametrize(self, critic: nn.Module) -> None:
         """Change the network before training, once."""
 
-    @abstractmethod
     def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
         """What is added to each member's loss, shape ``(K,)``."""
+        return real.new_zeros(len(real))
+
+    def limit(self, critic: nn.Module) -> None:
+        """Change the parameters' gradients, before each optimizer step."""
 
     def project(self, critic: nn.Module) -> None:
         """Move the parameters back into the allowed set, after each optimizer step."""
-
-    @staticmethod
-    def _nothing(points: Tensor) -> Tensor:
-        return points.new_zeros(len(points))
 
 
 @final
 class Unconstrained(Constraint):
     """No constraint: right for a discriminator, and a critic without one diverges."""
 
-    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
-        return self._nothing(real)
+    bounds_slope = False
 
 
 @final
@@ -100,9 +100,6 @@ class WeightClipping(Constraint):
         if not (math.isfinite(c) and c > 0):
             raise ValueError(f"clip value c={c} must be a finite number greater than 0, e.g. 0.01")
         self.c = c
-
-    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
-        return self._nothing(real)
 
     @torch.no_grad()
     def project(self, critic: nn.Module) -> None:
@@ -192,9 +189,6 @@ class SpectralNorm(Constraint):
         for layer in [m for m in critic.modules() if isinstance(m, Linear)]:
             parametrize.register_parametrization(layer, "weight", _UnitSpectralNorm(layer.weight))
 
-    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
-        return self._nothing(real)
-
 
 class _UnitSpectralNorm(nn.Module):
     left: Tensor
@@ -256,9 +250,6 @@ class Orthogonal(Constraint):
         for layer in [m for m in critic.modules() if isinstance(m, Linear)]:
             left, _, right = torch.linalg.svd(layer.weight, full_matrices=False)
             layer.weight.copy_(left @ right)
-
-    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
-        return self._nothing(real)
 
     @torch.no_grad()
     def project(self, critic: nn.Module) -> None:

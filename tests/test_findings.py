@@ -2,6 +2,11 @@
 
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -172,6 +177,31 @@ def test_the_list_names_every_argument(capsys):
 
 
 @pytest.mark.slow
-def test_every_claim_of_the_segments_is_as_expected(tmp_path):
-    assert reproduce.main(["segments", "--out", str(tmp_path / "out")]) == 0
-    assert (tmp_path / "out" / "report.html").is_file()
+def test_every_claim_is_as_expected_and_has_a_control(tmp_path):
+    assert reproduce.main(["--out", str(tmp_path / "out")]) == 0
+    claims = json.loads((tmp_path / "out" / "claims.json").read_text())
+    assert len({claim["id"] for claim in claims}) == len(claims) >= 37
+    assert all(claim["controls"] and claim["equation"] for claim in claims)
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_finished_and_the_next_run_goes_on(tmp_path):
+    """In two processes, as on a terminal: the signal goes to the whole process group."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "scripts.reproduce", "dirac", "clipping", "--out", str(out)]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (out / "records" / "dirac.json").is_file():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    time.sleep(2)
+    os.killpg(run.pid, signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "finished arguments are kept" in errors
+    assert "Traceback" not in errors
+    kept = (out / "records" / "dirac.json").read_bytes()
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0
+    assert "dirac: finished before, kept" in again.stderr
+    assert (out / "records" / "dirac.json").read_bytes() == kept

@@ -251,7 +251,7 @@ def phase_portraits(found: dict[str, dict[str, Tensor]]) -> Figure:
     for i, (name, paths) in enumerate(found.items()):
         path = paths["alternating"][0]
         panel = figure.add_subplot(grid[i // 3, i % 3])
-        panel.plot(*path.T, color=colours[i], lw=0.6, marker=".", ms=1.5)
+        panel.plot(*path.T, color=colours[i], lw=0.8)
         panel.plot(*START, "o", color=EXACT, ms=4)
         panel.plot(0, 0, "+", color=EXACT, ms=10)
         panel.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal")

@@ -130,7 +130,8 @@ def navigation(places: Mapping[str, str], arguments: Mapping[str, list[dict[str,
 
 
 def spoken(name: str) -> str:
-    return name.replace("_", " ")
+    words = {"wgan": "WGAN", "d": "D", "vs": "against"}
+    return " ".join(words.get(word, word) for word in name.split("_"))
 
 
 def opening(claims: list[dict[str, Any]], figures: Figures) -> str:

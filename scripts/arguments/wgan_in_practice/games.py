@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Adam, RMSprop
 
 from divergences.learned import Empirical
-from divergences.lipschitz import LipschitzPenalty, SpectralNorm, WeightClipping, input_gradient
+from divergences.lipschitz import LipschitzPenalty, SpectralNorm, WeightClipping
 from divergences.networks import MLP
 from divergences.neural import Discriminator
 from divergences.transport import EarthMover
@@ -71,7 +71,7 @@ class Witness(pl.Callback):
 
     Each look keeps, per member: what the players' own critic reads, exact transport between
     samples, JS as a discriminator trained from scratch reads it, the mean size of the gradient
-    that the generated points get; and of the first member a picture.
+    that the generator's loss gives to its points; and of the first member a picture.
     """
 
     def __init__(self, settings: Settings):
@@ -91,7 +91,7 @@ class Witness(pl.Callback):
             own = module.objective.estimate(module.scores(real), module.scores(fake)).value
         transport = EarthMover(floor=False)(real[:, :FEW], fake[:, :FEW]).value
         fresh = self.fresh_js(real, fake, module.seeds)
-        pull = input_gradient(module.critic, fake[:, :FEW]).norm(dim=-1).mean(-1)
+        pull = pulls(module, fake[:, :FEW]).norm(dim=-1).mean(-1)
         self.readings.append(torch.stack([r.double() for r in (own, transport, fresh, pull)]))
         if fake.shape[-1] == 2:
             self.frames.append(frame(module, fake))
@@ -105,9 +105,16 @@ class Witness(pl.Callback):
         return discriminator.fit(Empirical(x), Empirical(y), seeds).estimate(x_held, y_held).value
 
 
+def pulls(module: AdversarialModule, points: Tensor) -> Tensor:
+    """Where the generator's loss would move a generated point, per point: minus its gradient."""
+    points = points.detach().requires_grad_(True)
+    loss = points.shape[1] * module.objective.generator_loss(module.scores(points)).sum()
+    return -torch.autograd.grad(loss, points)[0]
+
+
 @torch.no_grad()
 def frame(module: AdversarialModule, fake: Tensor) -> dict[str, list[Any]]:
-    """The first member's points, its critic's scores on a lattice, and their gradient."""
+    """The first member's points, its critic's scores on a lattice, and what pulls there."""
     members = len(module.seeds)
 
     def lattice(count: int) -> Tensor:
@@ -115,10 +122,12 @@ def frame(module: AdversarialModule, fake: Tensor) -> dict[str, list[Any]]:
         rows = torch.cartesian_prod(along, along).flip(-1)  # the first coordinate runs fastest
         return rows.expand(members, -1, -1)
 
+    with torch.enable_grad():
+        arrows = pulls(module, lattice(ARROWS))
     return {
         "samples": fake[0, :250].tolist(),
         "surface": module.scores(lattice(SIDE))[0].tolist(),
-        "arrows": input_gradient(module.critic, lattice(ARROWS))[0].tolist(),
+        "arrows": arrows[0].tolist(),
         "points": lattice(ARROWS)[0].tolist(),
     }
 

@@ -51,7 +51,7 @@ def beside(found: dict[str, dict[str, Any]]) -> Figure:
 
 
 def still(axes: Any, shot: dict[str, list[Any]]) -> None:
-    """The critic's surface with its gradient, the target's centres and the generated points."""
+    """The critic's surface, what pulls on a point there, the target and the generated points."""
     surface = torch.tensor(shot["surface"]).view(SIDE, SIDE)
     axes.imshow(
         surface.numpy(),
@@ -83,7 +83,7 @@ def frames(found: dict[str, dict[str, Any]], shown: dict[str, str]) -> dict[str,
             "JS, fresh discriminator (nats)": run["fresh"],
             "W1, exact transport": run["transport"],
             "the critic's own reading": run["own"],
-            "gradient at the generated points": run["pull"],
+            "pull on the generated points": run["pull"],
         }
         games.append(
             {
@@ -100,7 +100,7 @@ def frames(found: dict[str, dict[str, Any]], shown: dict[str, str]) -> dict[str,
                     "vectors": [[float(f"{v:.3g}") for v in a.flatten().tolist()] for a in arrows],
                 },
                 "curves": [
-                    {"name": name, "values": values.mean(0).tolist(), "log": "gradient" in name}
+                    {"name": name, "values": values.mean(0).tolist(), "log": "pull" in name}
                     for name, values in curves.items()
                 ],
             }

@@ -1,0 +1,147 @@
+"""Regularisers of a discriminator, beside its Lipschitz constraints: one short class each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from divergences.lipschitz import Constraint, input_gradient
+from divergences.networks import member_norms
+from divergences.streams import Streams
+
+
+def _positive(name: str, value: float, example: str) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} = {value} must be a finite number above 0, e.g. {example}")
+    return value
+
+
+@final
+class R1(Constraint):
+    r"""Penalty :math:`\frac{\gamma}{2}\,E_{real}\|\nabla f\|^2`: flat where the data are.
+
+    With it the Dirac-GAN comes to rest, which neither clipping nor a gradient penalty achieves.
+
+    References:
+        | Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018),
+          Equation 9
+        | https://arxiv.org/abs/1801.04406
+
+    Arguments:
+        weight: :math:`\gamma`.
+    """
+
+    def __init__(self, weight: float = 0.1):
+        self.weight = _positive("R1: weight", weight, ".1")
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        gradient = input_gradient(critic, real, create_graph=True)
+        return self.weight / 2 * gradient.square().sum(-1).mean(-1)
+
+
+@final
+class R2(Constraint):
+    r"""Penalty :math:`\frac{\gamma}{2}\,E_{fake}\|\nabla f\|^2`: flat where the generator is.
+
+    References:
+        | Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018),
+          Equation 10
+        | https://arxiv.org/abs/1801.04406
+
+    Arguments:
+        weight: :math:`\gamma`.
+    """
+
+    def __init__(self, weight: float = 0.1):
+        self.weight = _positive("R2: weight", weight, ".1")
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        gradient = input_gradient(critic, fake, create_graph=True)
+        return self.weight / 2 * gradient.square().sum(-1).mean(-1)
+
+
+@final
+class DRAGAN(Constraint):
+    r"""Penalty :math:`\lambda\,E(\|\nabla f(x + \delta)\| - 1)^2` around real points only, with
+    :math:`\delta \sim N(0, c^2 I)`.
+
+    References:
+        | On Convergence and Stability of GANs (Kodali et al., 2017), Section 2.3
+        | https://arxiv.org/abs/1705.07215
+
+    Arguments:
+        weight: :math:`\lambda`.
+        scale: Standard deviation c of the noise, in the data's own length.
+    """
+
+    def __init__(self, weight: float = 10.0, scale: float = 0.1):
+        self.weight = _positive("DRAGAN: weight", weight, "10")
+        self.scale = _positive("DRAGAN: scale", scale, ".1")
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        around = real + self.scale * streams.randn(*real.shape[1:])
+        squared = input_gradient(critic, around, create_graph=True).square().sum(-1)
+        return self.weight * ((squared + 1e-12).sqrt() - 1).square().mean(-1)
+
+
+@final
+class GradientClipping(Constraint):
+    """Shortens each member's gradient to norm ``most`` where it is longer, before every step.
+
+    Bounds how far a step goes, not how steep the critic becomes.
+
+    Arguments:
+        most: Largest norm over all parameters of a member.
+    """
+
+    bounds_slope = False
+
+    def __init__(self, most: float = 1.0):
+        self.most = _positive("GradientClipping: most", most, "1")
+
+    @torch.no_grad()
+    def limit(self, critic: nn.Module) -> None:
+        gradients = [p.grad for p in critic.parameters() if p.grad is not None]
+        factors = (self.most / member_norms(gradients)).clamp(max=1)
+        for gradient in gradients:
+            gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
+
+
+@final
+class Together(Constraint):
+    """Several constraints at once, such as R1 and R2.
+
+    Arguments:
+        constraints: In the order in which they are applied, at least one.
+
+    Example:
+        >>> Together([R1(0.1), R2(0.1)]).bounds_slope
+        True
+    """
+
+    def __init__(self, constraints: Iterable[Constraint]):
+        self.constraints = tuple(constraints)
+        if not self.constraints:
+            raise ValueError("Together: name at least one constraint, or use Unconstrained()")
+        self.certified = any(c.certified for c in self.constraints)  # pyright: ignore
+        self.bounds_slope = any(c.bounds_slope for c in self.constraints)  # pyright: ignore
+
+    def parametrize(self, critic: nn.Module) -> None:
+        for constraint in self.constraints:
+            constraint.parametrize(critic)
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        penalties = [c.penalty(critic, real, fake, streams) for c in self.constraints]
+        return torch.stack(penalties).sum(0)
+
+    def limit(self, critic: nn.Module) -> None:
+        for constraint in self.constraints:
+            constraint.limit(critic)
+
+    def project(self, critic: nn.Module) -> None:
+        for constraint in self.constraints:
+            constraint.project(critic)
