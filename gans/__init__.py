@@ -1,43 +1,83 @@
 """What does a GAN learn from each divergence? Generators against critics on known targets."""
 
 from gans.callbacks import Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
+from gans.metrics import ModeCoverage
 from gans.modules import WGAN, AdversarialModule, NonFiniteLoss, VanillaGAN
-from gans.networks import Generator, NoiseGenerator, SegmentGenerator
-from gans.objectives import NonSaturating, Objective, Saturating, Wasserstein
+from gans.networks import Generator, NoiseGenerator, PackedMLP, SegmentGenerator
+from gans.objectives import (
+    FGAN,
+    Alpha,
+    Hinge,
+    LeastSquares,
+    NonSaturating,
+    Objective,
+    Relativistic,
+    Saturating,
+    Wasserstein,
+)
+from gans.penalties import DRAGAN, R1, R2, GradientClipping, Together
+from gans.schedules import ConstantThenLinear
 from gans.targets import (
+    Checkerboard,
+    Circles,
     Embedded,
     Gaussian,
     Grid,
+    ImageDensity,
     Modes,
     ParallelSegments,
+    Pinwheel,
+    PointCloud,
     Ring,
+    SubspaceModes,
     SwissRoll,
     Target,
+    TwoMoons,
 )
 
 __all__ = [
+    "DRAGAN",
+    "FGAN",
+    "R1",
+    "R2",
     "WGAN",
     "AdversarialModule",
+    "Alpha",
+    "Checkerboard",
+    "Circles",
+    "ConstantThenLinear",
     "Dashboard",
     "Divergences",
     "Embedded",
     "Gaussian",
     "Generator",
+    "GradientClipping",
     "Gradients",
     "Grid",
+    "Hinge",
+    "ImageDensity",
+    "LeastSquares",
     "LipschitzAudit",
+    "ModeCoverage",
     "Modes",
     "NoiseGenerator",
     "NonFiniteLoss",
     "NonSaturating",
     "Objective",
+    "PackedMLP",
     "ParallelSegments",
     "Pictures",
+    "Pinwheel",
+    "PointCloud",
+    "Relativistic",
     "Ring",
     "Saturating",
     "SegmentGenerator",
+    "SubspaceModes",
     "SwissRoll",
     "Target",
+    "Together",
+    "TwoMoons",
     "VanillaGAN",
     "Wasserstein",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any, NamedTuple, final
 
@@ -10,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
+from torch.optim.lr_scheduler import LRScheduler
 
 from divergences.lipschitz import Constraint, Unconstrained, WeightClipping
 from divergences.networks import MLP, member_norms
@@ -24,6 +26,8 @@ CriticFactory = Callable[[Streams, int, int], nn.Module]
 """From the members' streams, the points' dimension and 1 to a critic, as in ``MLP``."""
 OptimizerFactory = Callable[[Any], Optimizer]
 """From parameters to an optimizer."""
+SchedulerFactory = Callable[[Optimizer], LRScheduler]
+"""From an optimizer to its learning-rate schedule."""
 
 
 class LastStep(NamedTuple):
@@ -53,6 +57,10 @@ class AdversarialModule(pl.LightningModule):
         critic: Makes the critics.
         generator_optimizer: Makes the generators' optimizer.
         critic_optimizer: Makes the critics' optimizer.
+        scheduler: Makes the learning-rate schedule of either optimizer, stepped once per
+            generator iteration; constant rates by default.
+        ema: Decay of an exponential moving average of the generators' weights, kept beside them
+            as ``generator_ema``; none by default.
         n_critic: Critic steps per generator iteration.
         warmup: Additional critic steps before the first generator iteration.
         batch_size: Points per side, step and member.
@@ -60,7 +68,8 @@ class AdversarialModule(pl.LightningModule):
         seeds: One per member.
 
     Raises:
-        ValueError: If a count is out of range or the target cannot serve the seeds.
+        ValueError: If a count is out of range, the target cannot serve the seeds, or objective and
+            constraint make no sense together.
     """
 
     def __init__(
@@ -73,6 +82,8 @@ class AdversarialModule(pl.LightningModule):
         generator_optimizer: OptimizerFactory,
         critic_optimizer: OptimizerFactory,
         n_critic: int,
+        scheduler: SchedulerFactory | None = None,
+        ema: float | None = None,
         warmup: int = 0,
         batch_size: int = 128,
         iterations: int = 1000,
@@ -85,6 +96,9 @@ class AdversarialModule(pl.LightningModule):
                 raise ValueError(f"{name} = {count} must be at least 1")
         if warmup < 0:
             raise ValueError(f"warmup = {warmup} must not be negative")
+        if ema is not None and not 0 < ema < 1:
+            raise ValueError(f"ema = {ema} must lie between 0 and 1, e.g. .999")
+        objective.check(constraint)
         self.automatic_optimization = False
         self.objective, self.constraint = objective, constraint
         self.n_critic, self.warmup = n_critic, warmup
@@ -96,16 +110,25 @@ class AdversarialModule(pl.LightningModule):
         self.generator = generator(Streams(self.seeds, "generator"), dimension)
         self.critic = critic(Streams(self.seeds, "critic"), dimension, 1)
         constraint.parametrize(self.critic)
+        self.ema = ema
+        self.generator_ema = deepcopy(self.generator).requires_grad_(False) if ema else None
         self.optimizer_factories = (critic_optimizer, generator_optimizer)
+        self.scheduler_factory = scheduler
         self.last: LastStep | None = None
 
     def scores(self, points: Tensor) -> Tensor:
         """Critic scores of shape ``(K, n)``."""
         return self.critic(points).squeeze(-1)
 
-    def configure_optimizers(self) -> tuple[Optimizer, ...]:
+    def configure_optimizers(self) -> Any:
         for_critic, for_generator = self.optimizer_factories
-        return for_critic(self.critic.parameters()), for_generator(self.generator.parameters())
+        optimizers = (
+            for_critic(self.critic.parameters()),
+            for_generator(self.generator.parameters()),
+        )
+        if self.scheduler_factory is None:
+            return optimizers
+        return list(optimizers), [self.scheduler_factory(o) for o in optimizers]
 
     @staticmethod
     def check_precision(precision: str) -> None:
@@ -133,6 +156,9 @@ class AdversarialModule(pl.LightningModule):
         for _ in range(steps):
             critic_loss = self.critic_step(critic_optimizer)
         generator_loss = self.generator_step(generator_optimizer)
+        if self.scheduler_factory is not None:
+            for schedule in self.lr_schedulers():  # pyright: ignore
+                schedule.step()
         self.last = LastStep(critic_loss, generator_loss)  # pyright: ignore
         self.check_finite(self.last)
 
@@ -164,6 +190,7 @@ class AdversarialModule(pl.LightningModule):
         loss = loss + self.constraint.penalty(self.critic, real, fake, self.streams)
         optimizer.zero_grad()
         self.manual_backward(loss.sum())
+        self.constraint.limit(self.critic)
         optimizer.step()
         self.constraint.project(self.critic)
         return loss.detach()
@@ -171,14 +198,28 @@ class AdversarialModule(pl.LightningModule):
     def generator_step(self, optimizer: Any) -> Tensor:
         """One step of every generator against its critic as it stands; returns the losses."""
         self.critic.requires_grad_(False)
-        loss = self.objective.generator_loss(
-            self.scores(self.generator.draw(self.streams, self.batch_size))
-        )
+        on_fake = self.scores(self.generator.draw(self.streams, self.batch_size))
+        on_real = None
+        if self.objective.pairs:
+            with torch.no_grad():
+                on_real = self.scores(self.target.draw(self.streams, self.batch_size))
+        loss = self.objective.generator_loss(on_fake, on_real)
         optimizer.zero_grad()
         self.manual_backward(loss.sum())
         optimizer.step()
         self.critic.requires_grad_(True)
+        if self.generator_ema is not None:
+            self.average()
         return loss.detach()
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Move the averaged generator a little towards the live one."""
+        assert self.generator_ema is not None
+        assert self.ema is not None
+        pairs = zip(self.generator_ema.parameters(), self.generator.parameters(), strict=True)
+        for averaged, live in pairs:
+            averaged.lerp_(live, 1 - self.ema)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["streams"] = self.streams.state_dict()
@@ -189,7 +230,7 @@ class AdversarialModule(pl.LightningModule):
 
 @final
 class VanillaGAN(AdversarialModule):
-    """Goodfellow's GAN: a discriminator, saturating or not, one step per generator iteration.
+    """Goodfellow's GAN, or any other objective: one critic step per generator iteration.
 
     References:
         | Generative Adversarial Nets (Goodfellow et al., 2014), Algorithm 1
@@ -197,8 +238,8 @@ class VanillaGAN(AdversarialModule):
 
     Arguments:
         target: What the generators should learn.
-        objective: ``Saturating()`` or ``NonSaturating()``.
-        constraint: An optional constraint on the discriminator.
+        objective: Any of :mod:`gans.objectives`; ``NonSaturating()`` by default.
+        constraint: Any constraint or penalty on the discriminator; none by default.
         n_critic: Discriminator steps per generator iteration.
         generator: Makes the generators.
         critic: Makes the discriminators.

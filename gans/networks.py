@@ -36,6 +36,51 @@ class Generator(nn.Module):
 
 
 @final
+class PackedMLP(nn.Module):
+    """A critic of several points at once (PacGAN), from ``(K, n, d)`` to ``(K, n / pack, 1)``.
+
+    A pack of generated points shows at once that they all come from one mode.
+
+    References:
+        | PacGAN: The power of two samples in generative adversarial networks (Lin et al., 2018)
+        | https://arxiv.org/abs/1712.04086
+
+    Arguments:
+        streams: The members' random streams.
+        in_features: Dimension of one point.
+        out_features: Scores per pack.
+        hidden: Widths of the hidden layers.
+        activation: Class of the nonlinearity between layers.
+        pack: Points per pack, at least 1.
+
+    Example:
+        >>> PackedMLP(Streams([0]), 2, 1, pack=4)(torch.zeros(1, 12, 2)).shape
+        torch.Size([1, 3, 1])
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        in_features: int,
+        out_features: int,
+        hidden: Sequence[int] = (64, 64),
+        activation: type[nn.Module] = nn.ReLU,
+        pack: int = 2,
+    ):
+        super().__init__()
+        if pack < 1:
+            raise ValueError(f"pack = {pack} must be at least 1")
+        self.pack = pack
+        self.network = MLP(streams, pack * in_features, out_features, hidden, activation)
+
+    def forward(self, points: Tensor) -> Tensor:
+        members, n, d = points.shape
+        if n % self.pack:
+            raise ValueError(f"{n} points do not make packs of {self.pack}")
+        return self.network(points.reshape(members, n // self.pack, self.pack * d))
+
+
+@final
 class NoiseGenerator(Generator):
     """A multilayer perceptron on standard normal noise.
 

@@ -8,8 +8,10 @@ from torch.optim import SGD, Adam
 
 from divergences import GradientPenalty, SpectralNorm, Unconstrained, WeightClipping
 from gans.modules import WGAN, NonFiniteLoss, VanillaGAN
-from gans.networks import NoiseGenerator, SegmentGenerator
-from gans.objectives import NonSaturating, Saturating
+from gans.networks import NoiseGenerator, PackedMLP, SegmentGenerator
+from gans.objectives import Hinge, NonSaturating, Relativistic, Saturating, Wasserstein
+from gans.penalties import R1, R2, GradientClipping, Together
+from gans.schedules import ConstantThenLinear
 from gans.targets import ParallelSegments
 from tests.training import ring, segments, trainer
 
@@ -21,6 +23,19 @@ GAMES = {
     "one-sided": segments,
     "spectral": partial(segments, constraint=SpectralNorm()),
     "ring-gan": ring,
+    "relativistic-r1-r2": partial(
+        ring,
+        objective=Relativistic(),
+        constraint=Together([R1(), R2()]),
+        scheduler=ConstantThenLinear(6),
+        ema=0.9,
+    ),
+    "packed-hinge": partial(
+        ring,
+        objective=Hinge(),
+        critic=partial(PackedMLP, hidden=(8,)),
+        constraint=GradientClipping(),
+    ),
     "ring-wgan": partial(ring, WGAN, constraint=GradientPenalty(0.1)),
 }
 games = pytest.mark.parametrize("make", GAMES.values(), ids=GAMES.keys())
@@ -63,7 +78,8 @@ def test_no_checkpoint_is_skipped(n_critic, tmp_path):
 def test_each_step_moves_its_own_player_only(make):
     module = make()
     module.manual_backward = lambda loss: loss.backward()
-    on_critic, on_generator = module.configure_optimizers()
+    optimizers = module.configure_optimizers()
+    on_critic, on_generator = optimizers[0] if module.scheduler_factory else optimizers
     before = weights(module)
     module.critic_step(on_critic)
     between = weights(module)
@@ -80,7 +96,7 @@ def test_each_step_moves_its_own_player_only(make):
     moved = {n for n in before if not torch.equal(before[n], after[n])}
     assert any(n.startswith("critic") for n in moved)
     assert any(n.startswith("generator") for n in moved)
-    assert all(p.requires_grad for p in module.parameters())
+    assert all(p.requires_grad for n, p in module.named_parameters() if "_ema" not in n)
 
 
 def test_critic_steps_per_iteration_and_warmup(tmp_path):
@@ -233,3 +249,39 @@ def test_float64_trains(tmp_path):
 
 def test_the_module_is_a_lightning_module():
     assert isinstance(segments(), pl.LightningModule)
+
+
+def test_the_averaged_generator_is_the_moving_average_of_the_live_one(tmp_path):
+    module = ring(ema=0.75)
+    seen, average = [[p.clone() for p in module.generator.parameters()]], module.average
+
+    def kept():
+        seen.append([p.detach().clone() for p in module.generator.parameters()])
+        average()
+
+    module.average = kept
+    trainer(tmp_path).fit(module)
+    expected = seen[0]
+    for live in seen[1:]:
+        expected = [0.75 * a + 0.25 * b for a, b in zip(expected, live, strict=True)]
+    for ours, theirs in zip(module.generator_ema.parameters(), expected, strict=True):
+        torch.testing.assert_close(ours.detach(), theirs.detach())
+    assert not any(p.requires_grad for p in module.generator_ema.parameters())
+
+
+def test_both_players_follow_the_schedule_once_per_iteration(tmp_path):
+    module = ring(n_critic=3, scheduler=ConstantThenLinear(6, constant=0.5, final=0.1))
+    t = trainer(tmp_path)
+    t.fit(module)
+    start = [1e-3, 0.01]
+    assert [o.param_groups[0]["lr"] for o in t.optimizers] == pytest.approx(
+        [0.1 * rate for rate in start]
+    )
+
+
+def test_nonsense_is_refused_before_anything_is_built():
+    with pytest.raises(ValueError, match="Wasserstein with Unconstrained"):
+        segments(constraint=Unconstrained())
+    with pytest.raises(ValueError, match="ema = 1"):
+        ring(ema=1.0)
+    assert Wasserstein().needs_slope

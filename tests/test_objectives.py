@@ -8,12 +8,30 @@ import torch
 from scipy.spatial.distance import jensenshannon
 from torch.distributions import Normal
 
-from gans.objectives import NonSaturating, Saturating, Wasserstein
+from divergences.fdivergence import (
+    JensenShannon,
+    KullbackLeibler,
+    Pearson,
+    SquaredHellinger,
+)
+from divergences.lipschitz import Unconstrained, WeightClipping
+from gans.objectives import (
+    FGAN,
+    Alpha,
+    Hinge,
+    LeastSquares,
+    NonSaturating,
+    Relativistic,
+    Saturating,
+    Wasserstein,
+)
+from gans.penalties import GradientClipping
 from gans.targets import Gaussian, ParallelSegments
 
 X = torch.linspace(-12, 15, 27001, dtype=torch.float64)
 H = float(X[1] - X[0])
 LOGISTIC = [Saturating(), NonSaturating()]
+MORE = [LeastSquares(), Hinge(), FGAN(), Alpha(0.5), Relativistic()]
 
 
 def density(mean, scale=1.0):
@@ -128,3 +146,147 @@ def test_estimates_say_what_they_bound(objective):
     assert estimate.n == (50, 40)
     assert objective.quantity in {"js", "w1"}
     assert objective.references
+
+
+P = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
+Q = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
+RATIO = (P / Q).log()
+
+
+def weighted(loss, scores, weights):
+    """The mean of a loss over atoms with weights, from its values at each atom."""
+    return sum(w * loss(s.view(1, 1)).squeeze() for s, w in zip(scores, weights, strict=True))
+
+
+def least_loss(objective):
+    """The least critic loss between two laws on four atoms, over all scores, by L-BFGS."""
+    scores = (0.1 * RATIO).clone().requires_grad_(True)
+    ignored = torch.zeros(1, 1, dtype=torch.float64)
+    both = objective.critic_loss(ignored, ignored).squeeze().detach()
+
+    def loss():
+        on_real = weighted(lambda s: objective.critic_loss(s, ignored), scores, P)
+        on_fake = weighted(lambda s: objective.critic_loss(ignored, s), scores, Q)
+        return on_real + on_fake - both  # each side carries the other's constant at score 0
+
+    optimizer = torch.optim.LBFGS([scores], max_iter=500, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+    return loss().item(), scores.detach()
+
+
+def test_least_squares_measures_the_triangular_discrimination():
+    value, scores = least_loss(LeastSquares())
+    triangular = ((P - Q) ** 2 / (P + Q)).sum()
+    assert value == pytest.approx(1 / 4 - triangular.item() / 8, abs=1e-7)
+    torch.testing.assert_close(scores, P / (P + Q), atol=1e-4, rtol=0)
+
+
+def test_hinge_measures_total_variation():
+    """At f = sign(p - q); no other scores do better."""
+
+    def loss(scores):
+        none = torch.full((1, 1), 9.0, dtype=torch.float64)
+        on_real = weighted(lambda s: Hinge().critic_loss(s, -none), scores, P)
+        return on_real + weighted(lambda s: Hinge().critic_loss(none, s), scores, Q)
+
+    least = loss((P - Q).sign()).item()
+    assert least == pytest.approx(2 - (P - Q).abs().sum().item())
+    others = 2 * torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
+    assert min(loss(scores).item() for scores in others.double()) > least
+    home, away = ParallelSegments(0.0), ParallelSegments(1.0)
+    assert Hinge().value_at_optimum(home, away).item() == 0
+    assert Hinge().value_at_optimum(home, home).item() == -2
+
+
+@pytest.mark.parametrize(
+    ("f", "divergence"),
+    [
+        (Pearson(), ((P - Q) ** 2 / Q).sum()),
+        (KullbackLeibler(), (P * RATIO).sum()),
+        (SquaredHellinger(), ((P.sqrt() - Q.sqrt()) ** 2).sum()),
+        (JensenShannon(), torch.tensor(jensenshannon(P.numpy(), Q.numpy()) ** 2)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_fgan_measures_the_f_divergence(f, divergence):
+    value, _ = least_loss(FGAN(f))
+    assert -value == pytest.approx(divergence.item(), abs=1e-6)
+    assert FGAN(f).quantity == f.quantity
+
+
+def test_alpha_one_is_the_saturating_gan_and_others_approach_it():
+    real, fake = torch.randn(2, 3, 7, dtype=torch.float64)
+    for loss in ("critic_loss", "generator_loss"):
+        scores = (real, fake) if loss == "critic_loss" else (fake,)
+        usual = getattr(Saturating(), loss)(*scores)
+        torch.testing.assert_close(getattr(Alpha(1.0), loss)(*scores), usual)
+        torch.testing.assert_close(getattr(Alpha(1 + 1e-7), loss)(*scores), usual)
+
+
+@pytest.mark.parametrize("alpha", [0.4, 2.0])
+def test_the_alpha_optimal_discriminator_is_tilted(alpha):
+    """D = p^alpha / (p^alpha + q^alpha): the logit is alpha times the log ratio."""
+    _, scores = least_loss(Alpha(alpha))
+    torch.testing.assert_close(scores, alpha * RATIO, atol=2e-4, rtol=0)
+
+
+def test_relativistic_pairing_measures_js_of_the_ordered_pair():
+    pairs, swapped = torch.outer(P, Q), torch.outer(Q, P)
+    gap = RATIO[:, None] - RATIO[None, :]  # f(x) - f(y) with f = log p/q
+    loss = Relativistic().critic_loss(gap.reshape(-1, 1), torch.zeros(16, 1, dtype=torch.float64))
+    value = math.log(2) - (pairs.flatten() * loss).sum()
+    assert value.item() == pytest.approx(
+        jensenshannon(pairs.numpy().ravel(), swapped.numpy().ravel()) ** 2, abs=1e-9
+    )
+
+
+def test_relativistic_players_pull_in_opposite_directions_and_need_both():
+    real, fake = torch.randn(2, 3, 7)
+    swapped = Relativistic().critic_loss(fake, real)
+    torch.testing.assert_close(Relativistic().generator_loss(fake, real), swapped)
+    with pytest.raises(ValueError, match="pass both"):
+        Relativistic().generator_loss(fake)
+
+
+@pytest.mark.parametrize("objective", MORE, ids=lambda o: type(o).__name__)
+def test_every_estimate_is_a_lower_bound_between_known_laws(objective):
+    """At scores of any critic: here 3 log p/q of two normal laws one apart."""
+    x = torch.randn(1, 20000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    scores = 3 * (0.5 - x), 3 * (0.5 - (x.flip(-1) + 1))
+    estimate = objective.estimate(*scores)
+    p, q = density(0.0), density(1.0)
+    truths = {
+        "js": js(p, q),
+        "tv": integral((p - q).abs()) / 2,
+        "triangular": integral((p - q) ** 2 / (p + q)),
+        "pearson": math.e - 1,
+        "js_of_pairs": math.log(2),
+    }
+    assert (estimate.ci[0] <= truths[objective.quantity]).all()
+    assert estimate.bound == "lower"
+
+
+def test_an_objective_that_needs_a_bounded_slope_refuses_a_constraint_without():
+    Wasserstein().check(WeightClipping())
+    Relativistic().check(Unconstrained())
+    for constraint in (Unconstrained(), GradientClipping(1.0)):
+        with pytest.raises(ValueError, match=f"Wasserstein with {type(constraint).__name__}"):
+            Wasserstein().check(constraint)
+
+
+def test_what_has_no_closed_form_says_so():
+    with pytest.raises(NotImplementedError, match="triangular"):
+        LeastSquares().value_at_optimum(Gaussian(0.0), Gaussian(1.0))
+
+
+@pytest.mark.parametrize("alpha", [0.0, -1.0, math.inf, math.nan])
+def test_alpha_must_be_a_finite_number_above_zero(alpha):
+    with pytest.raises(ValueError, match="above 0"):
+        Alpha(alpha)

@@ -17,7 +17,7 @@ class Target(Distribution):
     """Points of dimension d, made from uniform and normal noise by a fixed map.
 
     A concrete target names its parameters in ``arg_constraints``; each is a tensor of
-    ``batch_shape``.
+    ``batch_shape``. Tensors that all members share, such as weights, are its ``_shared``.
     """
 
     # torch declares these two as properties and assigns class attributes to them itself
@@ -55,12 +55,16 @@ class Target(Distribution):
         return self._from_global_generator(sample_shape)
 
     def _from_global_generator(self, sample_shape: Size | tuple[int, ...]) -> Tensor:
-        like = next(iter(self._parameters().values()))
+        like = next(iter((self._parameters() | self._shared()).values()))
         noise = self._noise(torch, *sample_shape, *self.batch_shape)
         return self._push(*[t.to(like) for t in noise])
 
     def _parameters(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in self.arg_constraints}
+
+    def _shared(self) -> dict[str, Tensor]:
+        """Tensors without member axes, which move with the parameters but do not expand."""
+        return {}
 
     def _with_parameters(self, parameters: dict[str, Tensor], batch_shape: Size) -> Self:
         new: Any = self._get_checked_instance(type(self))
@@ -75,7 +79,8 @@ class Target(Distribution):
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
         """The same law with its parameters on ``device``, as ``dtype`` if one is given."""
-        moved = {name: t.to(device, dtype) for name, t in self._parameters().items()}
+        tensors = self._parameters() | self._shared()
+        moved = {name: t.to(device, dtype) for name, t in tensors.items()}
         return self._with_parameters(moved, self.batch_shape)
 
 
@@ -87,3 +92,13 @@ def finite(target: str, **parameters: Tensor | float) -> tuple[Tensor, ...]:
         if bad.numel():
             raise ValueError(f"{target}: {name} = {bad[0].item()} is not a finite number")
     return broadcast_all(*[v if isinstance(v, Tensor) else float(v) for v in parameters.values()])
+
+
+def fine_uniform(pair: Tensor) -> Tensor:
+    """Uniform numbers of 48 bits from the last axis of two, for choices among very many.
+
+    A single-precision uniform number takes 2^24 values: choosing among a million with it would
+    favour some by a sixteenth.
+    """
+    high, low = pair.double().unbind(-1)
+    return ((high * 2**24).floor() + low) / 2**24

@@ -69,5 +69,8 @@ class Embedded(Target):
     def _parameters(self) -> dict[str, Tensor]:
         return self.base._parameters()
 
+    def _shared(self) -> dict[str, Tensor]:
+        return self.base._shared()
+
     def _with_parameters(self, parameters: dict[str, Tensor], batch_shape: Size) -> Self:
         return type(self)(self.base._with_parameters(parameters, batch_shape), self.dimension)

@@ -1,9 +1,10 @@
-"""Mixtures of equal normal modes in the plane: the ring and the grid."""
+"""Mixtures of isotropic normal modes: the ring and the grid, with equal weights or others."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, final
 
 import torch
@@ -14,9 +15,13 @@ from gans.targets.base import Target, finite
 
 
 class Modes(Target):
-    """Equal isotropic normal modes of standard deviation ``scale`` around fixed centres."""
+    """Isotropic normal modes of standard deviation ``scale`` around fixed centres.
+
+    ``weights`` holds the probability of each, shape ``(M,)``.
+    """
 
     scale: Tensor
+    weights: Tensor
     support = constraints.independent(constraints.real, 1)
 
     @property
@@ -26,49 +31,94 @@ class Modes(Target):
 
     @property
     def mean(self) -> Tensor:
-        return self.centres.mean(-2)
+        return (self.weights[:, None] * self.centres).sum(-2)
 
     @property
     def variance(self) -> Tensor:
-        return self.centres.var(-2, correction=0) + self.scale.square()[..., None]
+        squares = (self.centres - self.mean[..., None, :]).square()
+        return (self.weights[:, None] * squares).sum(-2) + self._variance_within()
+
+    def _variance_within(self) -> Tensor:
+        return self.scale.square()[..., None]
+
+    def _relative_weights(self) -> Tensor:
+        """Weights over the largest: exactly 1 where all are equal, unlike the weights' own sum."""
+        return self.weights / self.weights.max()
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density with respect to area (volume in d dimensions)."""
         if self._validate_args:
             self._validate_sample(value)
-        scale = self.scale[..., None, None]
+        scale, relative = self.scale[..., None, None], self._relative_weights()
         per_axis = Normal(self.centres, scale).log_prob(value[..., None, :])
-        return per_axis.sum(-1).logsumexp(-1) - math.log(self.centres.shape[-2])
+        return (per_axis.sum(-1) + relative.log()).logsumexp(-1) - relative.sum().log()
 
     def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, self.event_shape[0])
 
     def _push(self, *noise: Tensor) -> Tensor:
         uniform, normal = noise
-        modes = self.centres.shape[-2]
-        which = (uniform * modes).long().clamp(max=modes - 1)[..., None, None]
+        modes = len(self.weights)
+        relative = self._relative_weights()
+        edges = relative.cumsum(0)[:-1] * (modes / relative.sum())
+        place = (uniform * modes).contiguous()
+        which = torch.bucketize(place, edges.to(place), right=True)[..., None, None]
         centres = self.centres.expand(*uniform.shape, modes, -1)
         chosen = centres.gather(-2, which.expand(*uniform.shape, 1, centres.shape[-1])).squeeze(-2)
         return chosen + self.scale[..., None] * normal
 
+    def _shared(self) -> dict[str, Tensor]:
+        return {"weights": self.weights}
+
+
+def mode_probabilities(
+    target: str, weights: Sequence[float] | None, modes: int, like: Tensor
+) -> Tensor:
+    """Relative weights as probabilities of shape ``(modes,)``; equal ones for ``None``."""
+    values = torch.ones(modes) if weights is None else torch.as_tensor(weights)
+    values = values.double()
+    if values.shape != (modes,):
+        raise ValueError(
+            f"{target}: weights of shape {tuple(values.shape)} for {modes} modes; give one each"
+        )
+    bad = values[~(torch.isfinite(values) & (values > 0))]
+    if bad.numel():
+        raise ValueError(
+            f"{target}: weight {bad[0].item():g} is not a finite number greater than 0; to leave "
+            "a mode out, describe a target without it"
+        )
+    return (values / values.sum()).to(like)
+
 
 @final
 class Ring(Modes):
-    r"""Equal normal modes on a circle, at angles :math:`2\pi k / M`, ``k = 0 .. M - 1``.
+    r"""Normal modes on a circle, at angles :math:`2\pi k / M`, ``k = 0 .. M - 1``.
 
     All M modes are distinct. (Several published rings space M points over the *closed* circle and
     so draw the first mode twice.) A perfect sampler puts 98.89 % of its points within three
     standard deviations of a centre.
 
+    The unbalanced ring of Schreurs et al. is ``Ring(2.5, 0.05, weights=[0.05] * 4 + [1] * 4)``;
+    that the four rare modes are neighbours is our reading.
+
     References:
         | PacGAN: The power of two samples in generative adversarial networks (Lin et al., 2018),
           Section 4.1: 8 modes, radius 1, standard deviation .01
         | https://arxiv.org/abs/1712.04086
+        | Leverage Score Sampling for Complete Mode Coverage in Generative Adversarial Networks
+          (Schreurs et al., 2021): radius 2.5, standard deviation .05, 4 of 8 modes at .05
+        | https://arxiv.org/abs/2104.02373
 
     Arguments:
         radius: Of the circle, greater than 0.
         scale: Standard deviation of each mode, greater than 0.
         modes: How many, at least 1.
+        weights: Relative weights of the modes in the order of ``centres``, each greater than 0;
+            equal if ``None``.
+
+    Raises:
+        ValueError: If ``modes`` is below 1, a parameter is not finite or not positive, or
+            ``weights`` are not ``modes`` positive finite numbers.
 
     Example:
         >>> Ring(modes=4).centres.round(decimals=3) + 0.0
@@ -76,6 +126,8 @@ class Ring(Modes):
                 [ 0.,  1.],
                 [-1.,  0.],
                 [ 0., -1.]])
+        >>> Ring(modes=4, weights=[1, 1, 1, 7]).weights
+        tensor([0.1000, 0.1000, 0.1000, 0.7000])
     """
 
     arg_constraints = {"radius": constraints.positive, "scale": constraints.positive}
@@ -85,12 +137,14 @@ class Ring(Modes):
         radius: Tensor | float = 1.0,
         scale: Tensor | float = 0.01,
         modes: int = 8,
+        weights: Sequence[float] | None = None,
         validate_args: bool | None = None,
     ):
         if modes < 1:
             raise ValueError(f"Ring: modes = {modes} must be at least 1")
         self.radius, self.scale = finite("Ring", radius=radius, scale=scale)
         self.modes = modes
+        self.weights = mode_probabilities("Ring", weights, modes, self.radius)
         super().__init__(self.radius.shape, Size([2]), validate_args)
 
     @property
@@ -102,17 +156,34 @@ class Ring(Modes):
 
 @final
 class Grid(Modes):
-    r"""Equal normal modes on a square lattice centred at the origin.
+    r"""Normal modes on a square lattice centred at the origin.
+
+    The grid of 100 modes is ``Grid(spacing=1.0, scale=0.03, side=10)``, with centres at -4.5,
+    -3.5, ..., 4.5 along each axis, as in the ParticleGAN benchmark. The unbalanced grid of
+    Schreurs et al. is ``Grid(weights=[0.05] * 10 + [1] * 15)``; that the ten rare modes are its
+    two leftmost columns is our reading.
 
     References:
         | PacGAN: The power of two samples in generative adversarial networks (Lin et al., 2018),
           Section 4.1: 5 x 5 modes at -4, -2, 0, 2, 4, standard deviation .05
         | https://arxiv.org/abs/1712.04086
+        | Leverage Score Sampling for Complete Mode Coverage in Generative Adversarial Networks
+          (Schreurs et al., 2021): spacing 2, standard deviation .05, 10 of 25 modes at .05
+        | https://arxiv.org/abs/2104.02373
+        | ParticleGAN (Garcia, 2025): 10 x 10 modes, spacing 1, standard deviation .03
+        | https://github.com/255BITS/ParticleGAN
 
     Arguments:
         spacing: Distance between neighbouring centres, greater than 0.
         scale: Standard deviation of each mode, greater than 0.
         side: Modes along each axis, at least 1.
+        weights: Relative weights of the ``side * side`` modes in the order of ``centres``
+            (columns from left to right, each from bottom to top), each greater than 0; equal if
+            ``None``.
+
+    Raises:
+        ValueError: If ``side`` is below 1, a parameter is not finite or not positive, or
+            ``weights`` are not ``side * side`` positive finite numbers.
 
     Example:
         >>> Grid().centres.shape, Grid().centres.amax()
@@ -126,12 +197,14 @@ class Grid(Modes):
         spacing: Tensor | float = 2.0,
         scale: Tensor | float = 0.05,
         side: int = 5,
+        weights: Sequence[float] | None = None,
         validate_args: bool | None = None,
     ):
         if side < 1:
             raise ValueError(f"Grid: side = {side} must be at least 1")
         self.spacing, self.scale = finite("Grid", spacing=spacing, scale=scale)
         self.side = side
+        self.weights = mode_probabilities("Grid", weights, side * side, self.spacing)
         super().__init__(self.spacing.shape, Size([2]), validate_args)
 
     @property

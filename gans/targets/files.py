@@ -1,0 +1,74 @@
+"""Points and pictures from a user's files, or an error that says what is wrong with them."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def _existing(path: str | Path, readable: tuple[str, ...]) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file (looked in {Path.cwd()})")
+    if path.suffix.lower() not in readable:
+        raise ValueError(f"{path}: cannot read {path.suffix!r}; give one of {', '.join(readable)}")
+    return path
+
+
+def read_points(path: str | Path) -> Tensor:
+    """Points of shape ``(n, d)`` from a ``.npy`` or ``.csv`` file (one per line, no header).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has another ending or does not hold numbers.
+    """
+    path = _existing(path, (".npy", ".csv"))
+    try:
+        values = _READERS[path.suffix.lower()](path)
+    except (ValueError, EOFError, OSError) as error:
+        raise ValueError(
+            f"{path}: cannot be read as an array of numbers ({error}); a .npy file must not be "
+            "pickled, a .csv file has numbers between commas and no header"
+        ) from error
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        kind = getattr(values, "dtype", type(values).__name__)
+        raise ValueError(f"{path}: holds {kind}, not real numbers")
+    return torch.from_numpy(values.astype(np.float64))
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    return np.load(path, allow_pickle=False)
+
+
+def _read_csv(path: Path) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "loadtxt: input contained no data")
+        try:
+            return np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
+        except UserWarning as empty:
+            raise ValueError("the file is empty") from empty
+
+
+_READERS = {".npy": _read_npy, ".csv": _read_csv}
+
+
+def read_image(path: str | Path) -> Tensor:
+    """Levels in [0, 1] of shape ``(rows, columns)``, or with 3 or 4 channels at the end.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has an unknown ending or is no picture.
+    """
+    path = _existing(path, (".png", ".jpg", ".jpeg", ".bmp"))
+    try:
+        pixels = matplotlib.image.imread(path)
+    except (OSError, SyntaxError, ValueError) as error:  # SyntaxError: Pillow on a broken PNG
+        raise ValueError(f"{path}: cannot be read as a picture ({error})") from error
+    if pixels.dtype.kind == "f":  # matplotlib has divided PNG levels already
+        return torch.from_numpy(pixels.astype(np.float64))
+    return torch.from_numpy(pixels / np.float64(np.iinfo(pixels.dtype).max))

@@ -1,0 +1,198 @@
+import math
+
+import matplotlib.image
+import numpy as np
+import pytest
+import torch
+from jsonargparse import ArgumentParser
+from scipy import stats
+
+from divergences import Streams
+from gans.targets import Checkerboard, ImageDensity, PointCloud, Target
+from gans.targets.base import fine_uniform
+
+POINTS = np.array([[0.0, 1.0], [2.0, -1.0], [5.0, 0.5]])
+
+
+def saved(folder, name, content):
+    path = folder / name
+    if isinstance(content, str):
+        path.write_text(content)
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content, allow_pickle=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("p.npy", POINTS),
+        ("p.npy", POINTS.astype(np.float32)),
+        ("p.csv", "0,1\n2,-1\n5,0.5\n"),
+        ("p.CSV", "\ufeff0, 1e0\r\n2,-1\r\n\r\n5,.5"),
+    ],
+    ids=["double", "single", "csv", "spreadsheet"],
+)
+def test_a_cloud_from_a_file_draws_its_points_equally_often(tmp_path, name, content):
+    cloud = PointCloud(saved(tmp_path, name, content))
+    torch.testing.assert_close(cloud.points, torch.tensor(POINTS).float())
+    x = cloud.draw(Streams([0]), 6000)[0]
+    values, counts = x.unique(dim=0, return_counts=True)
+    torch.testing.assert_close(values, torch.tensor(POINTS).float())
+    assert stats.chisquare(counts).pvalue > 1e-4
+    assert torch.equal(PointCloud(str(tmp_path / name)).points, cloud.points)
+
+
+def test_integer_points_become_floating_and_double_ones_stay_so():
+    assert PointCloud(torch.tensor([[1], [2]])).points.dtype == torch.float32
+    assert PointCloud(torch.tensor(POINTS)).sample().dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("p.txt", "0,1\n1,2", r"cannot read '\.txt'; give one of \.npy, \.csv"),
+        ("p.csv", "x,y\n0,1\n1,2", "p.csv: cannot be read as an array of numbers.*no header"),
+        ("p.csv", "0,1\n1,\n", "cannot be read as an array of numbers"),
+        ("p.csv", "0,1\n1,2,3\n", "cannot be read as an array of numbers"),
+        ("p.csv", "", "the file is empty"),
+        ("p.csv", "0,1\n", r"p.csv: holds 1 point\(s\); at least 2"),
+        ("p.csv", "0,1\nnan,1\n2,2\ninf,nan\n", "2 of 4 points have a NaN or.*at index 1"),
+        ("p.npy", np.array([[1e300, 0], [0, 1]]), "1 of 2 points have a NaN or infinite"),
+        ("p.npy", np.zeros(5), r"shape \(5,\); points have shape \(n, d\)"),
+        ("p.npy", np.zeros((5, 0)), r"shape \(5, 0\)"),
+        ("p.npy", np.array([["a", "b"]]), "holds <U1, not real numbers"),
+        ("p.npy", np.array([[1j, 2], [3, 4]]), "holds complex128, not real numbers"),
+        ("p.npy", np.array([[None, {}]]), "must not be pickled"),
+        ("p.npy", b"no array", "cannot be read as an array of numbers"),
+        ("p.npy", b"", "cannot be read as an array of numbers"),
+    ],
+)
+def test_files_without_points_are_refused_with_the_reason(tmp_path, name, content, match):
+    with pytest.raises(ValueError, match=match):
+        PointCloud(saved(tmp_path, name, content))
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.csv: no such file"):
+        PointCloud("nowhere.csv")
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.png: no such file"):
+        ImageDensity("nowhere.png")
+
+
+def test_fine_uniform_numbers_stay_below_one_and_tell_millions_apart():
+    top = 1 - 2**-24
+    pairs = torch.tensor([[top, top], [top, 0.0], [0.0, top], [0.0, 0.0]])
+    fine = fine_uniform(pairs)
+    assert fine.max() < 1
+    assert (fine[0] - fine[1]) * 2**24 == pytest.approx(top)
+    assert fine[2] * 2**24 == pytest.approx(top)
+    assert fine_uniform(torch.tensor([[1 - 2**-53, top]], dtype=torch.float64)).max() < 1
+
+
+def test_every_one_of_twelve_million_points_is_as_likely_as_the_next():
+    """By 24 random bits alone, every third would come up twice as often as its neighbours."""
+    cloud = PointCloud(torch.arange(3 * 2**22)[:, None].float())
+    x = cloud.sample((20000,)).squeeze(-1).long()
+    assert stats.chisquare(torch.bincount(x % 3)).pvalue > 1e-4
+
+
+def picture(folder, pixels, name="picture.png"):
+    path = folder / name
+    matplotlib.image.imsave(path, pixels)
+    return path
+
+
+GREY = np.array([[0, 255, 51], [255, 102, 255]], dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", ["picture.png", "picture.bmp"])
+def test_a_picture_stands_upright_and_dark_pixels_carry_the_mass(tmp_path, name):
+    path = picture(tmp_path, np.repeat(GREY[..., None], 3, 2), name)
+    law = ImageDensity(path, height=2.0)
+    mass = 1 - torch.tensor(GREY).double() / 255
+    mass = mass / mass.sum()
+    centres = torch.tensor([[[x, y] for x in (-1.0, 0.0, 1.0)] for y in (0.5, -0.5)])
+    torch.testing.assert_close(law.log_prob(centres).exp(), mass.float())
+    torch.testing.assert_close(law.mean, (mass[..., None] * centres).sum((0, 1)).float())
+    assert law.log_prob(torch.tensor([[1.6, 0.0], [0.0, -1.1]])).isneginf().all()
+    bright = ImageDensity(path, dark=False)
+    assert bright.log_prob(torch.tensor([-1.0, 0.5])) == -math.inf
+    assert bright.log_prob(torch.tensor([0.0, 0.5])) > bright.log_prob(torch.tensor([0.0, -0.5]))
+
+
+def test_transparent_pixels_carry_no_mass_whatever_their_colour(tmp_path):
+    pixels = np.zeros((1, 4, 4), dtype=np.uint8)
+    pixels[0, :, 3] = [0, 255, 51, 0]
+    for dark, shade in ((True, 0), (False, 255)):
+        pixels[..., :3] = shade
+        law = ImageDensity(picture(tmp_path, pixels), dark=dark)
+        expected = torch.tensor([[0.0], [5 / 6], [1 / 6], [0.0]])
+        torch.testing.assert_close(law.probabilities, expected)
+
+
+def test_colours_become_grey_by_their_luma():
+    colours = torch.eye(3)[None]  # red, green, blue
+    law = ImageDensity(colours, dark=False)
+    torch.testing.assert_close(law.probabilities[:, 0], torch.tensor([0.299, 0.587, 0.114]))
+    white = torch.ones(2, 2, 3)
+    with pytest.raises(ValueError, match="no pixel carries mass with dark=True"):
+        ImageDensity(white)
+
+
+@pytest.mark.parametrize(
+    ("image", "match"),
+    [
+        (torch.zeros(4, 4, 2), r"levels of shape \(4, 4, 2\)"),
+        (torch.zeros(4), r"levels of shape \(4,\)"),
+        (torch.tensor([[0.0, 255.0]]), r"level 255 is outside \[0, 1\]; divide"),
+        (torch.tensor([[0.0, math.nan]]), "level nan is outside"),
+        (torch.ones(3, 3), "picture is blank, or wants dark=False"),
+    ],
+    ids=["channels", "line", "bytes", "nan", "blank"],
+)
+def test_levels_that_are_no_picture_are_refused(image, match):
+    with pytest.raises(ValueError, match=match):
+        ImageDensity(image)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("p.svg", "<svg/>", r"cannot read '\.svg'; give one of \.png"),
+        ("p.png", b"no picture", "p.png: cannot be read as a picture"),
+        ("p.png", b"\x89PNG\r\n\x1a\n", "cannot be read as a picture"),
+    ],
+    ids=["ending", "text", "truncated"],
+)
+def test_files_that_are_no_picture_are_refused(tmp_path, name, content, match):
+    with pytest.raises(ValueError, match=match):
+        ImageDensity(saved(tmp_path, name, content))
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument", "name"),
+    [("PointCloud", "points", "p.csv"), ("ImageDensity", "image", "picture.png")],
+)
+def test_a_configuration_names_the_file(tmp_path, kind, argument, name):
+    saved(tmp_path, "p.csv", "0,1\n2,3\n")
+    picture(tmp_path, np.repeat(GREY[..., None], 3, 2))
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--target", type=Target)
+    target = {"class_path": f"gans.{kind}", "init_args": {argument: str(tmp_path / name)}}
+    parsed = parser.parse_object({"target": target})
+    assert str(tmp_path / name) in parser.dump(parsed)
+    law = parser.instantiate_classes(parsed).target
+    assert law.draw(Streams([0, 1]), 5).shape == (2, 5, 2)
+
+
+@pytest.mark.parametrize(
+    "law", [Checkerboard(7.3, 5), ImageDensity(torch.tensor(GREY) / 255, 0.7)], ids=["5", "ink"]
+)
+def test_no_drawn_point_lies_outside_the_cells_and_entropy_is_the_mean_surprise(law):
+    log_prob = law.log_prob(law.sample((200000,))).double()
+    assert torch.isfinite(log_prob).all()
+    error = log_prob.std() / len(log_prob) ** 0.5
+    assert (-log_prob.mean() - law.entropy()).abs() <= 5 * error + 1e-5
