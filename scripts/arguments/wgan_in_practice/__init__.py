@@ -13,7 +13,6 @@ import math
 from typing import Any
 
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from divergences.lipschitz import SpectralNorm
@@ -33,6 +32,7 @@ from scripts.arguments.wgan_in_practice.games import (
 from scripts.arguments.wgan_in_practice.pictures import beside, frames, tracking
 from scripts.findings import FAILS, QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab import Lab
+from scripts.witness import spearman
 
 SOURCE = "Arjovsky, Chintala & Bottou 2017, arXiv 1701.07875"
 PROFILES = {
@@ -70,12 +70,6 @@ def run(lab: Lab, settings: Settings) -> Findings:
         tables={"practice": by_look(found)},
         data={"training": frames(found, {"GAN": SATURATING, "WGAN": PENALTY})},
     )
-
-
-def spearman(a: Tensor, b: Tensor) -> Tensor:
-    """Rank correlation over the looks, one per member."""
-    rows = zip(a.numpy(), b.numpy(), strict=True)
-    return torch.tensor([spearmanr(x, y).statistic for x, y in rows], dtype=torch.float64)  # pyright: ignore
 
 
 def shuffled(values: Tensor) -> Tensor:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, final
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.optim import Adam, RMSprop
 
-from divergences.learned import Empirical
 from divergences.lipschitz import LipschitzPenalty, SpectralNorm, WeightClipping
 from divergences.networks import MLP
-from divergences.neural import Discriminator
 from divergences.transport import EarthMover
 from gans.callbacks import held_out
 from gans.modules import WGAN, AdversarialModule, VanillaGAN
@@ -23,11 +21,10 @@ from gans.networks import NoiseGenerator
 from gans.objectives import NonSaturating, Saturating
 from gans.targets import Embedded, Ring, Target
 from scripts.lab import train
+from scripts.witness import Witness, pulls
 
-POINTS, FEW = 4096, 500
-"""Held-out points for critics, and how many of them exact transport is given."""
-SIDE, ARROWS, EXTENT = 28, 11, 1.6
-"""Resolution of the critic's surface, arrows along a side, half-width of the picture."""
+SIDE, ARROWS, EXTENT, SHOWN = 28, 11, 1.6, 250
+"""Resolution of the critic's surface, arrows along a side, half-width of the picture, points."""
 
 
 @dataclass(frozen=True)
@@ -66,50 +63,19 @@ GAMES: dict[str, tuple[float, Callable[..., AdversarialModule]]] = {
 """Name to (nominal seconds, what makes the module)."""
 
 
-class Witness(pl.Callback):
-    """Looks after the first generator step, when the critic is warm, and then every so often.
+@final
+class Film(pl.Callback):
+    """Keeps a picture of the first member whenever the witness looks, of games in the plane."""
 
-    Each look keeps, per member: what the players' own critic reads, exact transport between
-    samples, JS as a discriminator trained from scratch reads it, the mean size of the gradient
-    that the generator's loss gives to its points; and of the first member a picture.
-    """
-
-    def __init__(self, settings: Settings):
-        self.settings = settings
-        self.iterations: list[int] = []
-        self.readings: list[Tensor] = []
+    def __init__(self, witness: Witness):
+        self.witness = witness
         self.frames: list[dict[str, list[Any]]] = []
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
-        if trainer.global_step == 1 or trainer.global_step % self.settings.every == 0:
-            self.iterations.append(trainer.global_step)
-            self.look(pl_module)
-
-    def look(self, module: AdversarialModule) -> None:
-        real, fake, _ = held_out(module, POINTS, "witness")
-        with torch.no_grad():
-            own = module.objective.estimate(module.scores(real), module.scores(fake)).value
-        transport = EarthMover(floor=False)(real[:, :FEW], fake[:, :FEW]).value
-        fresh = self.fresh_js(real, fake, module.seeds)
-        pull = pulls(module, fake[:, :FEW]).norm(dim=-1).mean(-1)
-        self.readings.append(torch.stack([r.double() for r in (own, transport, fresh, pull)]))
-        if fake.shape[-1] == 2:
-            self.frames.append(frame(module, fake))
-
-    def fresh_js(self, real: Tensor, fake: Tensor, seeds: Sequence[int]) -> Tensor:
-        """JS from a discriminator of its own: trained on one half, read on the other."""
-        discriminator = Discriminator(
-            steps=self.settings.fresh_steps, optimizer=partial(Adam, lr=3e-3, fused=True)
-        )
-        (x, x_held), (y, y_held) = real.chunk(2, dim=1), fake.chunk(2, dim=1)
-        return discriminator.fit(Empirical(x), Empirical(y), seeds).estimate(x_held, y_held).value
-
-
-def pulls(module: AdversarialModule, points: Tensor) -> Tensor:
-    """Where the generator's loss would move a generated point, per point: minus its gradient."""
-    points = points.detach().requires_grad_(True)
-    loss = points.shape[1] * module.objective.generator_loss(module.scores(points)).sum()
-    return -torch.autograd.grad(loss, points)[0]
+        if self.witness.is_due(trainer.global_step):
+            fake = held_out(pl_module, SHOWN, "film")[1]
+            if fake.shape[-1] == 2:
+                self.frames.append(frame(pl_module, fake))
 
 
 @torch.no_grad()
@@ -125,7 +91,7 @@ def frame(module: AdversarialModule, fake: Tensor) -> dict[str, list[Any]]:
     with torch.enable_grad():
         arrows = pulls(module, lattice(ARROWS))
     return {
-        "samples": fake[0, :250].tolist(),
+        "samples": fake[0].tolist(),
         "surface": module.scores(lattice(SIDE))[0].tolist(),
         "arrows": arrows[0].tolist(),
         "points": lattice(ARROWS)[0].tolist(),
@@ -143,9 +109,9 @@ def follow(
         seeds=range(seeds),
         iterations=settings.iterations,
     )
-    witness = Witness(settings)
-    train(module, folder, witness)
-    own, transport, fresh, pull = torch.stack(witness.readings, -1).unbind()
+    witness = Witness(settings.every, settings.fresh_steps)
+    film = Film(witness)
+    train(module, folder, witness, film)
     real, fake, streams = held_out(module, settings.last_points, "last")
     again = module.target.draw(streams, settings.last_points)
     exact = EarthMover(floor=False)
@@ -153,11 +119,8 @@ def follow(
         dual = module.objective.estimate(module.scores(real), module.scores(fake)).value
     return {
         "iterations": witness.iterations,
-        "frames": witness.frames,
-        "own": own,
-        "transport": transport,
-        "fresh": fresh,
-        "pull": pull,
+        "frames": film.frames,
+        **witness.readings,
         "last": {
             "own": dual.double(),
             "transport": exact(real, fake).value.double(),
