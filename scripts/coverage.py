@@ -23,16 +23,23 @@ def coverage_figure(records: list[dict[str, Any]]) -> Figure:
     axes.axvline(0.95, color="#222222", lw=0.8, ls=":")
     sizes = sorted({r["n"] for r in rows})
     for i, size in enumerate(sizes):
-        marks = [r for r in rows if r["n"] == size]
-        axes.scatter(
-            [r["coverage_unwarned"] for r in marks],
-            [names.index(r["estimator"]) + 0.18 * (i - (len(sizes) - 1) / 2) for r in marks],
-            s=16,
-            alpha=0.75,
-            label=f"n = {size}",
-        )
+        offset = 0.18 * (i - (len(sizes) - 1) / 2)
+        for alarmed in (False, True):
+            marks = [r for r in rows if r["n"] == size and (r["warned"] > 0.5) == alarmed]
+            axes.scatter(
+                [r["coverage_unwarned"] for r in marks],
+                [names.index(r["estimator"]) + offset for r in marks],
+                s=16,
+                alpha=0.75,
+                label=None if alarmed else f"n = {size}",
+                edgecolors=f"C{i}",
+                facecolors="none" if alarmed else f"C{i}",
+            )
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="share of intervals that hold the truth, where no warning came with them")
+    axes.set(
+        xlabel="share of intervals that hold the truth, where no warning came with them\n"
+        "(hollow: most estimates of the cell did warn)"
+    )
     axes.set_xlim(-0.02, 1.02)
     axes.legend(fontsize=8, loc="lower left")
     return figure
