@@ -18,6 +18,8 @@ THETAS = torch.tensor(
 FAR = THETAS.abs() >= 0.1
 """Where estimates are held to a relative tolerance."""
 HOME = ParallelSegments(0.0)
+LOOKS = (100, 300, 1000)
+"""Discriminator steps after which the generator's gradient is looked at."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from divergences import discrete, exact
@@ -22,6 +19,7 @@ from scripts.arguments.segments.common import (
     FAR,
     HOME,
     LOG2,
+    LOOKS,
     SOURCE,
     THETAS,
     Members,
@@ -29,14 +27,12 @@ from scripts.arguments.segments.common import (
     on_quadrature,
 )
 from scripts.arguments.segments.gradients import generator_gradients
+from scripts.arguments.segments.pictures import by_sample, for_the_slider, over_theta, overview
 from scripts.findings import HOLDS, Check, Claim, Findings, standard_error, worst
 from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 SIZES = (300, 1000, 3000)
 OVERLAPPING = Gaussian(0.0), Gaussian(1.0)
-LOOKS = (100, 300, 1000)
-"""Discriminator steps after which the generator's gradient is looked at."""
 
 
 def discriminators(seeds: int, steps: int, whiten: bool) -> dict[str, Tensor]:
@@ -318,122 +314,3 @@ def sample_kl_claim(apart: dict[str, Tensor], home: dict[str, Tensor]) -> Claim:
         + ", ".join(f"{v:.1f} at n = {n}" for n, v in zip(SIZES, blind.tolist(), strict=True))
         + ": a plausible number at each n, and wrong at all of them.",
     )
-
-
-def over_theta(found: dict[str, dict[str, Tensor]]) -> list[dict[str, Any]]:
-    """One row per theta: exact values, means over seeds and their standard errors."""
-    js, raw, w1 = found["js"]["js"], found["raw"]["js"], found["w1"]["w1"]
-    gradient, slope = found["js"][f"gradient {LOOKS[-1]}"], found["w1"]["slope"]
-    columns = {
-        "theta": THETAS,
-        "js_exact": exact.js_divergence(HOME, ParallelSegments(THETAS)),
-        "js": js.mean(-1),
-        "js_stderr": standard_error(js),
-        "js_raw_inputs": raw.mean(-1),
-        "saturating_gradient": gradient.mean(-1),
-        "w1_exact": exact.wasserstein(HOME, ParallelSegments(THETAS)),
-        "w1": w1.mean(-1),
-        "w1_stderr": standard_error(w1),
-        "critic_gradient": slope.mean(-1),
-        "critic_gradient_stderr": standard_error(slope),
-    }
-    return [
-        dict(zip(columns, row, strict=True))
-        for row in zip(*(values.tolist() for values in columns.values()), strict=True)
-    ]
-
-
-def for_the_slider(found: dict[str, dict[str, Tensor]]) -> dict[str, Any]:
-    """What the report's slider over theta reads: exact values, measurements, gradients."""
-    away = ParallelSegments(THETAS)
-    laws = {
-        "KL(P_0‖P_θ)": exact.kl_divergence(HOME, away),
-        "KL(P_θ‖P_0)": exact.kl_divergence(away, HOME),
-        "JS": exact.js_divergence(HOME, away),
-        "TV": exact.total_variation(HOME, away),
-        "W1": exact.wasserstein(HOME, away),
-    }
-    measured = {
-        "JS, trained discriminator": ("JS", found["js"]["js"]),
-        "W1, Lipschitz critic": ("W1", found["w1"]["w1"]),
-    }
-    gradients = {
-        "saturating loss through the discriminator": found["js"][f"gradient {LOOKS[-1]}"],
-        "through the critic": found["w1"]["slope"],
-    }
-
-    def over_seeds(values: Tensor) -> dict[str, list[float]]:
-        return {"values": values.mean(-1).tolist(), "stderr": standard_error(values).tolist()}
-
-    return {
-        "thetas": THETAS.tolist(),
-        "exact": [{"name": name, "values": values.tolist()} for name, values in laws.items()],
-        "measured": [
-            {"name": name, "exact": law, **over_seeds(values)}
-            for name, (law, values) in measured.items()
-        ],
-        "gradients": [{"name": name, **over_seeds(values)} for name, values in gradients.items()],
-    }
-
-
-def by_sample(emd: dict[str, Tensor]) -> list[dict[str, Any]]:
-    """Exact transport between samples of 1000 points: value and theta-gradient per theta."""
-    return [
-        {
-            "theta": theta,
-            "w1": float(w1.mean()),
-            "w1_stderr": float(standard_error(w1)),
-            "gradient": float(gradient.mean()),
-            "gradient_stderr": float(standard_error(gradient)),
-        }
-        for theta, w1, gradient in zip(
-            emd["thetas"].tolist(), emd["w1"], emd["gradient"], strict=True
-        )
-    ]
-
-
-def overview(found: dict[str, dict[str, Tensor]]) -> Figure:
-    """The WGAN paper's Figure 1, measured: JS and W1 over theta with their gradients below.
-
-    The left column has a symmetric log axis, because JS is the same at *every* scale of theta.
-    """
-    figure = Figure(figsize=(10, 6.6), layout="constrained")
-    (js, w1), (js_gradient, w1_gradient) = figure.subplots(2, 2, sharex="col")
-    line = torch.linspace(-1, 1, 201, dtype=torch.float64)
-
-    js.axhline(LOG2, color=EXACT, lw=1, label="exact: log 2, and 0 at theta = 0")
-    js.plot([0], [0], "o", color=EXACT, ms=8, mfc="none")
-    by_side(js, found["raw"]["js"], TRAP, "discriminator, raw inputs: the trap")
-    by_side(js, found["js"]["js"], JS_COLOUR, "discriminator, whitened inputs")
-    js.set(ylabel="JS (nats)", ylim=(-0.05, 0.8), title="Jensen-Shannon: flat, then a jump")
-    js.set_xscale("symlog", linthresh=1e-3)
-    js.legend(loc="center left", fontsize=8)
-
-    w1.plot(line, line.abs(), color=EXACT, lw=1, label="exact: |theta|")
-    with_band(w1, THETAS.tolist(), found["w1"]["w1"], W1_COLOUR, "spectrally normalised critic")
-    w1.set(ylabel="W1", title="Wasserstein: a slope everywhere")
-    w1.legend(loc="upper center", fontsize=8)
-
-    js_gradient.axhline(1, color=W1_COLOUR, lw=1, label="through the critic: 1")
-    for step, alpha in zip(LOOKS, (0.35, 0.6, 1.0), strict=True):
-        size = found["js"][f"gradient {step}"].abs()
-        by_side(js_gradient, size, JS_COLOUR, f"saturating loss, {step} D steps", alpha=alpha)
-    js_gradient.set(xlabel="theta (symmetric log axis)", ylabel="|d loss / d theta|")
-    js_gradient.set(yscale="log", ylim=(1e-4, 1e6))
-    js_gradient.set_title("What it tells the generator: less, the better it knows", fontsize=11)
-    js_gradient.legend(loc="upper left", fontsize=8)
-
-    by_side(w1_gradient, found["w1"]["slope"], W1_COLOUR, "through the critic")
-    for side, label in ((line < 0, "exact: sign(theta)"), (line > 0, None)):
-        w1_gradient.plot(line[side], line[side].sign(), color=EXACT, lw=1, label=label)
-    w1_gradient.set(xlabel="theta", ylabel="d loss / d theta", ylim=(-1.3, 1.3))
-    w1_gradient.set_title("What it tells the generator: the way home", fontsize=11)
-    w1_gradient.legend(loc="upper left", fontsize=8)
-    return figure
-
-
-def by_side(axes: Axes, values: Tensor, colour: str, label: str, alpha: float = 1.0) -> None:
-    """Curves left and right of theta = 0 and the point at 0, not joined: they jump there."""
-    for side in (THETAS < 0, THETAS == 0, THETAS > 0):
-        name = label if bool(side[0]) else "_"
-        with_band(axes, THETAS[side].tolist(), values[side], colour, name, alpha)
