@@ -1,6 +1,6 @@
 """What does a GAN learn from each divergence? Generators against critics on known targets."""
 
-from gans.callbacks import Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
+from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
 from gans.metrics import ModeCoverage
 from gans.modules import WGAN, AdversarialModule, NonFiniteLoss, VanillaGAN
 from gans.networks import Generator, NoiseGenerator, PackedMLP, SegmentGenerator
@@ -46,6 +46,7 @@ __all__ = [
     "Checkerboard",
     "Circles",
     "ConstantThenLinear",
+    "Coverage",
     "Dashboard",
     "Divergences",
     "Embedded",

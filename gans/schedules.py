@@ -1,46 +1,53 @@
-"""Learning-rate schedules, as what makes one from an optimizer."""
+"""Learning-rate schedules, as torch has them: made from an optimizer, stepped per iteration."""
 
 from __future__ import annotations
 
 from typing import final
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LRScheduler
 
 
 @final
-class ConstantThenLinear:
+class ConstantThenLinear(LRScheduler):
     """The full rate for a share of the iterations, then linearly down to a small one.
 
     Generators of mixtures jitter about their modes at any constant rate; what they have learnt
     shows once the rate has fallen.
 
     Arguments:
+        optimizer: Whose rates are scheduled.
         iterations: Of the whole run.
         constant: Share of them at the full rate.
-        final: Share of the rate that is left at the end.
+        last: Share of the rate that is left at the end.
 
     Raises:
         ValueError: If a count or share is out of range.
 
     Example:
-        >>> [round(ConstantThenLinear(100).factor(i), 2) for i in (0, 50, 75, 100)]
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+        >>> schedule = ConstantThenLinear(optimizer, iterations=100)
+        >>> [round(schedule.factor(i), 2) for i in (0, 50, 75, 100)]
         [1.0, 1.0, 0.51, 0.02]
     """
 
-    def __init__(self, iterations: int, constant: float = 0.5, final: float = 0.02):
+    def __init__(
+        self, optimizer: Optimizer, iterations: int, constant: float = 0.5, last: float = 0.02
+    ):
         if iterations < 1:
             raise ValueError(f"iterations = {iterations} must be at least 1")
-        for name, share in (("constant", constant), ("final", final)):
+        for name, share in (("constant", constant), ("last", last)):
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} = {share} is a share, from 0 to 1")
-        self.iterations, self.constant, self.final = iterations, constant, final
+        self.iterations, self.constant, self.last = iterations, constant, last
+        super().__init__(optimizer)
 
     def factor(self, iteration: int) -> float:
         """What the rate is multiplied by at an iteration."""
         falling = max(1.0, self.iterations * (1 - self.constant))
         left = min(1.0, max(0.0, self.iterations - iteration) / falling)
-        return self.final + (1 - self.final) * left
+        return self.last + (1 - self.last) * left
 
-    def __call__(self, optimizer: Optimizer) -> LambdaLR:
-        return LambdaLR(optimizer, self.factor)
+    def get_lr(self) -> list[float]:  # pyright: ignore  # torch has tensors here, too
+        return [rate * self.factor(self.last_epoch) for rate in self.base_lrs]  # pyright: ignore

@@ -16,7 +16,7 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from tqdm import tqdm
 
-from gans.callbacks import Dashboard, Divergences, Gradients, LipschitzAudit
+from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit
 from gans.modules import AdversarialModule
 
 T = TypeVar("T")
@@ -73,6 +73,7 @@ def train(module: AdversarialModule, folder: str, *callbacks: pl.Callback) -> No
             divergences,
             Gradients(every=10),
             LipschitzAudit(every=100),
+            Coverage(every=500),
             Dashboard(divergences, {"run": Path(folder).name}),
             *callbacks,
         ],

@@ -123,7 +123,7 @@ def module_of(job: Job) -> AdversarialModule:
         generator=partial(NoiseGenerator, hidden=(128, 128)),
         generator_optimizer=_ADAM,
         critic_optimizer=_ADAM,
-        scheduler=ConstantThenLinear(job.iterations),
+        scheduler=partial(ConstantThenLinear, iterations=job.iterations),
         ema=0.999,
         batch_size=128,
         iterations=job.iterations,

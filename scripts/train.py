@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from gans.callbacks import Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
+from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
 from gans.modules import AdversarialModule, NonFiniteLoss
 
 EPILOG = """\
@@ -30,11 +30,13 @@ The flags people need (each can stand in the YAML file instead):
   --model.n_critic N                     critic steps per generator iteration
   --model.warmup N                       extra critic steps before the first iteration
   --model.batch_size N                   points per side, step and member
-  --model.objective Saturating           or NonSaturating (VanillaGAN)
-  --model.constraint GradientPenalty     or WeightClipping, LipschitzPenalty, SpectralNorm (WGAN)
+  --model.objective Saturating           or NonSaturating, LeastSquares, Hinge, FGAN, Alpha,
+                                         Relativistic (VanillaGAN)
+  --model.constraint GradientPenalty     or WeightClipping, LipschitzPenalty, SpectralNorm,
+                                         Orthogonal, R1, R2, DRAGAN, Together, ...
   --model.constraint.weight X            its parameters: weight of a penalty, c of clipping
   --divergences.every N                  cadence of the divergence curves; likewise --gradients,
-                                         --lipschitz and --pictures
+                                         --lipschitz, --pictures and --coverage
   --ckpt_path DIR/checkpoints/last.ckpt  continue a run, bit for bit, into the same --out
   --print_config                         show the complete configuration and stop
 """
@@ -53,6 +55,7 @@ class TrainCLI(LightningCLI):
         parser.add_lightning_class_args(Gradients, "gradients")
         parser.add_lightning_class_args(LipschitzAudit, "lipschitz")
         parser.add_lightning_class_args(Pictures, "pictures")
+        parser.add_lightning_class_args(Coverage, "coverage")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {

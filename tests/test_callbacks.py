@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from divergences import NearestNeighbours, exact
+from divergences import NearestNeighbours, Streams, exact
 from gans.callbacks import (
+    Coverage,
     Dashboard,
     Divergences,
     Gradients,
@@ -20,8 +21,9 @@ from gans.callbacks import (
     held_out,
 )
 from gans.figures import draw_state
+from gans.metrics import ModeCoverage
 from gans.modules import VanillaGAN
-from gans.targets import Gaussian, ParallelSegments
+from gans.targets import Gaussian, Modes, ParallelSegments
 from tests.training import ring, segments, trainer
 
 
@@ -193,9 +195,11 @@ def test_every_chart_of_the_layout_finds_its_curves(make, tmp_path):
 
     module = make(iterations=2)
     monitor = Divergences(every=1, n=32)
-    events = run(module, tmp_path, monitor, Gradients(1), LipschitzAudit(1), Dashboard(monitor))
+    watching = monitor, Gradients(1), LipschitzAudit(1), Coverage(1, 50), Dashboard(monitor)
+    events = run(module, tmp_path, *watching)
     tags = events.Tags()["scalars"]
-    for charts in dashboard(len(module.seeds), module.objective.quantity).values():
+    modes = isinstance(module.target, Modes)
+    for charts in dashboard(len(module.seeds), module.objective.quantity, modes).values():
         for name, (_, patterns) in charts.items():
             for pattern in patterns:
                 assert any(re.search(pattern, tag) for tag in tags), (name, pattern)
@@ -221,3 +225,34 @@ def test_a_state_can_be_drawn(dimension, tmp_path):
 def test_points_in_space_cannot_be_drawn():
     with pytest.raises(ValueError, match="3 dimensions"):
         draw_state(torch.nn.Identity(), torch.zeros(1, 4, 3), torch.zeros(1, 4, 3))
+
+
+def test_coverage_is_logged_of_the_live_and_the_averaged_generator(tmp_path):
+    module = ring(iterations=6, ema=0.5)
+    events = run(module, tmp_path, Coverage(every=3, n=200))
+    for group in ("modes", "modes_ema"):
+        assert [step for step, _ in curve(events, f"{group}/high_quality")] == [0, 3, 6]
+    metric = ModeCoverage.of(module.target)
+    streams = Streams(module.seeds, "modes_ema at 6", ahead=1)
+    with torch.no_grad():
+        metric.update(module.generator_ema.draw(streams, 200))
+    expected = float(metric.compute()["core_width"].mean())
+    assert curve(events, "modes_ema/core_width")[-1][1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_perfect_generator_reads_as_one(tmp_path):
+    module = ring(iterations=1)
+    module.generator.draw = module.target.draw
+    events = run(module, tmp_path, Coverage(every=1, n=2500), max_steps=0)
+    module.trainer.callbacks[0].observe(module.trainer, module)
+    module.trainer.logger.finalize("success")
+    events = read(tmp_path)
+    assert curve(events, "modes/covered_20")[-1][1] == 8
+    assert curve(events, "modes/high_quality")[-1][1] == pytest.approx(0.989, abs=0.01)
+
+
+def test_targets_without_modes_have_no_coverage(tmp_path):
+    events = run(segments(iterations=2), tmp_path, Coverage(every=1))
+    assert not [tag for tag in events.Tags()["scalars"] if tag.startswith("modes")]
+    with pytest.raises(ValueError, match="n = 0"):
+        Coverage(n=0)

@@ -27,7 +27,7 @@ GAMES = {
         ring,
         objective=Relativistic(),
         constraint=Together([R1(), R2()]),
-        scheduler=ConstantThenLinear(6),
+        scheduler=partial(ConstantThenLinear, iterations=6),
         ema=0.9,
     ),
     "packed-hinge": partial(
@@ -270,7 +270,7 @@ def test_the_averaged_generator_is_the_moving_average_of_the_live_one(tmp_path):
 
 
 def test_both_players_follow_the_schedule_once_per_iteration(tmp_path):
-    module = ring(n_critic=3, scheduler=ConstantThenLinear(6, constant=0.5, final=0.1))
+    module = ring(n_critic=3, scheduler=partial(ConstantThenLinear, iterations=6, last=0.1))
     t = trainer(tmp_path)
     t.fit(module)
     start = [1e-3, 0.01]

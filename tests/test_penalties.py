@@ -118,7 +118,7 @@ def test_a_packed_critic_sees_its_points_together():
 def test_the_rate_is_constant_then_falls_linearly_to_its_last_share():
     parameter = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=2.0)
-    schedule = ConstantThenLinear(10, constant=0.4, final=0.1)(optimizer)
+    schedule = ConstantThenLinear(optimizer, 10, constant=0.4, last=0.1)
     rates = []
     for _ in range(11):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -132,4 +132,4 @@ def test_the_rate_is_constant_then_falls_linearly_to_its_last_share():
 @pytest.mark.parametrize("settings", [(0,), (10, 1.5), (10, 0.5, -0.1)])
 def test_a_schedule_out_of_range_is_refused(settings):
     with pytest.raises(ValueError, match=r"must be at least 1|is a share"):
-        ConstantThenLinear(*settings)
+        ConstantThenLinear(torch.optim.SGD([nn.Parameter(torch.zeros(1))]), *settings)

@@ -1,0 +1,27 @@
+"""What is watched while the players train: divergences, gradients, critic, modes, pictures.
+
+Everything is measured on fresh held-out points, on a fixed cadence, and written with the
+generator iteration as its x-axis. Held-out points depend on seed and iteration alone, so watching
+a run more or less often does not change it.
+"""
+
+from gans.callbacks.coverage import Coverage
+from gans.callbacks.dashboard import Dashboard, dashboard
+from gans.callbacks.divergences import Divergences, exact_divergences
+from gans.callbacks.periodic import Periodic, held_out, log_members
+from gans.callbacks.players import Gradients, LipschitzAudit, Pictures, gradient_norms
+
+__all__ = [
+    "Coverage",
+    "Dashboard",
+    "Divergences",
+    "Gradients",
+    "LipschitzAudit",
+    "Periodic",
+    "Pictures",
+    "dashboard",
+    "exact_divergences",
+    "gradient_norms",
+    "held_out",
+    "log_members",
+]

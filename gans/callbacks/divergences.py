@@ -1,0 +1,120 @@
+"""Divergences of the generated from the real law, while training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, final
+
+import pytorch_lightning as pl
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
+from torch import Tensor
+from torch.distributions import Distribution
+
+from divergences import exact
+from divergences.interface import Estimator
+from divergences.metrics import DivergenceMetric
+from divergences.neighbours import NearestNeighbours, RossJS
+from divergences.transport import EarthMover
+from gans.callbacks.periodic import Periodic, held_out, log_members
+from gans.modules import AdversarialModule
+
+SHOWN = {"W1": "divergence/w1_EarthMover", "JS": "divergence/js_RossJS"}
+"""The two numbers in the progress bar and in the HParams table."""
+
+
+def exact_divergences(p: Distribution, q: Distribution | None) -> dict[str, Tensor]:
+    """KL both ways, JS, total variation and W1, as far as the pair of laws has them exactly."""
+    if q is None:
+        return {}
+    known = {
+        "kl": (exact.kl_divergence, p, q),
+        "kl_reverse": (exact.kl_divergence, q, p),
+        "js": (exact.js_divergence, p, q),
+        "tv": (exact.total_variation, p, q),
+        "w1": (exact.wasserstein, p, q),
+    }
+    return {
+        name: divergence(first, second)
+        for name, (divergence, first, second) in known.items()
+        if divergence.knows(first, second)
+    }
+
+
+@final
+class Divergences(Periodic):
+    """Divergences of the generated from the real law: exact, from the critic, from samples.
+
+    Logs ``divergence/js_exact`` and its like where the pair of laws has them,
+    ``divergence/js_critic`` or ``w1_critic`` as the objective reads its critic, and one
+    ``divergence/QUANTITY_ESTIMATOR`` per estimator on samples; ``divergence/w1_floor`` is what
+    exact transport reads between two samples of the *target*. An infinite KL is logged as
+    ``inf``, with ``divergence/kl_is_infinite`` beside it, because a chart cannot draw infinity.
+
+    Arguments:
+        every: Iterations between observations.
+        n: Held-out points per side and member.
+        estimators: What to estimate from samples.
+    """
+
+    def __init__(
+        self,
+        every: int = 200,
+        n: int = 256,
+        estimators: Sequence[Estimator] | None = None,
+    ):
+        super().__init__(every)
+        self.n = n
+        if estimators is None:
+            estimators = (EarthMover(floor=False), RossJS(), NearestNeighbours())
+        self.metrics = {
+            f"{e.quantity}_{type(e).__name__}": DivergenceMetric(e) for e in estimators
+        }
+        self.latest: dict[str, Tensor] = {}
+        self._floor: Tensor | None = None
+        self._warned: set[str] = set()
+
+    def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        real, fake, streams = held_out(module, self.n, "divergences")
+        if self._floor is None:
+            self._floor = EarthMover(floor=False)(real, module.target.draw(streams, self.n)).value
+        values = {
+            f"{name}_exact": value
+            for name, value in exact_divergences(module.target, module.generator.law()).items()
+        }
+        if "kl_exact" in values:
+            values["kl_is_infinite"] = torch.isinf(values["kl_exact"]).float()
+        with torch.no_grad():
+            read = module.objective.estimate(module.scores(real), module.scores(fake))
+        values[f"{module.objective.quantity}_critic"] = read.value
+        for name, metric in self.metrics.items():
+            values[name] = self._read(name, metric, real, fake)
+        values["w1_floor"] = self._floor
+        values["log2"] = torch.full_like(self._floor, math.log(2))
+        self.latest = {f"divergence/{name}": value for name, value in values.items()}
+        log_members(trainer.logger, self.latest, trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, *rest)
+        if self._seen == trainer.global_step:
+            for shown, name in SHOWN.items():
+                if name in self.latest:
+                    pl_module.log(
+                        shown, float(self.latest[name].mean()), prog_bar=True, logger=False
+                    )
+
+    def _read(self, name: str, metric: DivergenceMetric, real: Tensor, fake: Tensor) -> Tensor:
+        """The metric's value, or NaN with a warning where the points do not allow one."""
+        metric.reset()
+        metric.update(real, fake)
+        try:
+            return metric.compute().view(len(real))  # torchmetrics squeezes one member away
+        except ValueError as error:
+            reason = f"{name} has no estimate: {error}"
+        if reason not in self._warned:
+            self._warned.add(reason)
+            rank_zero_warn(reason)
+        return torch.full((len(real),), math.nan)

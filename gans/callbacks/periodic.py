@@ -1,0 +1,78 @@
+"""When a callback looks, at which points, and how it writes what it sees."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from divergences.streams import Streams
+from gans.modules import AdversarialModule
+
+
+def log_members(logger: Any, values: Mapping[str, Tensor], step: int) -> None:
+    """Write each value's member mean, and its range over members in the group ``band/``."""
+    scalars = {}
+    for tag, of_member in values.items():
+        scalars[tag] = float(of_member.mean())
+        if len(of_member) > 1:
+            scalars[f"band/{tag}/min"] = float(of_member.min())
+            scalars[f"band/{tag}/max"] = float(of_member.max())
+    logger.log_metrics(scalars, step=step)
+
+
+class Periodic(pl.Callback):
+    """Observes before the first iteration, every ``every`` iterations and after the last.
+
+    Arguments:
+        every: Iterations between observations, at least 1.
+    """
+
+    def __init__(self, every: int):
+        if every < 1:
+            raise ValueError(f"every = {every} must be at least 1 iteration")
+        self.every = every
+        self._seen = -1
+
+    @abstractmethod
+    def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Look at the module and log what is seen at ``trainer.global_step``."""
+
+    def _observe(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if trainer.logger is None or trainer.global_step == self._seen:
+            return
+        assert isinstance(module, AdversarialModule)
+        self._seen = trainer.global_step
+        module.critic.eval()
+        self.observe(trainer, module)
+        module.critic.train()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.global_step == 0:
+            self._observe(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
+    ) -> None:
+        if trainer.global_step % self.every == 0:
+            self._observe(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._observe(trainer, pl_module)
+
+
+@torch.no_grad()
+def held_out(module: AdversarialModule, n: int, purpose: str) -> tuple[Tensor, Tensor, Streams]:
+    """``n`` real and fake points per member that depend on seed, purpose and iteration only."""
+    streams = Streams(
+        module.seeds,
+        f"{purpose} at {module.global_step}",
+        module.device,
+        module.streams.dtype,
+        ahead=1,  # these streams are used once
+    )
+    return module.target.draw(streams, n), module.generator.draw(streams, n), streams
