@@ -24,6 +24,17 @@ def input_gradient(critic: nn.Module, x: Tensor, create_graph: bool = False) -> 
     return gradient
 
 
+def positive(name: str, value: float, example: str) -> float:
+    """The value, if it is a finite number above 0.
+
+    Raises:
+        ValueError: If it is not; names it.
+    """
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} = {value} must be a finite number above 0, e.g. {example}")
+    return value
+
+
 def interpolates(real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
     """Points on the segments between pairs of real and fake points, one coefficient per pair."""
     epsilon = streams.rand(real.shape[1], 1)
@@ -97,9 +108,7 @@ class WeightClipping(Constraint):
     """
 
     def __init__(self, c: float = 0.01):
-        if not (math.isfinite(c) and c > 0):
-            raise ValueError(f"clip value c={c} must be a finite number greater than 0, e.g. 0.01")
-        self.c = c
+        self.c = positive("clip value c", c, ".01")
 
     @torch.no_grad()
     def project(self, critic: nn.Module) -> None:
@@ -108,23 +117,26 @@ class WeightClipping(Constraint):
 
 
 class SlopePenalty(Constraint):
-    r"""Penalises input-gradient norms on interpolates of real and fake points.
+    r"""Penalises input-gradient norms, on interpolates of real and fake points by default.
 
     Arguments:
         weight: :math:`\lambda`, greater than 0.
     """
 
     def __init__(self, weight: float = 10.0):
-        if not (math.isfinite(weight) and weight > 0):
-            raise ValueError(f"penalty weight={weight} must be a finite number above 0, e.g. 10")
-        self.weight = weight
+        self.weight = positive("penalty weight", weight, "10")
 
     @abstractmethod
     def excess(self, norms: Tensor) -> Tensor:
         """How far each norm is from where the penalty wants it."""
 
+    def points(self, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        """Where the norms are taken."""
+        return interpolates(real, fake, streams)
+
     def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
-        gradient = input_gradient(critic, interpolates(real, fake, streams), create_graph=True)
+        points = self.points(real, fake, streams)
+        gradient = input_gradient(critic, points, create_graph=True)
         return self.weight * self.excess(_safe_norm(gradient)).square().mean(-1)
 
 

@@ -24,7 +24,6 @@ from gans.coverage import (
     perfect_share,
 )
 from gans.targets.modes import Modes
-from gans.targets.subspace import SubspaceModes
 
 
 @final
@@ -104,8 +103,7 @@ class ModeCoverage(Metric):
     @classmethod
     def of(cls, target: Modes, **kwargs: Any) -> Self:
         """The metric with the centres, scale, weights and noise dimension of a target."""
-        if isinstance(target, SubspaceModes):
-            kwargs.setdefault("dimension", target._isometry.shape[-1])
+        kwargs = {"dimension": target.noise_dimension} | kwargs
         return cls(target.centres, target.scale, target.weights, **kwargs)
 
     def _check(self) -> None:

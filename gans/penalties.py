@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-import math
+from abc import abstractmethod
 from collections.abc import Iterable
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from divergences.lipschitz import Constraint, input_gradient
+from divergences.lipschitz import Constraint, SlopePenalty, input_gradient, positive
 from divergences.networks import member_norms
 from divergences.streams import Streams
 
 
-def _positive(name: str, value: float, example: str) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} = {value} must be a finite number above 0, e.g. {example}")
-    return value
+class ZeroCentred(Constraint):
+    r"""Penalty :math:`\frac{\gamma}{2}\,E\|\nabla f\|^2` on points of one side.
+
+    Arguments:
+        weight: :math:`\gamma`, greater than 0.
+    """
+
+    def __init__(self, weight: float = 0.1):
+        self.weight = positive("penalty weight", weight, ".1")
+
+    @abstractmethod
+    def side(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The points at which the critic is to be flat."""
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        gradient = input_gradient(critic, self.side(real, fake), create_graph=True)
+        return self.weight / 2 * gradient.square().sum(-1).mean(-1)
 
 
 @final
-class R1(Constraint):
+class R1(ZeroCentred):
     r"""Penalty :math:`\frac{\gamma}{2}\,E_{real}\|\nabla f\|^2`: flat where the data are.
 
     With it the Dirac-GAN comes to rest, which neither clipping nor a gradient penalty achieves.
@@ -35,16 +48,12 @@ class R1(Constraint):
         weight: :math:`\gamma`.
     """
 
-    def __init__(self, weight: float = 0.1):
-        self.weight = _positive("R1: weight", weight, ".1")
-
-    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
-        gradient = input_gradient(critic, real, create_graph=True)
-        return self.weight / 2 * gradient.square().sum(-1).mean(-1)
+    def side(self, real: Tensor, fake: Tensor) -> Tensor:
+        return real
 
 
 @final
-class R2(Constraint):
+class R2(ZeroCentred):
     r"""Penalty :math:`\frac{\gamma}{2}\,E_{fake}\|\nabla f\|^2`: flat where the generator is.
 
     References:
@@ -56,16 +65,12 @@ class R2(Constraint):
         weight: :math:`\gamma`.
     """
 
-    def __init__(self, weight: float = 0.1):
-        self.weight = _positive("R2: weight", weight, ".1")
-
-    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
-        gradient = input_gradient(critic, fake, create_graph=True)
-        return self.weight / 2 * gradient.square().sum(-1).mean(-1)
+    def side(self, real: Tensor, fake: Tensor) -> Tensor:
+        return fake
 
 
 @final
-class DRAGAN(Constraint):
+class DRAGAN(SlopePenalty):
     r"""Penalty :math:`\lambda\,E(\|\nabla f(x + \delta)\| - 1)^2` around real points only, with
     :math:`\delta \sim N(0, c^2 I)`.
 
@@ -79,13 +84,14 @@ class DRAGAN(Constraint):
     """
 
     def __init__(self, weight: float = 10.0, scale: float = 0.1):
-        self.weight = _positive("DRAGAN: weight", weight, "10")
-        self.scale = _positive("DRAGAN: scale", scale, ".1")
+        super().__init__(weight)
+        self.scale = positive("DRAGAN: scale", scale, ".1")
 
-    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
-        around = real + self.scale * streams.randn(*real.shape[1:])
-        squared = input_gradient(critic, around, create_graph=True).square().sum(-1)
-        return self.weight * ((squared + 1e-12).sqrt() - 1).square().mean(-1)
+    def excess(self, norms: Tensor) -> Tensor:
+        return norms - 1
+
+    def points(self, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        return real + self.scale * streams.randn(*real.shape[1:])
 
 
 @final
@@ -101,7 +107,7 @@ class GradientClipping(Constraint):
     bounds_slope = False
 
     def __init__(self, most: float = 1.0):
-        self.most = _positive("GradientClipping: most", most, "1")
+        self.most = positive("GradientClipping: most", most, "1")
 
     @torch.no_grad()
     def limit(self, critic: nn.Module) -> None:

@@ -69,14 +69,14 @@ MIXTURES = {
 _ADAM = partial(Adam, lr=1e-3, betas=(0.5, 0.9), fused=True)
 _LEAKY = partial(MLP, hidden=(128, 128), activation=nn.LeakyReLU)
 _PACKED = partial(PackedMLP, hidden=(128, 128), activation=nn.LeakyReLU, pack=2)
-_GAN, _WGAN = VanillaGAN, WGAN
-_BOTH = partial(Together, [R1(0.1), R2(0.1)])
+_GAN, _WGAN = partial(VanillaGAN, critic=_LEAKY), partial(WGAN, critic=_LEAKY)
+_BOTH = Together([R1(0.1), R2(0.1)])
 
 ROWS: dict[str, Callable[..., AdversarialModule]] = {
     "saturating": partial(_GAN, objective=Saturating()),
     "non-saturating": partial(_GAN, objective=NonSaturating()),
     "non-saturating, R1": partial(_GAN, objective=NonSaturating(), constraint=R1(0.1)),
-    "non-saturating, R1 + R2": partial(_GAN, objective=NonSaturating(), constraint=_BOTH()),
+    "non-saturating, R1 + R2": partial(_GAN, objective=NonSaturating(), constraint=_BOTH),
     "non-saturating, DRAGAN": partial(_GAN, objective=NonSaturating(), constraint=DRAGAN(1.0)),
     "non-saturating, packs of 2": partial(_GAN, objective=NonSaturating(), critic=_PACKED),
     "least squares": partial(_GAN, objective=LeastSquares()),
@@ -86,7 +86,7 @@ ROWS: dict[str, Callable[..., AdversarialModule]] = {
     ),
     "alpha = .5": partial(_GAN, objective=Alpha(0.5)),
     "relativistic": partial(_GAN, objective=Relativistic()),
-    "relativistic, R1 + R2": partial(_GAN, objective=Relativistic(), constraint=_BOTH()),
+    "relativistic, R1 + R2": partial(_GAN, objective=Relativistic(), constraint=_BOTH),
     "WGAN, clipping at .1": partial(_WGAN, constraint=WeightClipping(0.1)),
     "WGAN-GP, weight .1": partial(_WGAN, constraint=GradientPenalty(0.1)),
     "WGAN-GP, weight 10": partial(_WGAN, constraint=GradientPenalty(10.0)),
@@ -116,10 +116,8 @@ class Job:
 
 def module_of(job: Job) -> AdversarialModule:
     """The row's module under the protocol."""
-    settings: dict[str, Any] = {"critic": _LEAKY} | ROWS[job.row].keywords  # pyright: ignore
-    return ROWS[job.row].func(  # pyright: ignore
+    return ROWS[job.row](
         target=MIXTURES[job.mixture].target,
-        **settings,
         generator=partial(NoiseGenerator, hidden=(128, 128)),
         generator_optimizer=_ADAM,
         critic_optimizer=_ADAM,
@@ -181,9 +179,7 @@ def measure(job: Job, out: Path) -> dict[str, Any]:
 def still(module: AdversarialModule, real: Tensor, fake: Tensor, job: Job) -> Figure:
     """The first seed's samples over its critic; of a packed critic, scores of copies."""
     pack = getattr(module.critic, "pack", 1)
-    critic = module.critic
-    if pack > 1:
-        critic = _Copies(critic, pack)
+    critic = _Copies(module.critic, pack) if pack > 1 else module.critic
     figure = draw_state(critic, real, fake)
     figure.suptitle(f"{job.mixture}, {job.row}", fontsize=10)
     return figure

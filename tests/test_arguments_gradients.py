@@ -16,7 +16,7 @@ from scripts.arguments import discriminator_vs_critic
 from scripts.arguments.log_d_alternative import identity, modes
 from scripts.arguments.log_d_alternative.instability import lipschitz_bound, sample_kurtosis
 from scripts.arguments.vanishing_gradient import exponent
-from scripts.arguments.vanishing_gradient.observing import (
+from scripts.fixed_generator import (
     Noisy,
     Pair,
     generator_gradient,

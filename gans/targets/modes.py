@@ -30,6 +30,11 @@ class Modes(Target):
         """Centres of the modes, shape ``(*batch_shape, M, d)``."""
 
     @property
+    def noise_dimension(self) -> int:
+        """Dimensions that a mode fills: all, unless the modes lie in a subspace."""
+        return self.event_shape[0]
+
+    @property
     def mean(self) -> Tensor:
         return (self.weights[:, None] * self.centres).sum(-2)
 
@@ -54,7 +59,7 @@ class Modes(Target):
         return (per_axis.sum(-1) + relative.log()).logsumexp(-1) - relative.sum().log()
 
     def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
-        return source.rand(*shape), source.randn(*shape, self.event_shape[0])
+        return source.rand(*shape), source.randn(*shape, self.noise_dimension)
 
     def _push(self, *noise: Tensor) -> Tensor:
         uniform, normal = noise

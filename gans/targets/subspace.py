@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Size, Tensor
@@ -90,6 +90,10 @@ class SubspaceModes(Modes):
     def centres(self) -> Tensor:
         return self.spread[..., None, None] * self._unit_centres
 
+    @property
+    def noise_dimension(self) -> int:
+        return self._isometry.shape[1]
+
     def _variance_within(self) -> Tensor:
         return self.scale.square()[..., None] * self._isometry.square().sum(1)
 
@@ -102,9 +106,6 @@ class SubspaceModes(Modes):
                 f"{dimension}; estimate divergences from samples instead"
             )
         return super().log_prob(value)
-
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
-        return source.rand(*shape), source.randn(*shape, self._isometry.shape[1])
 
     def _push(self, *noise: Tensor) -> Tensor:
         uniform, normal = noise

@@ -18,7 +18,8 @@ from gans.networks import Generator, NoiseGenerator
 from gans.objectives import NonSaturating, Objective, Wasserstein
 from gans.targets import Ring
 from scripts.arguments.log_d_alternative.identity import SOURCE
-from scripts.arguments.vanishing_gradient.observing import (
+from scripts.findings import HOLDS, Check, Claim, Findings, standard_error
+from scripts.fixed_generator import (
     BLUR,
     Noisy,
     Pair,
@@ -26,7 +27,6 @@ from scripts.arguments.vanishing_gradient.observing import (
     geometric_band,
     looks,
 )
-from scripts.findings import HOLDS, Check, Claim, Findings, standard_error
 from scripts.lab import Lab
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 

@@ -30,7 +30,8 @@ from gans.modules import VanillaGAN
 from gans.networks import NoiseGenerator
 from gans.objectives import Objective, Saturating, Wasserstein
 from gans.targets import Ring
-from scripts.arguments.vanishing_gradient.observing import (
+from scripts.findings import QUALIFIED, Check, Claim, Findings, standard_error
+from scripts.fixed_generator import (
     Pair,
     blurred,
     generator_gradient,
@@ -40,7 +41,6 @@ from scripts.arguments.vanishing_gradient.observing import (
     random_generator_32,
     segments,
 )
-from scripts.findings import QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab import Lab
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
