@@ -31,7 +31,7 @@ def positive(name: str, value: float, example: str) -> float:
         ValueError: If it is not; names it.
     """
     if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} = {value} must be a finite number above 0, e.g. {example}")
+        raise ValueError(f"{name}={value} must be a finite number above 0, e.g. {example}")
     return value
 
 
