@@ -6,10 +6,19 @@ import math
 import pytest
 import torch
 
-from scripts import benchmark
+from scripts.benchmark.__main__ import main
+from scripts.benchmark.mixtures import (
+    MIXTURES,
+    ROWS,
+    Job,
+    as_row,
+    measure,
+    module_of,
+    quality,
+    still,
+)
+from scripts.benchmark.published import published
 from scripts.files import plain
-from scripts.mixtures import MIXTURES, ROWS, Job, as_row, measure, module_of, quality, still
-from scripts.published import published
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -96,7 +105,7 @@ def test_published_rows_name_their_protocol():
 )
 def test_bad_flags_are_named(flags, names, capsys):
     with pytest.raises(SystemExit) as caught:
-        benchmark.main(flags)
+        main(flags)
     assert caught.value.code == 2
     assert names in capsys.readouterr().err
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch.distributions import kl_divergence
 
-from scripts.calibration import Cell, cells, measure
-from scripts.coverage import coverage_figure
+from scripts.benchmark.calibration import Cell, cells, measure
+from scripts.benchmark.coverage import coverage_figure
 from scripts.findings import FAILS, HOLDS, Check, Claim, Findings
 from scripts.lab import Lab
 from tests.cases import CASES

@@ -1,0 +1,1 @@
+"""What the library is worth, measured: one file per benchmark, each with its subcommand."""

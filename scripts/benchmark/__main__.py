@@ -1,0 +1,53 @@
+"""Measure what the library is worth: ``python -m scripts.benchmark COMMAND``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.benchmark import estimators, modes
+
+COMMANDS = {"estimators": estimators, "modes": modes}
+
+
+def parse(args: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m scripts.benchmark", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, benchmark in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=(benchmark.__doc__ or "").splitlines()[0],
+            epilog="Finished records are kept; give the command again to continue.",
+        )
+        benchmark.add_arguments(command)
+        command.add_argument(
+            "--out",
+            type=Path,
+            default=Path("runs/benchmark") / name,
+            help=f"folder (default: runs/benchmark/{name})",
+        )
+        command.add_argument(
+            "--workers", type=int, default=os.cpu_count(), help="processes (default: cores)"
+        )
+    options = parser.parse_args(args)
+    try:
+        if options.workers < 1:
+            raise ValueError(f"--workers {options.workers} must be at least 1")
+        COMMANDS[options.command].check(options)
+    except ValueError as error:
+        commands.choices[options.command].error(str(error))
+    return options
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a benchmark, write its table; exit code 0."""
+    options = parse(args)
+    COMMANDS[options.command].run(options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

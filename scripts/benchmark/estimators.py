@@ -1,0 +1,39 @@
+"""Bias, error bars, coverage and cost of every estimator on every known case."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scripts.benchmark.calibration import cells, measure
+from scripts.benchmark.coverage import coverage_figure
+from scripts.benchmark.records import run_all
+from scripts.files import as_csv, atomically, write_atomically
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--sizes", type=int, nargs="+", default=[256, 1024, 4096])
+    command.add_argument(
+        "--repeats", type=int, default=200, help="samples per cell (default: 200)"
+    )
+    command.add_argument("--quick", action="store_true", help="sizes 256 and 1024, 40 repeats")
+
+
+def check(options: argparse.Namespace) -> None:
+    if options.repeats < 2:
+        raise ValueError(f"--repeats {options.repeats} must be at least 2")
+    if min(options.sizes) < 16:
+        raise ValueError(f"--sizes {min(options.sizes)}: estimators need at least 16 points")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Every estimator on every known case: a table and the coverage figure."""
+    if options.quick:
+        options.sizes, options.repeats = [256, 1024], 40
+    out: Path = options.out
+    wanted = cells(options.sizes, options.repeats)
+    records = run_all(wanted, measure, out, options.workers)
+    write_atomically(out / "estimators.csv", as_csv(records))
+    for ending in ("svg", "png"):
+        atomically(out / f"coverage.{ending}", coverage_figure(records).savefig)
+    print(f"{len(records)} cells; {out / 'estimators.csv'} and {out / 'coverage.png'}")
