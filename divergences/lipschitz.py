@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from divergences.networks import Linear
+from divergences.networks import MLP, Linear
 from divergences.streams import Streams
 
 
 def input_gradient(critic: nn.Module, x: Tensor, create_graph: bool = False) -> Tensor:
-    """Gradient of each point's score with respect to that point, shape ``(K, n, d)``."""
+    """Gradient of each point's score with respect to that point, shape ``(K, n, d)``.
+
+    Arguments:
+        critic: From points ``(K, n, d)`` to scores ``(K, n, 1)``.
+        x: The points.
+        create_graph: Whether the gradient is to be differentiated with respect to the critic's
+            parameters, as a penalty on slopes is.
+    """
+    if isinstance(critic, MLP):
+        with nullcontext() if create_graph else torch.no_grad():
+            written_out = critic.input_gradient(x)
+        if written_out is not None:
+            return written_out
     if not x.requires_grad:
         x = x.detach().requires_grad_(True)
     with torch.enable_grad():
@@ -290,7 +303,7 @@ def penalised_value(w1: Tensor, weight: float) -> Tensor:
         >>> penalised_value(torch.tensor(1.0), weight=10.0)
         tensor(1.0500)
     """
-    return w1 * (1 + w1 / (2 * weight))
+    return w1 * (1 + w1 / (2 * positive("weight", weight, "10")))
 
 
 def corrected_value(dual: Tensor, weight: float) -> Tensor:
@@ -298,11 +311,21 @@ def corrected_value(dual: Tensor, weight: float) -> Tensor:
 
     .. math:: W_1 = \lambda (\sqrt{1 + 2\,\mathrm{dual}/\lambda} - 1)
 
+    Raises:
+        ValueError: If ``weight`` is not positive, or ``dual`` is below ``-weight / 2``, which no
+            penalised critic reads.
+
     Example:
         >>> corrected_value(torch.tensor(1.05), weight=10.0)
         tensor(1.0000)
     """
-    return weight * ((1 + 2 * dual / weight).sqrt() - 1)
+    squared = 1 + 2 * dual / positive("weight", weight, "10")
+    if (squared < 0).any():
+        raise ValueError(
+            f"dual = {dual.min().item():.4g} is below -weight / 2 = {-weight / 2:.4g}; no critic "
+            "under this penalty reads that, is the sign right?"
+        )
+    return weight * (squared.sqrt() - 1)
 
 
 def _safe_norm(gradient: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from divergences.perceptrons import slopes
 from divergences.streams import Streams
 
 
@@ -42,6 +43,8 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(bound * (2 * streams.rand(1, out_features) - 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.weight.shape[-1] == 1:  # a batched product with a side of 1 takes 5 times as long
+            return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
         return torch.baddbmm(self.bias, x, self.weight)
 
 
@@ -134,6 +137,11 @@ class MLP(nn.Sequential):
         hidden: Width of each hidden layer.
         activation: Class of the nonlinearity between layers.
 
+    Attributes:
+        rectifier: What the nonlinearity multiplies negative numbers by, if that is all it does,
+            else ``None``: the slopes of rectified networks are written out, see
+            :mod:`divergences.perceptrons`.
+
     Example:
         >>> MLP(Streams([0, 1, 2]), 2, 1, hidden=(8, 8))(torch.zeros(3, 5, 2)).shape
         torch.Size([3, 5, 1])
@@ -154,6 +162,18 @@ class MLP(nn.Sequential):
         for d_in, d_out in pairwise(widths):
             layers += [Linear(d_in, d_out, streams), activation()]
         super().__init__(*layers[:-1])
+        self.rectifier = {nn.ReLU: 0.0, nn.LeakyReLU: 0.01}.get(activation)
+
+    def input_gradient(self, x: Tensor) -> Tensor | None:
+        """Gradient of each point's summed outputs with respect to that point, ``(K, n, d)``.
+
+        Differentiable with respect to the weights; ``None`` where it takes autograd to find it.
+        """
+        if self.rectifier is None or torch.is_autocast_enabled(x.device.type):
+            return None
+        affine = [layer for layer in self if isinstance(layer, Linear)]
+        weights, biases = [layer.weight for layer in affine], [layer.bias for layer in affine]
+        return slopes(x, weights, biases, self.rectifier)
 
 
 @final
@@ -180,6 +200,8 @@ class Whiten(nn.Module):
 
     def __init__(self, points: Tensor):
         super().__init__()
+        if not points.is_floating_point():
+            raise TypeError(f"points have dtype {points.dtype}; convert them with points.float()")
         sd, mean = torch.std_mean(points, dim=1, keepdim=True, correction=0)
         # rounding of the mean alone leaves a constant coordinate with a spread of about eps
         constant = sd <= 4 * torch.finfo(points.dtype).eps * mean.abs()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any, NamedTuple, final
@@ -28,6 +28,11 @@ OptimizerFactory = Callable[[Any], Optimizer]
 """From parameters to an optimizer."""
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
 """From an optimizer to its learning-rate schedule."""
+
+_ADAM = partial(Adam, lr=2e-4, betas=(0.5, 0.999), fused=True)
+
+LOOK_EVERY = 10
+"""Iterations between two looks at whether all numbers are finite; each waits for the device."""
 
 
 class LastStep(NamedTuple):
@@ -153,19 +158,28 @@ class AdversarialModule(pl.LightningModule):
         critic_optimizer = self.optimizers(use_pl_optimizer=False)[0]  # pyright: ignore
         generator_optimizer = self.optimizers()[1]  # pyright: ignore  # counts iterations
         steps = self.n_critic + (self.warmup if self.global_step == 0 else 0)
-        for _ in range(steps):
-            critic_loss = self.critic_step(critic_optimizer)
+        for real, fake in self.minibatches(steps):
+            critic_loss = self.critic_step(critic_optimizer, real, fake)
         generator_loss = self.generator_step(generator_optimizer)
         if self.scheduler_factory is not None:
             for schedule in self.lr_schedulers():  # pyright: ignore
                 schedule.step()
         self.last = LastStep(critic_loss, generator_loss)  # pyright: ignore
-        self.check_finite(self.last)
+        if self.global_step % LOOK_EVERY == 0:
+            self.check_finite()
 
-    def check_finite(self, last: LastStep) -> None:
-        """Stop the run at the first loss or weight that is no number, before it is saved."""
+    def on_train_end(self) -> None:
+        self.check_finite()
+
+    def check_finite(self) -> None:
+        """Stop a run in which a loss or weight is no number, before it is saved.
+
+        Raises:
+            NonFiniteLoss: Names the first such member.
+        """
+        losses = {} if self.last is None else self.last._asdict()
         watched = {
-            **last._asdict(),
+            **losses,
             "critic weights": member_norms(self.critic.parameters()),
             "generator weights": member_norms(self.generator.parameters()),
         }
@@ -180,11 +194,18 @@ class AdversarialModule(pl.LightningModule):
             f"{saved or 'none yet'}; lower the learning rates or strengthen the constraint"
         )
 
-    def critic_step(self, optimizer: Optimizer) -> Tensor:
-        """One step of every critic on fresh points; returns the losses, penalty included."""
-        with torch.no_grad():
-            real = self.target.draw(self.streams, self.batch_size)
-            fake = self.generator.draw(self.streams, self.batch_size)
+    def minibatches(self, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Real and generated points for so many critic steps, drawn for several steps at once."""
+        while steps > 0:
+            now = min(steps, self.n_critic)
+            with torch.no_grad():
+                real = self.target.draw(self.streams, now * self.batch_size)
+                fake = self.generator.draw(self.streams, now * self.batch_size)
+            yield from zip(*(x.split(self.batch_size, 1) for x in (real, fake)), strict=True)
+            steps -= now
+
+    def critic_step(self, optimizer: Optimizer, real: Tensor, fake: Tensor) -> Tensor:
+        """One step of every critic on a minibatch; returns the losses, penalty included."""
         on_real, on_fake = self.scores(torch.cat([real, fake], dim=1)).chunk(2, dim=1)
         loss = self.objective.critic_loss(on_real, on_fake)
         loss = loss + self.constraint.penalty(self.critic, real, fake, self.streams)
@@ -197,7 +218,6 @@ class AdversarialModule(pl.LightningModule):
 
     def generator_step(self, optimizer: Any) -> Tensor:
         """One step of every generator against its critic as it stands; returns the losses."""
-        self.critic.requires_grad_(False)
         on_fake = self.scores(self.generator.draw(self.streams, self.batch_size))
         on_real = None
         if self.objective.pairs:
@@ -205,9 +225,9 @@ class AdversarialModule(pl.LightningModule):
                 on_real = self.scores(self.target.draw(self.streams, self.batch_size))
         loss = self.objective.generator_loss(on_fake, on_real)
         optimizer.zero_grad()
-        self.manual_backward(loss.sum())
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
+        self.manual_backward(loss.sum(), inputs=trained)
         optimizer.step()
-        self.critic.requires_grad_(True)
         if self.generator_ema is not None:
             self.average()
         return loss.detach()
@@ -222,6 +242,7 @@ class AdversarialModule(pl.LightningModule):
             averaged.lerp_(live, 1 - self.ema)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.check_finite()
         checkpoint["streams"] = self.streams.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -256,8 +277,8 @@ class VanillaGAN(AdversarialModule):
         n_critic: int = 1,
         generator: GeneratorFactory = NoiseGenerator,
         critic: CriticFactory = MLP,
-        generator_optimizer: OptimizerFactory = partial(Adam, lr=2e-4, betas=(0.5, 0.999)),
-        critic_optimizer: OptimizerFactory = partial(Adam, lr=2e-4, betas=(0.5, 0.999)),
+        generator_optimizer: OptimizerFactory = _ADAM,
+        critic_optimizer: OptimizerFactory = _ADAM,
         **kwargs: Any,
     ):
         super().__init__(

@@ -7,8 +7,9 @@ import torch
 from torch.optim import SGD, Adam
 
 from divergences import GradientPenalty, SpectralNorm, Unconstrained, WeightClipping
+from divergences.networks import MLP
 from gans.modules import WGAN, NonFiniteLoss, VanillaGAN
-from gans.networks import NoiseGenerator, PackedMLP, SegmentGenerator
+from gans.networks import NoiseGenerator, Packed, SegmentGenerator
 from gans.objectives import Hinge, NonSaturating, Relativistic, Saturating, Wasserstein
 from gans.penalties import R1, R2, GradientClipping, Together
 from gans.schedules import ConstantThenLinear
@@ -33,7 +34,7 @@ GAMES = {
     "packed-hinge": partial(
         ring,
         objective=Hinge(),
-        critic=partial(PackedMLP, hidden=(8,)),
+        critic=partial(Packed, network=partial(MLP, hidden=(8,))),
         constraint=GradientClipping(),
     ),
     "ring-wgan": partial(ring, WGAN, constraint=GradientPenalty(0.1)),
@@ -77,11 +78,11 @@ def test_no_checkpoint_is_skipped(n_critic, tmp_path):
 @games
 def test_each_step_moves_its_own_player_only(make):
     module = make()
-    module.manual_backward = lambda loss: loss.backward()
+    module.manual_backward = lambda loss, **how: loss.backward(**how)
     optimizers = module.configure_optimizers()
     on_critic, on_generator = optimizers[0] if module.scheduler_factory else optimizers
     before = weights(module)
-    module.critic_step(on_critic)
+    module.critic_step(on_critic, *next(module.minibatches(1)))
     between = weights(module)
     module.generator_step(on_generator)
     after = weights(module)
@@ -103,9 +104,9 @@ def test_critic_steps_per_iteration_and_warmup(tmp_path):
     module = segments(n_critic=3, warmup=4)
     steps, original = [], module.critic_step
 
-    def counted(optimizer):
+    def counted(*step):
         steps.append(module.global_step)
-        return original(optimizer)
+        return original(*step)
 
     module.critic_step = counted
     trainer(tmp_path).fit(module)
@@ -116,9 +117,9 @@ def test_clipping_holds_whenever_the_generator_looks(tmp_path):
     module = segments(constraint=WeightClipping(0.03))
     seen, original = [], module.generator_step
 
-    def looked(optimizer):
+    def looked(*step):
         seen.append(max(p.abs().max().item() for p in module.critic.parameters()))
-        return original(optimizer)
+        return original(*step)
 
     module.generator_step = looked
     trainer(tmp_path).fit(module)

@@ -1,0 +1,90 @@
+"""Where a generator iteration spends its time: parts of it under a stopwatch."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.benchmark.racing.ours import bare_trainer, module_of
+from scripts.benchmark.racing.tasks import TASKS, Size
+from scripts.lab import train
+
+
+class Stopwatch:
+    """Adds up the time inside functions, without that of functions timed inside them."""
+
+    def __init__(self) -> None:
+        self.spent: Counter[str] = Counter()
+        self._inner = [0.0]
+
+    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self._inner.append(0.0)
+            start = time.process_time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent = time.process_time() - start
+                self.spent[name] += spent - self._inner.pop()
+                self._inner[-1] += spent
+
+        return wrapped
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Milliseconds per iteration of each part, of the whole, and of what monitoring adds."""
+
+    task: str
+    members: int
+    width: int
+    iterations: int
+
+    @property
+    def file(self) -> str:
+        words = f"parts {self.task} {self.members} {self.width} {self.iterations}"
+        return words.replace(" ", "-") + ".json"
+
+    def measure(self) -> dict[str, Any]:
+        watch, size = Stopwatch(), Size(self.members, self.width)
+        timed = self.under(watch, module_of(TASKS[self.task], size, self.iterations))
+        start = time.process_time()
+        bare_trainer().fit(timed)
+        whole = time.process_time() - start
+        parts = dict(watch.spent) | {"Lightning": whole - sum(watch.spent.values())}
+        start = time.process_time()
+        with tempfile.TemporaryDirectory() as folder:
+            train(module_of(TASKS[self.task], size, self.iterations), folder)
+        parts["monitoring"] = time.process_time() - start - whole
+        parts["whole"] = whole
+        per_iteration = {name: 1e3 * s / self.iterations for name, s in parts.items()}
+        about = {"task": self.task, "members": self.members, "width": self.width}
+        return {"rows": [about | per_iteration]}
+
+    @staticmethod
+    def under(watch: Stopwatch, module: Any) -> Any:
+        """The module with its parts under the stopwatch."""
+        configure = module.configure_optimizers
+
+        def configure_timed() -> Any:
+            optimizers = configure()
+            for optimizer in optimizers:
+                optimizer.step = watch.timed("optimizers", optimizer.step)
+                optimizer.zero_grad = watch.timed("optimizers", optimizer.zero_grad)
+            return optimizers
+
+        module.configure_optimizers = configure_timed
+        for name, owner, method in (
+            ("real points", module.target, "draw"),
+            ("generator forward", module.generator, "forward"),
+            ("critic forward", module.critic, "forward"),
+            ("penalty", module.constraint, "penalty"),
+            ("backward", module, "manual_backward"),
+            ("losses and the rest", module, "training_step"),
+        ):
+            setattr(owner, method, watch.timed(name, getattr(owner, method)))
+        return module

@@ -1,0 +1,72 @@
+"""This library as a contender: K members as one program, games through Lightning."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytorch_lightning as pl
+from torch.optim import Adam
+
+from divergences.lipschitz import GradientPenalty
+from divergences.networks import MLP
+from gans.modules import WGAN, AdversarialModule, VanillaGAN
+from gans.networks import NoiseGenerator
+from gans.targets import Ring
+from scripts.benchmark.racing.tasks import LATENT, PENALTY, RATE, Size, Steps, Task
+
+ADAM = partial(Adam, lr=RATE, fused=True)
+
+
+def module_of(task: Task, size: Size, iterations: int) -> AdversarialModule:
+    """The game of a task."""
+    common = {
+        "target": Ring(),
+        "generator": partial(NoiseGenerator, latent=LATENT, hidden=size.hidden),
+        "critic": partial(MLP, hidden=size.hidden),
+        "generator_optimizer": ADAM,
+        "critic_optimizer": ADAM,
+        "batch_size": size.batch,
+        "iterations": iterations,
+        "n_critic": task.n_critic,
+        "seeds": range(size.members),
+    }
+    if task.wasserstein:
+        return WGAN(constraint=GradientPenalty(PENALTY), **common)
+    return VanillaGAN(**common)
+
+
+def bare_trainer(accelerator: str = "cpu") -> pl.Trainer:
+    """A trainer that writes nothing."""
+    return pl.Trainer(
+        max_epochs=1,
+        accelerator=accelerator,
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def ours(task: Task, size: Size, accelerator: str = "cpu") -> Steps:
+    """Steps of this library: a game is a whole training run, a critic the module's own steps."""
+
+    def games(n: int) -> int:
+        bare_trainer(accelerator).fit(module_of(task, size, n))
+        return n
+
+    if task.game:
+        return games
+    module = module_of(task, size, 1)
+    module.manual_backward = lambda loss, **how: loss.backward(**how)
+    if accelerator == "gpu":
+        module.cuda()
+        module.on_fit_start()
+    optimizer = ADAM(module.critic.parameters())
+
+    def critic_steps(n: int) -> int:
+        for real, fake in module.minibatches(n):
+            module.critic_step(optimizer, real, fake)
+        return n
+
+    return critic_steps

@@ -1,0 +1,197 @@
+"""Contenders against each other on one task, lap by lap, each in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scripts.benchmark.racing.loops import plain_loop, usual_module
+from scripts.benchmark.racing.ours import ours
+from scripts.benchmark.racing.tasks import TASKS, Size, Steps, Task, flop
+from scripts.lab import start_worker
+
+HAVE_JAX = importlib.util.find_spec("jax") is not None
+
+
+def jax(task: Task, size: Size, batched: bool) -> Steps:
+    """The optional contender, on one thread."""
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    from scripts.benchmark.racing.in_jax import in_jax
+
+    return in_jax(task, size, batched)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to train, and for how many members at once."""
+
+    name: str
+    members: int
+    start: Callable[[Task, Size], Steps]
+
+
+class _Car:
+    """What a contender's process keeps between laps."""
+
+    steps: Steps
+    members: int
+    per_lap: int
+    setup: float
+    empty: int
+
+
+def resident() -> int:
+    """Memory of this process in bytes; 0 where the system does not say."""
+    status = Path("/proc/self/statm")
+    return (
+        int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else 0
+    )
+
+
+def clock() -> float:
+    """Seconds of this process; of the wall where a GPU does the work, when it has done it."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
+def enter(contender: Contender, task: Task, size: Size, seconds: float) -> float:
+    """Build, take the first steps and find how many fill a lap; seconds until it was ready."""
+    start = time.perf_counter()
+    _Car.empty = resident()
+    _Car.members = contender.members
+    _Car.steps = staticmethod(contender.start(task, size))  # pyright: ignore
+    taken = _Car.steps(1)
+    ready = time.perf_counter() - start
+    # what a call costs before its first step: a trainer is set up anew in each
+    _Car.setup = min(spent(1)[1] for _ in range(2)) if taken == 1 else 0.0
+    while True:
+        taken, time_spent = spent(2 * taken)
+        if (stepping := time_spent - _Car.setup) > seconds / 4:
+            _Car.per_lap = max(1, round(taken * seconds / stepping))
+            return ready
+
+
+def spent(steps: int) -> tuple[int, float]:
+    """How many steps were taken, and the seconds that took."""
+    begin = clock()
+    taken = _Car.steps(steps)
+    return taken, clock() - begin
+
+
+def lap() -> tuple[float, int]:
+    """Member-steps per second of this process's time, and its memory beyond the empty one's."""
+    taken, seconds = spent(_Car.per_lap)
+    return taken * _Car.members / (seconds - _Car.setup), resident() - _Car.empty
+
+
+def ceiling(width: int, batch: int, seconds: float = 0.5) -> float:
+    """Floating-point operations per second of the product that the hidden layers consist of."""
+    x, w = torch.randn(2 * batch, width), torch.randn(width, width)
+    best = 0.0
+    for _ in range(5):
+        count, begin = 0, time.process_time()
+        while (spent := time.process_time() - begin) < seconds / 5:
+            torch.mm(x, w)
+            count += 1
+        best = max(best, count * 2.0 * len(x) * width**2 / spent)
+    return best
+
+
+@dataclass(frozen=True)
+class Race:
+    """All contenders on one task at one width; on a GPU this library against itself.
+
+    Attributes:
+        task: Name of the task.
+        width: Units per hidden layer.
+        members: Numbers of members for contenders with a member axis.
+        rounds: Laps of each contender, in turn.
+        seconds: Length of a lap.
+        gpu: Whether it is held on a GPU.
+    """
+
+    task: str
+    width: int
+    members: tuple[int, ...]
+    rounds: int
+    seconds: float
+    gpu: bool = False
+
+    @property
+    def file(self) -> str:
+        place = "gpu" if self.gpu else "cpu"
+        laps = f"{self.rounds} {self.seconds:g}"
+        words = f"{place} {self.task} {self.width} {self.members} {laps}"
+        return "".join(c if c.isalnum() else "-" for c in words) + ".json"
+
+    def contenders(self) -> list[Contender]:
+        """All that can run here; those without a member axis run with one member."""
+        if self.gpu:
+            return [Contender("ours", k, partial(ours, accelerator="gpu")) for k in self.members]
+        entered = [
+            Contender("usual module", 1, usual_module),
+            Contender("usual module, logging", 1, partial(usual_module, log=True)),
+            Contender("plain loop", 1, plain_loop),
+        ]
+        entered += [Contender("ours", k, ours) for k in self.members]
+        if HAVE_JAX:
+            few = [k for k in self.members if k <= 64]
+            entered += [Contender("JAX, batched", k, partial(jax, batched=True)) for k in few]
+            entered += [
+                Contender("JAX, in turn", k, partial(jax, batched=False)) for k in few if k > 1
+            ]
+        return entered
+
+    def measure(self) -> dict[str, Any]:
+        """Medians over interleaved laps; ratios to the first are medians of ratios in a round."""
+        spawn = multiprocessing.get_context("spawn")
+        entered, task = self.contenders(), TASKS[self.task]
+        sizes = [Size(contender.members, self.width) for contender in entered]
+        with ExitStack() as stack:
+            pools = [
+                stack.enter_context(ProcessPoolExecutor(1, spawn, initializer=start_worker))
+                for _ in entered
+            ]
+            ready = [
+                pool.submit(enter, contender, task, size, self.seconds).result()
+                for pool, contender, size in zip(pools, entered, sizes, strict=True)
+            ]
+            top = pools[0].submit(ceiling, self.width, sizes[0].batch).result()
+            laps = [[pool.submit(lap).result() for pool in pools] for _ in range(self.rounds)]
+        rows = []
+        for i, contender in enumerate(entered):
+            rates = [one_round[i][0] for one_round in laps]
+            rate = statistics.median(rates)
+            rows.append(
+                {
+                    "place": "gpu" if self.gpu else "cpu",
+                    "task": self.task,
+                    "width": self.width,
+                    "contender": contender.name,
+                    "members": contender.members,
+                    "member_steps_per_second": rate,
+                    "slowest_lap": min(rates),
+                    "fastest_lap": max(rates),
+                    "times_first": statistics.median(r[i][0] / r[0][0] for r in laps),
+                    "share_of_ceiling": rate * flop(task, sizes[i]) / top,
+                    "ceiling_gflops": top / 1e9,
+                    "megabytes": max(one_round[i][1] for one_round in laps) / 2**20,
+                    "seconds_to_first_step": ready[i],
+                }
+            )
+        return {"rows": rows}
