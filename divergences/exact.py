@@ -88,6 +88,12 @@ class ExactDivergence(Generic[Options]):
                 f"Use {self._instead}, or register a formula with "
                 f"@{self.__name__}.register({type(p).__name__}, {type(q).__name__})"
             ) from reason
+        if value.isnan().any():
+            raise ValueError(
+                f"{self.__name__} of {_name(p)} and {_name(q)}: the formula gives nan, as its "
+                "terms overflow at these parameters or one of them is nan; rescale the space, "
+                f"or use {self._instead}"
+            )
         return value.expand(shape)
 
     def register(self, P: type, Q: type) -> Callable[[Formula], Formula]:

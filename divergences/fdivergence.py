@@ -26,7 +26,13 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from divergences.interface import Estimate
-from divergences.variational import lower_bound, out_of_reach, rests_on_few, sum_of_means
+from divergences.variational import (
+    check_scores,
+    lower_bound,
+    out_of_reach,
+    rests_on_few,
+    sum_of_means,
+)
 
 
 class ConvexGenerator(ABC):
@@ -86,7 +92,7 @@ class ConvexGenerator(ABC):
             >>> TotalVariation().estimate(scores, -scores).value
             tensor(0.9999, dtype=torch.float64)
         """
-        on_p, on_q = p_scores.double(), q_scores.double()
+        on_p, on_q = check_scores(p_scores, q_scores)
         value, stderr = sum_of_means(self.activation(on_p), -self.conjugate_at(on_q))
         stderr, warnings = rests_on_few(value, stderr, *self.log_weights(on_p, on_q))
         if self.needs_q:

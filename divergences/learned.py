@@ -100,6 +100,8 @@ class Learned(Estimator):
             raise ValueError(f"steps={self.steps} and batch={self.batch} must be at least 1")
         if not 0 <= self.cooldown <= 1:
             raise ValueError(f"cooldown={self.cooldown} is a share of the steps, from 0 to 1")
+        if not self.seeds:
+            raise ValueError("seeds is empty; give at least one, such as (0,)")
 
     @abstractmethod
     def build(self, p: Source, q: Source, streams: Streams, dimension: int) -> nn.Module:
@@ -168,7 +170,7 @@ class Learned(Estimator):
             ValueError: As :func:`~divergences.interface.check_samples`, for fewer than 4 points.
         """
         start = time.perf_counter()
-        members = x.ndim == 3
+        members = isinstance(x, Tensor) and x.ndim == 3
         x, y = check_samples(x, y, at_least=4)
         x, y = x.detach(), y.detach()
         halves = [sample.split(-(-sample.shape[1] // 2), dim=1) for sample in (x, y)]

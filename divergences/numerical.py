@@ -42,6 +42,10 @@ class Density(Protocol):
 
 
 def _batch(density: Density) -> tuple[int, ...]:
+    if not hasattr(density, "log_prob"):
+        raise TypeError(
+            f"a {type(density).__name__} has no log_prob; pass a density, such as a distribution"
+        )
     batch = tuple(getattr(density, "batch_shape", ()))
     if len(batch) > 1:
         raise ValueError(

@@ -16,6 +16,8 @@ class _Channel:
     def __init__(
         self, seeds: Sequence[int], purpose: str, kind: str, shape: tuple[int, ...], ahead: int
     ):
+        if min(shape, default=0) < 0:
+            raise ValueError(f"shape = {shape}: a size is negative")
         name = f"{purpose}/{kind}/{shape}"
         self.draw = {"rand": torch.rand, "randn": torch.randn}[kind]
         self.shape = shape

@@ -73,7 +73,7 @@ def _raise_what_pot_warns(solve: Any, *args: Any, **options: Any) -> dict[str, A
     return log
 
 
-def _linear_program(x: Tensor, y: Tensor, order: int, max_iterations: int) -> Coupling:
+def linear_program(x: Tensor, y: Tensor, order: int, max_iterations: int) -> Coupling:
     """Optimal plan between ``(n, d)`` and ``(m, d)``, by the network simplex method."""
     a, b = (sample.detach().cpu().double().numpy() for sample in (x, y))
     # the simplex method compares costs with absolute tolerances, so bring them to order 1
@@ -231,7 +231,7 @@ class EarthMover(Estimator):
         a, b = x.double(), y.double()
         if x.shape[1] == 1:
             return _monotone(a[:, 0], b[:, 0], self.order)
-        plan = _linear_program(x, y, self.order, self.max_iterations)
+        plan = linear_program(x, y, self.order, self.max_iterations)
         return (plan.weight * _costs(a[plan.i], b[plan.j], self.order)).sum(), plan.u, plan.v
 
     @torch.no_grad()

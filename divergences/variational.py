@@ -23,6 +23,7 @@ from torch.nn.functional import logsigmoid
 from divergences.interface import Estimate
 
 FEWEST_BEHIND_A_MEAN = 10.0  # fewer effective points than this leave no usable standard error
+NOT_FINITE = "the value is not finite: scores are NaN, infinite, or their exponentials overflow"
 OUT_OF_REACH = 0.2  # share of one sample beyond all scores of the other that means "diverging"
 
 
@@ -113,8 +114,36 @@ def lower_bound(
         >>> lower_bound(torch.tensor(0.5), torch.tensor(0.1), math.inf, (8, 8)).ci
         (tensor(0.3040), tensor(inf))
     """
+    warnings = [*warnings, *_where(~torch.isfinite(value), lambda _: NOT_FINITE)]
     ends = (value - 1.959964 * stderr, torch.full_like(value, supremum))
     return Estimate(value, stderr, ci=ends, bound="lower", n=n, warnings=tuple(warnings))
+
+
+def check_scores(p_scores: Tensor, q_scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both in double precision, or say what is wrong with them.
+
+    Raises:
+        TypeError: If either is not a floating-point tensor.
+        ValueError: If either is empty or has no dimension, or leading shapes differ.
+
+    Example:
+        >>> check_scores(torch.zeros(3), torch.zeros(2, 3))
+        Traceback (most recent call last):
+        ...
+        ValueError: p_scores have shape (3,) and q_scores (2, 3): they must agree in all but ...
+    """
+    for name, scores in (("p_scores", p_scores), ("q_scores", q_scores)):
+        if not isinstance(scores, Tensor) or not scores.is_floating_point():
+            kind = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
+            raise TypeError(f"{name} are {kind}; pass a floating-point tensor")
+        if scores.ndim == 0 or scores.numel() == 0:
+            raise ValueError(f"{name} have shape {tuple(scores.shape)}; at least 1 is needed")
+    if p_scores.shape[:-1] != q_scores.shape[:-1]:
+        raise ValueError(
+            f"p_scores have shape {tuple(p_scores.shape)} and q_scores {tuple(q_scores.shape)}: "
+            "they must agree in all but the number of points"
+        )
+    return p_scores.double(), q_scores.double()
 
 
 def sum_of_means(*terms: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,7 +175,8 @@ def jensen_shannon(p_logits: Tensor, q_logits: Tensor) -> Estimate:
         >>> jensen_shannon(torch.full((4,), 9.0), torch.full((4,), -9.0)).value
         tensor(0.6930, dtype=torch.float64)
     """
-    on_p, on_q = logsigmoid(p_logits.double()), logsigmoid(-q_logits.double())
+    p_logits, q_logits = check_scores(p_logits, q_logits)
+    on_p, on_q = logsigmoid(p_logits), logsigmoid(-q_logits)
     value, stderr = sum_of_means(on_p / 2, on_q / 2)
     n = (p_logits.shape[-1], q_logits.shape[-1])
     return lower_bound(math.log(2) + value, stderr, math.log(2), n)
@@ -173,7 +203,8 @@ def kantorovich_rubinstein(p_scores: Tensor, q_scores: Tensor) -> Estimate:
         >>> kantorovich_rubinstein(x + 3, x).value
         tensor(3., dtype=torch.float64)
     """
-    value, stderr = sum_of_means(p_scores.double(), -q_scores.double())
+    on_p, on_q = check_scores(p_scores, q_scores)
+    value, stderr = sum_of_means(on_p, -on_q)
     return lower_bound(value, stderr, math.inf, (p_scores.shape[-1], q_scores.shape[-1]))
 
 
@@ -203,7 +234,7 @@ def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
         >>> donsker_varadhan(torch.zeros(10), halves).value
         tensor(0.6931, dtype=torch.float64)
     """
-    on_p, on_q = p_scores.double(), q_scores.double()
+    on_p, on_q = check_scores(p_scores, q_scores)
     n, m = on_p.shape[-1], on_q.shape[-1]
     log_mean = on_q.logsumexp(-1) - math.log(m)
     relative = (on_q - log_mean[..., None]).exp()
@@ -236,7 +267,7 @@ def nwj(p_scores: Tensor, q_scores: Tensor) -> Estimate:
         >>> nwj(torch.ones(4), torch.ones(4)).value
         tensor(0., dtype=torch.float64)
     """
-    on_p, on_q = p_scores.double(), q_scores.double()
+    on_p, on_q = check_scores(p_scores, q_scores)
     value, stderr = sum_of_means(on_p, -(on_q - 1).exp())
     stderr, warnings = rests_on_few(value, stderr, on_q)
     warnings += out_of_reach(on_p, on_q, "KL")

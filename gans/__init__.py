@@ -3,7 +3,7 @@
 from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
 from gans.metrics import ModeCoverage
 from gans.modules import WGAN, AdversarialModule, NonFiniteLoss, VanillaGAN
-from gans.networks import Generator, NoiseGenerator, PackedMLP, SegmentGenerator
+from gans.networks import Generator, NoiseGenerator, Packed, SegmentGenerator
 from gans.objectives import (
     FGAN,
     Alpha,
@@ -65,7 +65,7 @@ __all__ = [
     "NonFiniteLoss",
     "NonSaturating",
     "Objective",
-    "PackedMLP",
+    "Packed",
     "ParallelSegments",
     "Pictures",
     "Pinwheel",

@@ -351,8 +351,10 @@ def exact_w1(points: Tensor, fresh: Tensor, again: Tensor) -> dict[str, Tensor]:
     """Exact W1 of generated points from fresh points of the target, and its floor.
 
     The floor is what a perfect sampler would read against the same fresh points. It is large: .036
-    on the ring and .15 on the grid at n = 2500, mostly from uneven counts. Never subtracted. The
-    time grows a little faster than the square of n: .3 s per member at 1000, 1.3 s at 2000.
+    on the ring and .15 on the grid at n = 2500, mostly from uneven counts. Never subtracted. One
+    draw of it scatters by a third, and a reading likewise, so that a good generator can read less
+    than the floor beside it: average over draws before comparing. The time grows a little faster
+    than the square of n: .3 s per member at 1000, 1.3 s at 2000.
 
     Arguments:
         points: Generated, shape ``(n, d)`` or ``(K, n, d)``.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 import torch
@@ -36,7 +36,7 @@ class Generator(nn.Module):
 
 
 @final
-class PackedMLP(nn.Module):
+class Packed(nn.Module):
     """A critic of several points at once (PacGAN), from ``(K, n, d)`` to ``(K, n / pack, 1)``.
 
     A pack of generated points shows at once that they all come from one mode.
@@ -49,12 +49,11 @@ class PackedMLP(nn.Module):
         streams: The members' random streams.
         in_features: Dimension of one point.
         out_features: Scores per pack.
-        hidden: Widths of the hidden layers.
-        activation: Class of the nonlinearity between layers.
         pack: Points per pack, at least 1.
+        network: Makes the network, from streams and the dimensions of a pack and of its scores.
 
     Example:
-        >>> PackedMLP(Streams([0]), 2, 1, pack=4)(torch.zeros(1, 12, 2)).shape
+        >>> Packed(Streams([0]), 2, 1, pack=4)(torch.zeros(1, 12, 2)).shape
         torch.Size([1, 3, 1])
     """
 
@@ -63,15 +62,14 @@ class PackedMLP(nn.Module):
         streams: Streams,
         in_features: int,
         out_features: int,
-        hidden: Sequence[int] = (64, 64),
-        activation: type[nn.Module] = nn.ReLU,
         pack: int = 2,
+        network: Callable[[Streams, int, int], nn.Module] = MLP,
     ):
         super().__init__()
         if pack < 1:
             raise ValueError(f"pack = {pack} must be at least 1")
         self.pack = pack
-        self.network = MLP(streams, pack * in_features, out_features, hidden, activation)
+        self.network = network(streams, pack * in_features, out_features)
 
     def forward(self, points: Tensor) -> Tensor:
         members, n, d = points.shape
@@ -82,13 +80,15 @@ class PackedMLP(nn.Module):
 
 @final
 class NoiseGenerator(Generator):
-    """A multilayer perceptron on standard normal noise.
+    """A network on standard normal noise.
 
     Arguments:
         streams: The members' random streams.
         dimension: Of the points it makes.
         latent: Dimension of the noise.
         hidden: Widths of the hidden layers.
+        network: Makes the network, from streams, ``latent``, ``dimension`` and ``hidden``; a
+            multilayer perceptron with ReLU by default.
     """
 
     def __init__(
@@ -97,12 +97,13 @@ class NoiseGenerator(Generator):
         dimension: int,
         latent: int = 2,
         hidden: Sequence[int] = (128, 128),
+        network: Callable[[Streams, int, int, Sequence[int]], nn.Module] = MLP,
     ):
         super().__init__()
         if latent < 1:
             raise ValueError(f"latent = {latent} must be at least 1")
         self.latent = latent
-        self.network = MLP(streams, latent, dimension, hidden)
+        self.network = network(streams, latent, dimension, hidden)
 
     def noise(self, streams: Streams, n: int) -> Tensor:
         return streams.randn(n, self.latent)

@@ -1,33 +1,33 @@
-"""Files that are written whole or not at all, and values as files hold them."""
+"""Text files whole or not at all, names that stay in a folder, values as files hold them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gans.files import atomically
 
-def atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then rename it.
-
-    A crash leaves either the old file or the new one, never half of one.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+__all__ = ["as_csv", "atomically", "inside", "plain", "write_atomically"]
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of ``name`` in ``folder``.
+
+    Raises:
+        ValueError: If it would lie elsewhere, as ``../name`` and ``/name`` do.
+    """
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
+        raise ValueError(f"{name!r} leads out of {folder}; give a plain name")
+    return path
 
 
 def plain(value: Any) -> Any:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit
 from gans.modules import AdversarialModule
+from scripts.products import take_accurate_products
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ def start_worker() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    take_accurate_products()
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
 

@@ -19,6 +19,7 @@ from typing import Any
 from matplotlib import rc_context
 from tqdm import tqdm
 
+from scripts.errors import guarded
 from scripts.files import as_csv, atomically, plain, write_atomically
 from scripts.findings import Findings
 from scripts.lab import Lab, start_worker
@@ -34,8 +35,10 @@ ARGUMENTS = {
     "log_d_alternative": "the -log D loss: a gradient that stays, at a price",
     "discriminator_vs_critic": "two Gaussians seen by a discriminator and by a critic",
     "wgan_in_practice": "does the critic's value track the distance, and is it one",
+    "critic_accuracy": "which critics deserve the name W1, on pairs that know theirs",
     "clipping": "what weight clipping does to a deep critic",
     "dirac": "a generator of one point: which games come to rest",
+    "mode_collapse": "rings and grids: which game keeps all modes, and how often one dies",
     "estimators": "divergences from samples, and whether their error bars are right",
 }
 
@@ -135,6 +138,7 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
         "--workers", type=int, default=os.cpu_count(), help="worker processes (default: cores)"
     )
     parser.add_argument("--list", action="store_true", help="list the arguments and stop")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(args)
     unknown = [name for name in options.names if name not in ARGUMENTS]
     if unknown:
@@ -153,6 +157,11 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
 def main(args: Sequence[str] | None = None) -> int:
     """Run, print the table, write ``claims.json`` and ``report.html``; 0 if all is as expected."""
     options = parse(args)
+    return guarded(lambda: reproduce(options), options.debug)
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Do as the options say; the exit code."""
     if options.list:
         print("\n".join(f"{name:12} {what}" for name, what in ARGUMENTS.items()))
         return 0

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import re
 import sys
 import warnings
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jsonargparse import ArgumentError
+import yaml
+from jsonargparse import ArgumentError, set_parsing_settings
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
+from gans.callbacks import (
+    AtomicCheckpointIO,
+    Checkpoints,
+    Coverage,
+    Dashboard,
+    Divergences,
+    Gradients,
+    Interrupted,
+    LipschitzAudit,
+    Pictures,
+)
+from gans.callbacks.checkpoints import damage, newest_good
 from gans.modules import AdversarialModule, NonFiniteLoss
+from scripts.errors import guarded, printable
+from scripts.files import write_atomically
+from scripts.products import take_accurate_products
 
 EPILOG = """\
-The flags people need (each can stand in the YAML file instead):
+The flags people need (each can stand in the YAML file instead, but for the last four):
   --config FILE                          a file of configs/; later files and flags override it
   --out DIR                              where the run goes (default runs/NAME of the config)
   --model.seeds '[0,1,2,3,4]'            members, trained side by side as one program
@@ -37,13 +54,37 @@ The flags people need (each can stand in the YAML file instead):
   --model.constraint.weight X            its parameters: weight of a penalty, c of clipping
   --divergences.every N                  cadence of the divergence curves; likewise --gradients,
                                          --lipschitz, --pictures and --coverage
-  --ckpt_path DIR/checkpoints/last.ckpt  continue a run, bit for bit, into the same --out
+  --checkpoint.every N                   cadence of checkpoints; --checkpoint.keep N newest
+  --ckpt_path DIR/checkpoints/last.ckpt  continue from this checkpoint, bit for bit
   --print_config                         show the complete configuration and stop
+  --resume                               continue the run in --out from its newest good
+                                         checkpoint, or from the start if it has none yet
+  --allow-import MODULE                  let the configuration name classes of MODULE, whose code
+                                         is then run; it may name those of gans, divergences,
+                                         torch.nn and torch.optim
+  --debug                                show the traceback of an error
 """
+ALLOWED = ("gans", "divergences", "torch.nn", "torch.optim", "torch.Size", "torch.Tensor")
+"""What a configuration may name: importing is running, so nothing else without being asked."""
+OURS = ("config.yaml", "hparams.yaml", "checkpoints", "events.out.tfevents.*", ".partial-*")
+"""What a run leaves in its folder."""
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes ``config.yaml`` into the run's folder, whole or not at all."""
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        path = Path(trainer.default_root_dir) / self.config_filename
+        write_atomically(path, self.parser.dump(self.config, skip_none=False))
 
 
 class TrainCLI(LightningCLI):
     """LightningCLI with the project's monitoring and one output folder per run."""
+
+    def __init__(self, *args: Any, resume: bool = False, **kwargs: Any):
+        self.resume = resume
+        self.resumed_at: int | None = None
+        super().__init__(*args, **kwargs)
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -56,17 +97,10 @@ class TrainCLI(LightningCLI):
         parser.add_lightning_class_args(LipschitzAudit, "lipschitz")
         parser.add_lightning_class_args(Pictures, "pictures")
         parser.add_lightning_class_args(Coverage, "coverage")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.filename": "{step:06d}",
-                "checkpoint.auto_insert_metric_name": False,
-                "checkpoint.every_n_train_steps": 100,
-                "checkpoint.save_top_k": -1,
-                "checkpoint.save_last": True,
-                "checkpoint.enable_version_counter": False,
-            }
-        )
+        parser.add_lightning_class_args(Checkpoints, "checkpoint")
+
+    def _parse_ckpt_path(self) -> None:
+        """Nothing of the configuration comes from a checkpoint, least of all its classes."""
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         config = self.config[str(self.subcommand)]
@@ -76,32 +110,90 @@ class TrainCLI(LightningCLI):
             kwargs["logger"] = TensorBoardLogger(
                 out, name="", version="", default_hp_metric=False, purge_step=self.resumed_at
             )
+        kwargs["plugins"] = [AtomicCheckpointIO()]
         trainer = super().instantiate_trainer(default_root_dir=str(out), **kwargs)
-        monitor = next(c for c in trainer.callbacks if isinstance(c, Divergences))  # pyright: ignore
-        trainer.callbacks.append(Dashboard(monitor, _flat(self.config_dump["model"])))  # pyright: ignore
+        callbacks: list[Any] = trainer.callbacks  # pyright: ignore
+        monitor = next(c for c in callbacks if isinstance(c, Divergences))
+        callbacks.insert(-1, Dashboard(monitor, _flat(self.config_dump["model"])))
         return trainer
 
     def out_folder(self, config: Any) -> Path:
-        """The run's folder; refuses one that holds anything, unless a checkpoint is resumed."""
+        """The run's folder; refuses one that holds anything, unless its run is continued."""
         named = [Path(str(path)).stem for path in config.config or []]
         out = Path(config.out or f"runs/{named[-1] if named else 'train'}")
-        self.resumed_at: int | None = None
-        if config.ckpt_path:
-            if not Path(config.ckpt_path).is_file():
-                raise FileNotFoundError(
-                    f"--ckpt_path {config.ckpt_path} is not a file; the run's checkpoints are in "
-                    f"{out / 'checkpoints'}"
+        if out.exists() and not out.is_dir():
+            raise FileExistsError(f"--out {out} is a file; name a folder")
+        if self.resume:
+            if config.ckpt_path:
+                raise ValueError("--resume finds the checkpoint itself; leave --ckpt_path out")
+            self.continue_run(out)
+        elif config.ckpt_path:
+            reason = damage(Path(config.ckpt_path))
+            if reason is not None:
+                raise ValueError(
+                    f"--ckpt_path {config.ckpt_path}: {reason}; the run's checkpoints are in "
+                    f"{out / 'checkpoints'}, and --resume takes the newest good one"
                 )
-            checkpoint = torch.load(config.ckpt_path, map_location="cpu", weights_only=True)
-            self.resumed_at = checkpoint["global_step"] + 1
+            self.continue_from(config.ckpt_path)
         elif out.is_dir() and any(out.iterdir()):
             raise FileExistsError(
                 f"--out {out} exists and is not empty; name another folder, delete it, or "
-                f"continue its run with --ckpt_path {out / 'checkpoints' / 'last.ckpt'}"
+                "continue its run with --resume"
             )
-        elif out.exists() and not out.is_dir():
-            raise FileExistsError(f"--out {out} is a file; name a folder")
         return out
+
+    def continue_run(self, out: Path) -> None:
+        """Take the newest good checkpoint of the run in ``out``; name those that are damaged."""
+        foreign = [p for p in out.glob("*") if not any(p.match(pattern) for pattern in OURS)]
+        if foreign:
+            raise ValueError(f"--resume: {out} is no run of this command, it holds {foreign[0]}")
+        self.check_unchanged(out / "config.yaml")
+        path = newest_good(out / "checkpoints", partial(print, file=sys.stderr))
+        if path is None:
+            self.resumed_at = 0  # what curves there are start again
+        else:
+            self.continue_from(path)
+
+    def continue_from(self, path: str | Path) -> None:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        self.resumed_at = checkpoint["global_step"] + 1
+        self.config_init[str(self.subcommand)]["ckpt_path"] = str(path)
+
+    def check_unchanged(self, path: Path) -> None:
+        """A run is continued with its own settings; only ``iterations`` may grow."""
+        if not path.is_file():
+            return
+        before = _flat(yaml.safe_load(path.read_text()).get("model"))
+        now = _flat(self.config_dump["model"])
+        for name in sorted({*before} | {*now}):
+            old, new = before.get(name), now.get(name)
+            if name != "init_args/iterations" and old != new:
+                flag = "model." + name.replace("init_args/", "").replace("/", ".")
+                raise ValueError(
+                    f"--resume: --{flag} is {new} and was {old} in {path}; continue with the "
+                    "run's own settings, or start another run in another folder"
+                )
+
+    def fit(self, model: pl.LightningModule, ckpt_path: str | None = None, **rest: Any) -> None:
+        print(take_accurate_products(), file=sys.stderr)
+        try:
+            self.trainer.fit(model, ckpt_path=ckpt_path, **{**rest, "weights_only": True})
+        except OSError as error:
+            raise OSError(
+                f"{error} (writing to {self.trainer.default_root_dir}); checkpoints there are "
+                "whole: make room and continue with --resume"
+            ) from error
+        except RuntimeError as error:
+            if "loading state_dict" not in str(error):
+                raise
+            raise ValueError(
+                f"{ckpt_path} holds other networks than this configuration makes: {error}"
+            ) from error
+
+
+def limit_imports(more: Sequence[str] = ()) -> None:
+    """Let configurations name nothing but :data:`ALLOWED`, and ``more``, in this process."""
+    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[*ALLOWED, *more])
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
@@ -133,29 +225,54 @@ def _one_line(error: Exception) -> str:
     given = re.search(r"Given value type: .*? Given value: (\S+)", " ".join(str(error).split()))
     if given and "Expected a" in message:
         message += f" (given: {given[1]})"
-    return " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
+    message = re.sub(
+        r"Importing '(\S+)' is not allowed, .*? to allow it\.",
+        r"\1 is outside of gans, divergences, torch.nn and torch.optim; if you trust it, add "
+        r"--allow-import with its module",
+        message,
+    )
+    message = " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
+    return printable(message)
 
 
-def main(args: list[str] | None = None) -> None:
+def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; bad input ends it with one line on stderr and exit code 2."""
+    # what is done to a run is no setting of it: these three are never read from a file
+    acts = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    acts.add_argument("--resume", action="store_true")
+    acts.add_argument("--debug", action="store_true")
+    acts.add_argument("--allow-import", action="append", default=[], metavar="MODULE")
+    try:
+        chosen, rest = acts.parse_known_args(args)
+    except argparse.ArgumentError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    refused = (ArgumentError, MisconfigurationException, NonFiniteLoss)
+    code = guarded(lambda: train(rest, chosen), chosen.debug, refused, _one_line)
+    if code:
+        raise SystemExit(code)
+
+
+def train(args: list[str], chosen: argparse.Namespace) -> int:
+    """Train as the arguments say; 0, or 128 and the signal that stopped it."""
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)  # networks this small only wait for a second thread
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-    # Lightning would have us save the state before the step; ours is the state after an iteration
-    warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
     # raised inside Lightning, by its own use of torch and of the parser
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="jsonargparse")
     # minibatches come from the module, whose streams are in the checkpoint
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    limit_imports(chosen.allow_import)
     try:
         TrainCLI(
             AdversarialModule,
+            resume=chosen.resume,
             subclass_mode_model=True,
             seed_everything_default=False,
             auto_configure_optimizers=False,
-            save_config_kwargs={"overwrite": True},  # out_folder has refused an existing run
+            save_config_callback=SaveConfig,
+            save_config_kwargs={"save_to_log_dir": False},
             trainer_defaults={
                 "max_epochs": 1,
                 "enable_model_summary": False,
@@ -165,16 +282,10 @@ def main(args: list[str] | None = None) -> None:
             parser_kwargs={"exit_on_error": False, "fit": {"epilog": EPILOG}},
             args=args,
         )
-    except (
-        ArgumentError,
-        FileExistsError,
-        FileNotFoundError,
-        MisconfigurationException,
-        NonFiniteLoss,
-        ValueError,
-    ) as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
-        raise SystemExit(2) from None
+    except Interrupted as stopped:
+        print(f"{stopped}; continue with --resume", file=sys.stderr)
+        return 128 + stopped.signal
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a game is watched by while it trains: its own reading, exact transport, a fresh opinion."""
+"""What a game is watched by: its own reading, exact transport, a fresh opinion, its modes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from typing import Any, final
 import pytorch_lightning as pl
 import torch
 from scipy.stats import spearmanr
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adam
 
 from divergences.learned import Empirical
 from divergences.neural import Discriminator
+from divergences.streams import Streams
 from divergences.transport import EarthMover
 from gans.callbacks import held_out
+from gans.metrics import ModeCoverage
 from gans.modules import AdversarialModule
+from gans.targets import Modes
 
-POINTS, FEW = 4096, 500
-"""Held-out points for critics, and how many of them exact transport is given."""
+POINTS, FEW = 4080, 480
+"""Held-out points for critics, and how many of them exact transport is given; both in packs of 2
+to 5."""
+MODES_SEEN = ("covered_1", "covered_20", "high_quality")
 
 
 @final
@@ -70,6 +75,48 @@ class Witness(pl.Callback):
         """``own``, ``transport``, ``fresh`` and ``pull``, each of shape ``(members, looks)``."""
         names = ("own", "transport", "fresh", "pull")
         return dict(zip(names, torch.stack(self._readings, -1).unbind(), strict=True))
+
+
+@final
+class ModesSeen(pl.Callback):
+    """Counts modes after the first generator step and then every so often; targets with modes.
+
+    Arguments:
+        every: Generator iterations between looks.
+        n: Generated points per member.
+    """
+
+    def __init__(self, every: int, n: int = 2500):
+        self.every, self.n = every, n
+        self.iterations: list[int] = []
+        self._readings: list[Tensor] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
+        if trainer.global_step == 1 or trainer.global_step % self.every == 0:
+            self.iterations.append(trainer.global_step)
+            self._readings.append(self.look(pl_module))
+
+    def look(self, module: AdversarialModule) -> Tensor:
+        assert isinstance(module.target, Modes)
+        streams = Streams(module.seeds, f"modes at {module.global_step}", ahead=1)
+        metric = ModeCoverage.of(module.target)
+        metric.update(points_of(module.generator, streams, self.n))
+        read = metric.compute()
+        return torch.stack([read[name].reshape(-1).double() for name in MODES_SEEN])
+
+    @property
+    def readings(self) -> dict[str, Tensor]:
+        """``covered_1``, ``covered_20`` and ``high_quality``, of shape ``(members, looks)``."""
+        return dict(zip(MODES_SEEN, torch.stack(self._readings, -1).unbind(), strict=True))
+
+
+@torch.no_grad()
+def points_of(generator: nn.Module, streams: Streams, n: int) -> Tensor:
+    """What a generator makes when it is not learning: normalised as it has been on average."""
+    learning = generator.training
+    points = generator.eval().draw(streams, n)  # pyright: ignore
+    generator.train(learning)
+    return points
 
 
 def pulls(module: AdversarialModule, points: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import nn
 
 from divergences import MLP, SpectralNorm, Streams, WeightClipping
 from divergences.networks import Linear, member_norms
-from gans.networks import PackedMLP
+from gans.networks import Packed
 from gans.penalties import DRAGAN, R1, R2, GradientClipping, Together
 from gans.schedules import ConstantThenLinear
 
@@ -103,7 +103,7 @@ def test_weights_must_be_finite_and_above_zero(make, value):
 
 
 def test_a_packed_critic_sees_its_points_together():
-    packed = PackedMLP(Streams(SEEDS), 2, 1, pack=2)
+    packed = Packed(Streams(SEEDS), 2, 1, pack=2)
     points = torch.randn(3, 6, 2)
     scores = packed(points)
     assert scores.shape == (3, 3, 1)

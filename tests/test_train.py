@@ -22,7 +22,7 @@ SMALL = [
     "--divergences.every=2",
     "--divergences.n=32",
     "--gradients.every=1",
-    "--checkpoint.every_n_train_steps=2",
+    "--checkpoint.every=2",
 ]
 BASE = next(c for c in CONFIGS if c.stem == "segments_wgan_lp")
 
@@ -86,7 +86,7 @@ BAD = {
     "no seeds": (["--model.seeds=[]"], "seeds is empty"),
     "not a number": (["--model.iterations=abc"], "abc"),
     "cadence 0": (["--divergences.every=0"], "every = 0"),
-    "no checkpoint": (["--ckpt_path=nowhere.ckpt"], "nowhere.ckpt is not a file"),
+    "no checkpoint": (["--ckpt_path=nowhere.ckpt"], "nowhere.ckpt: no such file"),
     "no config": (["--config=nowhere.yaml"], "nowhere.yaml"),
     "line into the plane": (["--model.target=gans.Gaussian"], "plane"),
 }

@@ -3,10 +3,11 @@
 from functools import partial
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from torch.optim import SGD, Adam
 
 from divergences import MLP, LipschitzPenalty
+from gans.callbacks import AtomicCheckpointIO
 from gans.modules import WGAN, VanillaGAN
 from gans.networks import NoiseGenerator, SegmentGenerator
 from gans.targets import ParallelSegments, Ring
@@ -50,7 +51,9 @@ def trainer(folder, *callbacks, logger=False, every=None, **settings):
         logger=logger,
         default_root_dir=folder,
         callbacks=[*callbacks, *([saver] if every else [])],
-        enable_checkpointing=every is not None,
+        plugins=[AtomicCheckpointIO()],
+        enable_checkpointing=every is not None
+        or any(isinstance(c, Checkpoint) for c in callbacks),
         enable_progress_bar=False,
         log_every_n_steps=1,
         enable_model_summary=False,

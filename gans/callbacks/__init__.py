@@ -2,9 +2,10 @@
 
 Everything is measured on fresh held-out points, on a fixed cadence, and written with the
 generator iteration as its x-axis. Held-out points depend on seed and iteration alone, so watching
-a run more or less often does not change it.
+a run more or less often does not change it. Checkpoints remember what was seen.
 """
 
+from gans.callbacks.checkpoints import AtomicCheckpointIO, Checkpoints, Interrupted
 from gans.callbacks.coverage import Coverage
 from gans.callbacks.dashboard import Dashboard, dashboard
 from gans.callbacks.divergences import Divergences, exact_divergences
@@ -12,10 +13,13 @@ from gans.callbacks.periodic import Periodic, held_out, log_members
 from gans.callbacks.players import Gradients, LipschitzAudit, Pictures, gradient_norms
 
 __all__ = [
+    "AtomicCheckpointIO",
+    "Checkpoints",
     "Coverage",
     "Dashboard",
     "Divergences",
     "Gradients",
+    "Interrupted",
     "LipschitzAudit",
     "Periodic",
     "Pictures",

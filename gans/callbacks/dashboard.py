@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 
 from gans.callbacks.coverage import Coverage
 from gans.callbacks.divergences import SHOWN, Divergences
-from gans.callbacks.periodic import log_members
+from gans.callbacks.periodic import is_last, log_members
 from gans.modules import AdversarialModule
 from gans.targets.modes import Modes
 
@@ -69,9 +69,9 @@ class Dashboard(pl.Callback):
     ):
         self.divergences, self.settings = divergences, dict(settings or {})
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, AdversarialModule)
-        if trainer.logger is None:
+        if trainer.logger is None or trainer.global_step > 0:  # a resumed run has them already
             return
         covered = any(isinstance(c, Coverage) for c in trainer.callbacks)  # pyright: ignore
         modes = covered and isinstance(pl_module.target, Modes)
@@ -80,8 +80,10 @@ class Dashboard(pl.Callback):
         unknown = dict.fromkeys((f"final/{tag}" for tag in SHOWN), math.nan)
         trainer.logger.log_hyperparams(self.settings, unknown)  # pyright: ignore
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.logger is None or self.divergences is None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
+    ) -> None:
+        if trainer.logger is None or self.divergences is None or not is_last(trainer):
             return
         last = self.divergences.latest
         final = {f"final/{tag}": last[name] for tag, name in SHOWN.items() if name in last}

@@ -106,6 +106,13 @@ class Divergences(Periodic):
                         shown, float(self.latest[name].mean()), prog_bar=True, logger=False
                     )
 
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "floor": self._floor, "latest": self.latest}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._floor, self.latest = state_dict["floor"], state_dict["latest"]
+
     def _read(self, name: str, metric: DivergenceMetric, real: Tensor, fake: Tensor) -> Tensor:
         """The metric's value, or NaN with a warning where the points do not allow one."""
         metric.reset()

@@ -25,8 +25,15 @@ def log_members(logger: Any, values: Mapping[str, Tensor], step: int) -> None:
     logger.log_metrics(scalars, step=step)
 
 
+def is_last(trainer: pl.Trainer) -> bool:
+    """Whether the iteration that just ended was the run's last."""
+    return trainer.is_last_batch or trainer.global_step == trainer.max_steps
+
+
 class Periodic(pl.Callback):
     """Observes before the first iteration, every ``every`` iterations and after the last.
+
+    What was seen is part of a checkpoint, so a resumed run logs each observation once.
 
     Arguments:
         every: Iterations between observations, at least 1.
@@ -46,6 +53,7 @@ class Periodic(pl.Callback):
         if trainer.logger is None or trainer.global_step == self._seen:
             return
         assert isinstance(module, AdversarialModule)
+        module.check_finite()  # or an observer would stumble over what training left behind
         self._seen = trainer.global_step
         module.critic.eval()
         self.observe(trainer, module)
@@ -58,11 +66,17 @@ class Periodic(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
     ) -> None:
-        if trainer.global_step % self.every == 0:
+        if trainer.global_step % self.every == 0 or is_last(trainer):
             self._observe(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._observe(trainer, pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seen": self._seen}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._seen = state_dict["seen"]
 
 
 @torch.no_grad()

@@ -6,28 +6,38 @@ contract each can ``draw`` from the members' own random streams.
 """
 
 from gans.targets.base import Target
+from gans.targets.boxes import Ball, Box
 from gans.targets.cells import Checkerboard, ImageDensity
 from gans.targets.curves import Circles, SwissRoll, TwoMoons
 from gans.targets.embedded import Embedded
+from gans.targets.funnels import Funnels
 from gans.targets.gaussian import Gaussian
 from gans.targets.modes import Grid, Modes, Ring
+from gans.targets.moved import Move, Moved, OneFunnel, Shifted
 from gans.targets.pinwheel import Pinwheel
 from gans.targets.points import PointCloud
 from gans.targets.segments import ParallelSegments
 from gans.targets.subspace import SubspaceModes
 
 __all__ = [
+    "Ball",
+    "Box",
     "Checkerboard",
     "Circles",
     "Embedded",
+    "Funnels",
     "Gaussian",
     "Grid",
     "ImageDensity",
     "Modes",
+    "Move",
+    "Moved",
+    "OneFunnel",
     "ParallelSegments",
     "Pinwheel",
     "PointCloud",
     "Ring",
+    "Shifted",
     "SubspaceModes",
     "SwissRoll",
     "Target",

@@ -30,7 +30,7 @@ def read_points(path: str | Path) -> Tensor:
     path = _existing(path, (".npy", ".csv"))
     try:
         values = _READERS[path.suffix.lower()](path)
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # what NumPy says of bytes that are no array can be anything
         raise ValueError(
             f"{path}: cannot be read as an array of numbers ({error}); a .npy file must not be "
             "pickled, a .csv file has numbers between commas and no header"
@@ -67,7 +67,7 @@ def read_image(path: str | Path) -> Tensor:
     path = _existing(path, (".png", ".jpg", ".jpeg", ".bmp"))
     try:
         pixels = matplotlib.image.imread(path)
-    except (OSError, SyntaxError, ValueError) as error:  # SyntaxError: Pillow on a broken PNG
+    except Exception as error:  # and so can what Pillow says, SyntaxError on a broken PNG
         raise ValueError(f"{path}: cannot be read as a picture ({error})") from error
     if pixels.dtype.kind == "f":  # matplotlib has divided PNG levels already
         return torch.from_numpy(pixels.astype(np.float64))

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.benchmark import estimators, modes
+from scripts.benchmark import estimators, modes, speed, sweep, w1
+from scripts.errors import guarded
 
-COMMANDS = {"estimators": estimators, "modes": modes}
+COMMANDS = {"estimators": estimators, "modes": modes, "speed": speed, "sweep": sweep, "w1": w1}
 
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:
@@ -32,6 +33,7 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
         command.add_argument(
             "--workers", type=int, default=os.cpu_count(), help="processes (default: cores)"
         )
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(args)
     try:
         if options.workers < 1:
@@ -43,10 +45,9 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run a benchmark, write its table; exit code 0."""
+    """Run a benchmark, write its table; exit code 0, or 2 for bad input."""
     options = parse(args)
-    COMMANDS[options.command].run(options)
-    return 0
+    return guarded(lambda: COMMANDS[options.command].run(options) or 0, options.debug)
 
 
 if __name__ == "__main__":

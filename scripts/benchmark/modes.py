@@ -1,4 +1,4 @@
-"""Every objective and constraint on the ring and the grid, beside the published rows."""
+"""Every objective and constraint on mixtures, ours or a published protocol's, beside theirs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts.benchmark import mixtures
+from scripts.benchmark.protocols import PROTOCOLS
 from scripts.benchmark.published import published
 from scripts.benchmark.records import run_all
 from scripts.files import as_csv, plain, write_atomically
@@ -14,15 +15,16 @@ from scripts.files import as_csv, plain, write_atomically
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--targets", nargs="+", choices=mixtures.MIXTURES, default=list(mixtures.MIXTURES)
+        "--protocol", choices=PROTOCOLS, default="ours", help="whose settings (default: ours)"
     )
     command.add_argument(
-        "--rows",
+        "--targets",
         nargs="+",
-        choices=mixtures.ROWS,
-        metavar="ROW",
-        default=list(mixtures.ROWS),
-        help=f"rows of the table (default: all): {', '.join(mixtures.ROWS)}",
+        metavar="TARGET",
+        help="default: ring and grid, where the protocol has them; ours also has grid100",
+    )
+    command.add_argument(
+        "--rows", nargs="+", metavar="ROW", help="rows of the protocol's table (default: all)"
     )
     command.add_argument("--seeds", type=int, default=10, help="seeds per row (default: 10)")
     command.add_argument(
@@ -31,29 +33,54 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def check(options: argparse.Namespace) -> None:
+    protocol = PROTOCOLS[options.protocol]
+    for flag, given, there in (
+        ("--targets", options.targets, protocol.mixtures),
+        ("--rows", options.rows, protocol.rows),
+    ):
+        for name in given or ():
+            if name not in there:
+                raise ValueError(
+                    f"{flag} {name}: protocol {options.protocol} has {', '.join(there)}"
+                )
     if options.seeds < 2:
         raise ValueError(f"--seeds {options.seeds} must be at least 2")
     if not 0 < options.share <= 1:
         raise ValueError(f"--share {options.share} must be above 0 and at most 1")
 
 
-def run(options: argparse.Namespace) -> None:
-    """Every objective and constraint on the mixtures: a table beside the published ones."""
-    out: Path = options.out
-    wanted = [
-        mixtures.Job(row, target, options.seeds, options.share)
-        for target in options.targets
-        for row in options.rows
+def jobs(options: argparse.Namespace) -> list[mixtures.Job]:
+    """What the flags ask for; the hundred modes, which take an hour a row, only by name."""
+    protocol = PROTOCOLS[options.protocol]
+    targets = options.targets or [name for name in protocol.mixtures if name != "grid100"]
+    return [
+        mixtures.Job(options.protocol, row, target, options.seeds, options.share)
+        for target in targets
+        for row in options.rows or protocol.rows
     ]
+
+
+def run(options: argparse.Namespace) -> None:
+    """A protocol's rows on its mixtures: a table beside the published ones."""
+    out: Path = options.out
+    wanted = jobs(options)
     records = run_all(wanted, partial(mixtures.measure, out=out), out, options.workers)
     rows = [mixtures.as_row(record) for record in records]
-    write_atomically(out / "modes.csv", as_csv(rows))
-    theirs = [row for target in options.targets for row in published(target)]
-    write_atomically(out / "published.csv", as_csv(plain(theirs)))
+    table = out / f"modes_{options.protocol}.csv"
+    write_atomically(table, as_csv(rows))
+    theirs = [
+        row for target in dict.fromkeys(j.target for j in wanted) for row in published(target)
+    ]
+    beside = ""
+    if theirs:
+        write_atomically(out / "published.csv", as_csv(plain(theirs)))
+        beside = f", beside {out / 'published.csv'}"
+    print(f"{options.protocol}: {PROTOCOLS[options.protocol].source}")
     for row in rows:
         print(
-            f"{row['target']:5} {row['row']:44} modes {row['covered_20']:5.1f} (>= 20)  high "
-            f"quality {row['high_quality']:.3f}  reverse KL {row['mode_reverse_kl']:.3f}  width "
-            f"{row['core_width']:.2f}  own value tells {row['own_tells']:+.2f}"
+            f"{row['target']:7} {row['row']:44} modes {row['covered_1']:5.1f} (>= 1) "
+            f"{row['covered_20']:5.1f} (>= 20)  high quality {row['high_quality']:.3f}  reverse "
+            f"KL {row['mode_reverse_kl']:.3f}  width {row['core_width']:.2f}  own value tells "
+            f"{row['own_tells']:+.2f}"
         )
-    print(f"{len(rows)} rows; {out / 'modes.csv'}, beside {out / 'published.csv'}")
+    print(f"{len(rows)} rows; {table}{beside}")

@@ -1,0 +1,127 @@
+"""Critics whose training looks at pairs of a minibatch: transport, c-transform, pair penalty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from divergences import variational
+from divergences.anchored import distances
+from divergences.interface import Bound, Estimate
+from divergences.learned import Learned, Source
+from divergences.lipschitz import Constraint, positive
+from divergences.networks import MLP
+from divergences.neural import UNCERTIFIED
+from divergences.streams import Streams
+from divergences.transport import linear_program
+
+
+@final
+class PairPenalty(Constraint):
+    r"""Penalises every pair of a minibatch between which the critic is steeper than 1.
+
+    .. math:: \frac{1}{4\varepsilon}\, E_{x, y} \max(0, f(x) - f(y) - \|x - y\|)^2
+
+    the dual of transport with a quadratic regulariser, for one potential on both sides. The dual
+    value overshoots W1 the more the larger epsilon is.
+
+    References:
+        | Large-Scale Optimal Transport and Mapping Estimation (Seguy et al., 2018), Equation 5
+        | https://arxiv.org/abs/1711.02283
+
+    Arguments:
+        epsilon: Of the regulariser, greater than 0.
+    """
+
+    def __init__(self, epsilon: float = 0.01):
+        self.epsilon = positive("epsilon", epsilon, ".01")
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        on_real, on_fake = critic(real), critic(fake)
+        excess = on_real - on_fake.mT - distances(real, fake)
+        return excess.clamp_min(0).square().mean((1, 2)) / (4 * self.epsilon)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchLearned(Learned):
+    """A perceptron trained on minibatches as if they were the laws; nothing bounds its slope."""
+
+    quantity: ClassVar[str] = "w1"
+    bound: ClassVar[Bound] = "none"
+
+    def build(self, p: Source, q: Source, streams: Streams, dimension: int) -> nn.Module:
+        return MLP(streams, dimension, 1, self.hidden)
+
+    def read(self, p_scores: Tensor, q_scores: Tensor) -> Estimate:
+        reading = variational.kantorovich_rubinstein(p_scores, q_scores)
+        return replace(reading, bound="none", warnings=(*reading.warnings, UNCERTIFIED))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class CTransform(BatchLearned):
+    r"""W1 by a critic on Q and its c-transform on P, taken within the minibatch.
+
+    .. math:: E_{x \sim P}\Big[\min_j \|x - y_j\| + f(y_j)\Big] - E_{y \sim Q}[f(y)]
+
+    is maximised, and on P the critic regresses on its c-transform. The minimum over a minibatch is
+    above the one over all y, so that what is maximised is close to the transport between
+    *samples*, which in many dimensions is far larger than W1 of the laws, with other potentials.
+
+    References:
+        | (q, p)-Wasserstein GANs: Comparing Ground Metrics for Wasserstein GANs (Mallasto et al.,
+          2019), Section 3
+        | https://arxiv.org/abs/1902.03642
+
+    Example:
+        >>> points = torch.randn(512, 2, generator=torch.Generator().manual_seed(0))
+        >>> x, y = points[:, :1] + 3, points[:, 1:]
+        >>> bool((CTransform(steps=300)(x, y).value - 3).abs() < 0.5)
+        True
+    """
+
+    def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
+        on_y = network(y)
+        transformed = (distances(x, y) + on_y.mT).amin(-1)
+        regression = (network(x).squeeze(-1) - transformed.detach()).square().mean(-1)
+        return on_y.squeeze(-1).mean(-1) - transformed.mean(-1) + regression
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class BatchTransport(BatchLearned):
+    r"""W1 by regression on the potentials of exact transport between minibatches.
+
+    .. math:: \min_f \sum_i (f(x_i) - u_i)^2 + \sum_j (f(y_j) + v_j)^2
+
+    with the potentials u and v of each minibatch, shifted to the critic's own mean. The critic
+    learns their average, which is smooth where a single one is not; what they have in common is
+    the noise of matching a sample, too.
+
+    References:
+        | Wasserstein GAN With Quadratic Transport Cost (Liu, Gu & Samaras, 2019), Section 3.3, and
+          its predecessor A Two-Step Computation of the Exact GAN Wasserstein Distance (2018),
+          Section 3, http://proceedings.mlr.press/v80/liu18d.html
+
+    Example:
+        >>> points = torch.randn(512, 2, generator=torch.Generator().manual_seed(0))
+        >>> x, y = points[:, :1] + 3, points[:, 1:]
+        >>> bool((BatchTransport(steps=300, batch=64)(x, y).value - 3).abs() < 0.5)
+        True
+    """
+
+    def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
+        wanted = [_potentials(a, b) for a, b in zip(x, y, strict=True)]
+        wanted = torch.stack(wanted).to(x)
+        scores = network(torch.cat([x, y], 1)).squeeze(-1)
+        wanted = wanted - wanted.mean(1, keepdim=True) + scores.detach().mean(1, keepdim=True)
+        return (scores - wanted).square().mean(1)
+
+
+def _potentials(x: Tensor, y: Tensor) -> Tensor:
+    """A potential on the points of x and y: u, and -v, of the transport between them."""
+    plan = linear_program(x, y, 1, 10_000_000)
+    return torch.cat([plan.u, -plan.v])

@@ -1,0 +1,207 @@
+"""Checkpoints that survive whatever stops the run, and signals that stop it in order."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import signal
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, final
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from gans.callbacks.periodic import is_last
+from gans.files import atomically, clear_partial
+from gans.modules import AdversarialModule
+
+NEEDED = ("state_dict", "global_step", "optimizer_states", "streams")
+"""What a checkpoint of an :class:`gans.modules.AdversarialModule` cannot do without."""
+
+
+class Interrupted(RuntimeError):
+    """The run was asked to stop and has saved its state; ``signal`` says by what."""
+
+    def __init__(self, message: str, received: signal.Signals):
+        super().__init__(message)
+        self.signal = received
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with the checkpoint, or ``None``: read whole, checksums and all, run nothing.
+
+    Example:
+        >>> damage(Path("nowhere.ckpt"))
+        'no such file'
+    """
+    if not path.is_file():
+        return "no such file"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()  # torch itself does not compare the checksums
+        if broken is not None:
+            return f"checksum of {broken} is wrong"
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except zipfile.BadZipFile:
+        return f"truncated, or no checkpoint ({path.stat().st_size} bytes)"
+    except pickle.UnpicklingError:
+        return "it wants to run code on loading, which is refused"
+    except (RuntimeError, ValueError, KeyError, EOFError, NotImplementedError) as error:
+        return f"cannot be read ({' '.join(str(error).split())[:80]})"
+    missing = [name for name in NEEDED if not isinstance(content, dict) or name not in content]
+    return f"it has no {missing[0]!r}" if missing else None
+
+
+def numbered(folder: Path) -> list[Path]:
+    """The folder's checkpoints by iteration, newest first."""
+    found = [path for path in folder.glob("*.ckpt") if path.stem.isdecimal()]
+    return sorted(found, key=lambda path: int(path.stem), reverse=True)
+
+
+def newest_good(folder: Path, tell: Callable[[str], object]) -> Path | None:
+    """The checkpoint to continue from, or ``None`` if the folder has none at all.
+
+    Arguments:
+        folder: Where the checkpoints are.
+        tell: Called with a sentence about each one that is passed over.
+
+    Raises:
+        ValueError: If there are checkpoints and all are damaged.
+    """
+    checkpoints = numbered(folder)
+    for path in checkpoints:
+        reason = damage(path)
+        if reason is None:
+            return path
+        tell(f"{path} is damaged: {reason}; trying the one before")
+    if checkpoints:
+        raise ValueError(
+            f"all {len(checkpoints)} checkpoints in {folder} are damaged; start again in another "
+            "folder"
+        )
+    return None
+
+
+@final
+class AtomicCheckpointIO(CheckpointIO):
+    """Writes a checkpoint whole or not at all, and reads tensors and plain values only."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        content = io.BytesIO()  # a full disk then fails in Python, with the system's reason
+        torch.save(checkpoint, content)
+        atomically(Path(path), lambda temporary: temporary.write_bytes(content.getbuffer()))
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return torch.load(path, map_location=map_location, weights_only=True)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+@final
+class Checkpoints(Checkpoint):
+    """Saves the state every so many iterations, after the last, and when asked to stop.
+
+    Files go to ``checkpoints/`` of the run, named after the iteration, with ``last.ckpt`` for the
+    newest. Curves are on the disk before the checkpoint is, so that a run resumed from it has
+    every point once. Checkpoints of later iterations than the one just saved belong to a
+    continuation that was given up, and go.
+
+    SIGINT and SIGTERM let the current iteration end, save, and raise :class:`Interrupted`; a
+    second one stops at once, without saving.
+
+    Arguments:
+        every: Iterations between checkpoints.
+        keep: How many are kept, the newest; at least 2, so that a damaged one has a predecessor.
+
+    Raises:
+        ValueError: If ``every`` or ``keep`` is too small.
+    """
+
+    def __init__(self, every: int = 100, keep: int = 5):
+        if every < 1:
+            raise ValueError(f"every = {every} must be at least 1 iteration")
+        if keep < 2:
+            raise ValueError(
+                f"keep = {keep} must be at least 2: if the newest checkpoint is damaged, the one "
+                "before is used"
+            )
+        self.every, self.keep = every, keep
+        self._last_checkpoint_saved = ""  # under the name that Lightning's own callback has
+        self._received: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        # a run may be made longer: its last iteration then was not the last
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        assert isinstance(pl_module, AdversarialModule)
+        progress["is_last_batch"] = checkpoint["global_step"] >= pl_module.iterations
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._last_checkpoint_saved = str(trainer.ckpt_path or "")
+        if trainer.is_global_zero:
+            clear_partial(self._folder(trainer))
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._stop)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._restore()
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def _stop(self, number: int, frame: Any) -> None:
+        for asked in self._before:
+            signal.signal(asked, signal.SIG_DFL)  # the second time, at once
+        self._received = signal.Signals(number)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
+    ) -> None:
+        last = is_last(trainer)
+        if self._received or last or trainer.global_step % self.every == 0:
+            self._save(trainer)
+        if self._received and not last:
+            raise Interrupted(
+                f"stopped by {self._received.name} after iteration {trainer.global_step}; state "
+                f"saved in {self._last_checkpoint_saved}",
+                self._received,
+            )
+
+    def _folder(self, trainer: pl.Trainer) -> Path:
+        return Path(trainer.default_root_dir) / "checkpoints"
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.flush()
+        folder = self._folder(trainer)
+        path = folder / f"{trainer.global_step:06d}.ckpt"
+        trainer.save_checkpoint(path, weights_only=False)  # all of the state
+        self._last_checkpoint_saved = str(path)
+        if trainer.is_global_zero:
+            atomically(folder / "last.ckpt", lambda temporary: os.link(path, temporary))
+            behind = [p for p in numbered(folder) if int(p.stem) <= trainer.global_step]
+            for old in {*numbered(folder)} - {*behind[: self.keep]}:
+                old.unlink(missing_ok=True)

@@ -1,0 +1,300 @@
+r"""Which critics deserve the name W1? Their value and gradient against pairs that know both.
+
+Points of a cube slide down the funnels of a known potential, so that W1, the potential and its
+gradient are known in any dimension. Beside each critic's value stands its gradient's cosine with
+the true one: it is the gradient that a generator follows.
+
+Source: Kantorovich Strikes Back! Wasserstein GANs are not Optimal Transport? (Korotin et al.,
+2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.optim import Adam
+
+from divergences.anchored import AnchoredCritic
+from divergences.learned import Learned
+from divergences.lipschitz import LipschitzPenalty, Orthogonal, SpectralNorm, WeightClipping
+from divergences.networks import MaxMin
+from divergences.neural import Critic
+from divergences.streams import Streams
+from divergences.transport import EarthMover
+from gans.targets import Box, Funnels, Moved, Shifted
+from scripts.benchmark.critics import compared
+from scripts.findings import FAILS, HOLDS, Check, Claim, Findings, standard_error
+from scripts.lab import Lab
+from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+
+SOURCE = "Korotin, Kolesov & Burnaev 2022, arXiv 2206.07767"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes of the networks and lengths of training."""
+
+    steps: int = 400
+    hidden: tuple[int, ...] = (64, 64)
+    batch: int = 256
+    seeds: int = 2
+    candidates: int = 2048
+    transport_points: int = 512
+    dimensions: tuple[int, ...] = (2, 4, 16)
+
+
+PROFILES = {
+    "quick": Settings(),
+    "paper": Settings(
+        steps=20_000,
+        hidden=(128, 128),
+        batch=1024,
+        seeds=5,
+        candidates=8192,
+        transport_points=2048,
+        dimensions=(2, 4, 8, 16, 32),
+    ),
+}
+CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, ANCHORED = (
+    "clipped",
+    "spectrally normalised",
+    "orthonormal, MaxMin",
+    "one-sided penalty",
+    "cones on sample points",
+)
+FUNNELS = 4
+
+
+def critics(settings: Settings) -> dict[str, Learned]:
+    """What is compared; all but the last are perceptrons of the same size, trained as long."""
+    adam: Any = partial(Adam, lr=2e-3, fused=True)
+    make: Callable[..., Critic] = partial(
+        Critic,
+        steps=settings.steps,
+        hidden=settings.hidden,
+        batch=settings.batch,
+        optimizer=adam,
+        cooldown=0.5,
+    )
+    return {
+        CLIPPED: make(constraint=WeightClipping(0.04)),
+        SPECTRAL: make(constraint=SpectralNorm()),
+        ORTHOGONAL: make(constraint=Orthogonal(), activation=MaxMin),
+        PENALISED: make(constraint=LipschitzPenalty(10.0)),
+        ANCHORED: AnchoredCritic(
+            steps=300, anchors=64, candidates=settings.candidates, sweeps=3, batch=settings.batch
+        ),
+    }
+
+
+def accuracy(name: str, law: Moved, seeds: int, settings: Settings) -> dict[str, Tensor]:
+    """One critic against one pair: what :func:`compared` finds, one entry per seed."""
+    learned = critics(settings)[name]
+    return compared(learned.fit(law, law.base, range(seeds)), law, 2048)
+
+
+def by_transport(law: Moved, seeds: int, settings: Settings) -> dict[str, Tensor]:
+    """Exact transport between samples as a share of W1, less 1, and its floor."""
+    readings, floors, truth = [], [], float(law.measured_w1(2**15))
+    for seed in range(seeds):
+        streams = Streams([seed], "samples", dtype=torch.float64)
+        n = settings.transport_points
+        estimate = EarthMover()(law.draw(streams, n)[0], law.base.draw(streams, n)[0])
+        readings.append(float(estimate) / truth - 1)
+        floors.append(float(estimate.floor) / truth)
+    return {"deviation": torch.tensor(readings), "floor": torch.tensor(floors)}
+
+
+def run(lab: Lab, settings: Settings) -> Findings:
+    """Claims ``critic-w1-name``, ``critic-lower-bound`` and ``critic-gradient-worth``."""
+    laws: dict[int, Moved] = {d: Funnels.drawn(d, FUNNELS, seed=0) for d in settings.dimensions}
+    waiting = {
+        (name, d): lab.submit(4, accuracy, name, law, settings.seeds, settings)
+        for d, law in reversed(laws.items())
+        for name in critics(settings)
+    }
+    samples = {
+        d: lab.submit(2, by_transport, law, settings.seeds, settings) for d, law in laws.items()
+    }
+    copy = Shifted(Box([0.5, 0.5, 0.5]), [1.0, 0.0, 0.0])
+    shifted = lab.submit(2, accuracy, SPECTRAL, copy, settings.seeds, settings)
+    found = {key: future.result() for key, future in waiting.items()}
+    transport = {d: future.result() for d, future in samples.items()}
+    return Findings(
+        claims=[
+            name_claim(found, transport, shifted.result(), settings),
+            bound_claim(found, transport, settings),
+            gradient_claim(found, settings),
+        ],
+        figures={"critic_accuracy": by_dimension(found, transport, settings)},
+        tables={"critic_accuracy": table(found)},
+    )
+
+
+def is_w1(what: str, found: dict[str, Tensor]) -> Check:
+    """A value that deserves the name may be 5 % off."""
+    deviation = found["deviation"]
+    return Check.at_most(
+        f"{what}: |value / W1 - 1|, mean of seeds",
+        0.05,
+        deviation.mean().abs(),
+        standard_error(deviation),
+    )
+
+
+def name_claim(
+    found: dict[tuple[str, int], dict[str, Tensor]],
+    transport: dict[int, dict[str, Tensor]],
+    shifted: dict[str, Tensor],
+    settings: Settings,
+) -> Claim:
+    perceptrons = (CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED)
+    most = max(settings.dimensions)
+    anchored = ", ".join(
+        f"{float(found[ANCHORED, d]['deviation'].mean()):+.1%} at D = {d}"
+        for d in settings.dimensions
+    )
+    return Claim(
+        id="critic-w1-name",
+        source=f"{SOURCE}, Tables 2 and 3",
+        statement="The value of a WGAN's critic, a perceptron under a Lipschitz constraint, is "
+        "W1.",
+        expected=FAILS,
+        checks=[
+            is_w1(f"{name}, D = {d}", found[name, d])
+            for name in perceptrons
+            for d in settings.dimensions
+        ],
+        controls=[
+            is_w1(f"{ANCHORED}, D = 2", found[ANCHORED, 2]),
+            is_w1(f"{SPECTRAL}, a box and its shifted copy", shifted),
+        ],
+        equation=r"W_1(P, Q) = \max_{\|f\|_L \le 1} E_P[f] - E_Q[f]",
+        n_seeds=settings.seeds,
+        figure="critic_accuracy",
+        note=f"The cones read {anchored}. Exact transport between {settings.transport_points} "
+        f"points is off by {float(transport[most]['deviation'].mean()):+.0%} at D = {most}.",
+    )
+
+
+def stays_below(what: str, deviation: Tensor) -> Check:
+    """Value and W1 are of the same moves, so that only rounding is left to allow for."""
+    return Check.at_most(f"{what}: largest value / W1 - 1", 1e-4, deviation.max())
+
+
+def bound_claim(
+    found: dict[tuple[str, int], dict[str, Tensor]],
+    transport: dict[int, dict[str, Tensor]],
+    settings: Settings,
+) -> Claim:
+    most = max(settings.dimensions)
+    return Claim(
+        id="critic-lower-bound",
+        source="Arjovsky et al. 2017, arXiv 1701.07875, Equation 2; Anil et al. 2019, arXiv "
+        "1811.05381, Section 4",
+        statement="A critic that is 1-Lipschitz by construction never reads more than W1.",
+        expected=HOLDS,
+        checks=[
+            stays_below(f"{name}, D = {d}", found[name, d]["deviation"])
+            for name in (SPECTRAL, ORTHOGONAL, ANCHORED)
+            for d in settings.dimensions
+        ],
+        controls=[
+            stays_below(f"exact transport of samples, D = {most}", transport[most]["deviation"]),
+            stays_below(f"{PENALISED}, D = 4", found[PENALISED, 4]["deviation"]),
+        ],
+        equation=r"E_P[f] - E_Q[f] \le W_1(P, Q)",
+        n_seeds=settings.seeds,
+        figure="critic_accuracy",
+        note="Value and W1 are read on the same 2048 moves.",
+    )
+
+
+def points_right(what: str, found: dict[str, Tensor], key: str = "cosine") -> Check:
+    cosine = found[key]
+    return Check.at_least(
+        f"{what}: cosine of its gradient with the true one, mean of seeds",
+        0.75,
+        cosine.mean(),
+        standard_error(cosine),
+    )
+
+
+def gradient_claim(found: dict[tuple[str, int], dict[str, Tensor]], settings: Settings) -> Claim:
+    most = max(settings.dimensions)
+    return Claim(
+        id="critic-gradient-worth",
+        source=f"{SOURCE}, Section 5.1",
+        statement="A critic whose value is not W1 can still point the generator the right way.",
+        expected=HOLDS,
+        checks=[
+            points_right(f"{PENALISED}, D = {most}", found[PENALISED, most]),
+            points_right(f"{ANCHORED}, D = {most}", found[ANCHORED, most]),
+        ],
+        controls=[
+            points_right(
+                f"{PENALISED}, D = {most}, against other points' gradients",
+                found[PENALISED, most],
+                "shuffled_cosine",
+            ),
+            points_right(
+                f"{PENALISED}, D = {most}, negated",
+                {"cosine": -found[PENALISED, most]["cosine"]},
+            ),
+            points_right(f"{CLIPPED}, D = {most}", found[CLIPPED, most]),
+        ],
+        equation=r"\cos = E \frac{\nabla f \cdot \nabla f^*}{\|\nabla f\| \|\nabla f^*\|}",
+        n_seeds=settings.seeds,
+        figure="critic_accuracy",
+        note=f"The penalised critic's value at D = {most} is off by "
+        f"{float(found[PENALISED, most]['deviation'].mean()):+.1%}.",
+    )
+
+
+def table(found: dict[tuple[str, int], dict[str, Tensor]]) -> list[dict[str, Any]]:
+    """One row per critic and dimension: means over seeds."""
+    keys = ("cosine", "squares", "deviation", "slope", "steepest", "per_slope")
+    return [
+        {"critic": name, "dimension": d}
+        | {key: float(found[name, d][key].double().mean()) for key in keys}
+        for name, d in found
+    ]
+
+
+def by_dimension(
+    found: dict[tuple[str, int], dict[str, Tensor]],
+    transport: dict[int, dict[str, Tensor]],
+    settings: Settings,
+) -> Figure:
+    """Value over W1, and cosine, against the dimension."""
+    figure = Figure(figsize=(9.6, 4.0), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    colours = dict(
+        zip(
+            (CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, ANCHORED),
+            (TRAP, "#7a5195", "#2a8a57", JS_COLOUR, W1_COLOUR),
+            strict=True,
+        )
+    )
+    x = list(settings.dimensions)
+    for name, colour in colours.items():
+        for axes, key, shift in ((left, "deviation", 1), (right, "cosine", 0)):
+            values = torch.stack([found[name, d][key].double() + shift for d in x])
+            with_band(axes, x, values, colour, name)
+    sampled = torch.stack([transport[d]["deviation"] + 1 for d in x])
+    with_band(left, x, sampled, EXACT, "exact transport of samples")
+    left.axhline(1, color=EXACT, lw=0.8, ls=":")
+    left.set(ylabel="value / W1", ylim=(-0.05, 2.5))
+    right.set(ylabel="cosine with the true gradient", ylim=(-0.1, 1.02))
+    for axes in (left, right):
+        axes.set(xscale="log", xlabel="dimension", xticks=x, xticklabels=[str(d) for d in x])
+        axes.minorticks_off()
+    right.legend(fontsize=8)
+    left.legend(*[h[-1:] for h in left.get_legend_handles_labels()], fontsize=8)
+    return figure

@@ -1,0 +1,243 @@
+"""Critics on pairs whose W1 is known: one solver on one pair at a time.
+
+The metrics are those of the published benchmark, taken on fresh points of the moved side: mean
+cosine and squared distance between the critic's gradient and the potential's, and the deviation of
+its value. Beside them stands what a user without the truth can see: the slope, and the value
+divided by it.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+from torch.optim import Adam
+
+from divergences import (
+    Critic,
+    EarthMover,
+    GradientPenalty,
+    LipschitzPenalty,
+    MaxMin,
+    Orthogonal,
+    SpectralNorm,
+    Streams,
+    WeightClipping,
+)
+from divergences.anchored import AnchoredCritic
+from divergences.batches import BatchTransport, CTransform, PairPenalty
+from divergences.learned import Fit, Learned
+from divergences.lipschitz import input_gradient, lipschitz_audit
+from gans.targets import Funnels, Moved
+from scripts.findings import standard_error
+
+HELD_OUT = 4096  # fresh points that the metrics are taken on, as published
+TRANSPORT_POINTS = 1024  # points per side of exact transport
+
+ADAM: Any = partial(Adam, lr=2e-4, betas=(0.0, 0.9), fused=True)
+
+
+def _protocol(dimension: int, **options: Any) -> dict[str, Any]:
+    """Network, batch and optimizer of the published protocol."""
+    width = max(2 * dimension, 128)
+    return {"hidden": (width, width), "batch": 1024, "optimizer": ADAM} | options
+
+
+def _anchored(dimension: int, steps: int) -> AnchoredCritic:
+    """Cones on points of P: sharp where a point may lie at a tip, soft where none will."""
+    if dimension <= 16:
+        return AnchoredCritic(
+            steps=steps, anchors=256, candidates=4096 if dimension < 4 else 8192, sweeps=2
+        )
+    return AnchoredCritic(
+        steps=steps, anchors=1024, candidates=16384, sweeps=0, softness=dimension / 200
+    )
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A way to W1.
+
+    Attributes:
+        steps: Of the full protocol.
+        make: From the dimension and the number of steps to the estimator.
+        seen: What it is, in a few words.
+    """
+
+    steps: int
+    make: Callable[[int, int], Learned]
+    seen: str
+
+
+def _critic(constraint: Any, **options: Any) -> Callable[[int, int], Learned]:
+    return lambda d, steps: Critic(constraint=constraint, steps=steps, **_protocol(d, **options))
+
+
+SOLVERS: dict[str, Solver] = {
+    "clip": Solver(5_000, _critic(WeightClipping(0.04)), "weights clipped at .04"),
+    "GP": Solver(60_000, _critic(GradientPenalty()), "two-sided penalty, weight 10"),
+    "LP": Solver(60_000, _critic(LipschitzPenalty()), "one-sided penalty, weight 10"),
+    "spectral": Solver(10_000, _critic(SpectralNorm()), "spectral normalisation, ReLU"),
+    "orthogonal": Solver(
+        25_000,
+        _critic(Orthogonal(), activation=MaxMin, optimizer=partial(Adam, lr=1e-3, fused=True)),
+        "orthonormal layers, MaxMin",
+    ),
+    "pair penalty": Solver(10_000, _critic(PairPenalty()), "quadratic large-scale dual"),
+    "c-transform": Solver(
+        25_000,
+        lambda d, steps: CTransform(steps=steps, **_protocol(d, batch=256)),
+        "max-min within the minibatch",
+    ),
+    "batch transport": Solver(
+        5_000,
+        lambda d, steps: BatchTransport(steps=steps, **_protocol(d, batch=256)),
+        "regression on exact potentials of minibatches",
+    ),
+    "anchored": Solver(
+        500, lambda d, steps: _anchored(d, steps), "cones on sample points, heights trained"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One solver on one pair, its seeds as members, for a share of its full protocol."""
+
+    solver: str
+    dimension: int
+    funnels: int
+    seeds: int
+    share: float
+    pair: str = ""
+
+    @property
+    def file(self) -> str:
+        """Name of its record."""
+        words = f"{self.solver} D{self.dimension} N{self.funnels} x{self.seeds} {self.share:g}"
+        words += f" {self.pair}" if self.pair else ""
+        return "".join(c if c.isalnum() or c == "." else "-" for c in words) + ".json"
+
+    @property
+    def steps(self) -> int:
+        return max(1, round(self.share * SOLVERS[self.solver].steps))
+
+    def law(self) -> Funnels:
+        """The pair: drawn here, or from the file that was given."""
+        if self.pair:
+            return Funnels.load(self.pair)
+        return Funnels.drawn(self.dimension, self.funnels, seed=0)
+
+
+def measure(run: Run) -> dict[str, Any]:
+    """Train one solver and compare it with the truth; its record as plain numbers."""
+    law = run.law()
+    start = time.process_time()
+    learned = SOLVERS[run.solver].make(run.dimension, run.steps)
+    fit = learned.fit(law, law.base, range(run.seeds))
+    seconds = time.process_time() - start
+    found = {key: values.tolist() for key, values in compared(fit, law, HELD_OUT).items()}
+    shared = {
+        "solver": run.solver,
+        "what": SOLVERS[run.solver].seen,
+        "dimension": run.dimension,
+        "funnels": run.funnels,
+        "steps": run.steps,
+        "share": run.share,
+        "seconds": seconds / run.seeds,
+        "full_seconds": seconds / run.seeds / min(1.0, run.share),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    return shared | found
+
+
+def compared(fit: Fit, law: Moved, n: int) -> dict[str, Tensor]:
+    """A fitted critic against the truth, each number of shape ``(K,)``.
+
+    Value and truth are read on the same fresh points y and T(y), so that chance in drawing them
+    cancels: for a certified critic f(T(y)) - f(y) is at most the move's length at every point.
+    ``cosine`` and ``squares`` are the published metrics of the gradient on the moved side,
+    ``value`` is raw, ``slope`` the mean norm of the gradient there, ``steepest`` the largest along
+    segments between the two laws, ``per_steepest`` and ``per_slope`` what the value divided by
+    them deviates by.
+    """
+    streams = Streams(fit.seeds, "held-out")
+    y, (x, wanted) = law.paired(streams, n)
+    gradient = input_gradient(fit.network, x).detach()
+    with torch.no_grad():
+        rise = fit.scores(x).double() - fit.scores(y).double()
+    value, length = rise.mean(1), torch.linalg.vector_norm(x.double() - y.double(), dim=-1)
+    truth = length.mean(1)
+    deviation = value / truth - 1
+    slope = gradient.norm(dim=-1).mean(1).double()
+    others = law.base.draw(streams, n)
+    steepest = lipschitz_audit(fit.network, x, others, streams).detach().amax(1).double()
+    steepest = torch.maximum(steepest, gradient.norm(dim=-1).amax(1).double())
+    bound = fit.estimate(x[:, :2], y[:, :2]).bound
+    return {
+        "cosine": cosine_similarity(gradient, wanted, dim=-1).mean(1).double(),
+        "shuffled_cosine": cosine_similarity(gradient, wanted.roll(1, 1), dim=-1).mean(1).double(),
+        "squares": (gradient - wanted).square().sum(-1).mean(1).double(),
+        "value": value,
+        "truth": truth,
+        "deviation": deviation,
+        "excess": (rise - length).amax(1) / truth,
+        "slope": slope,
+        "steepest": steepest,
+        "per_steepest": value / steepest / truth - 1,
+        "per_slope": value / slope / truth - 1,
+        "certified": torch.full_like(value, float(bound == "lower")),
+    }
+
+
+def transport_row(run: Run) -> dict[str, Any]:
+    """Exact transport between samples of the pair, and its floor, on one sample per seed."""
+    law, values, floors = run.law(), [], []
+    start = time.process_time()
+    for seed in range(run.seeds):
+        streams = Streams([seed], "transport", dtype=torch.float64)
+        x, y = law.draw(streams, TRANSPORT_POINTS)[0], law.base.draw(streams, TRANSPORT_POINTS)[0]
+        estimate = EarthMover()(x, y)
+        values.append(float(estimate))
+        floors.append(float(estimate.floor))
+    return {
+        "dimension": run.dimension,
+        "funnels": run.funnels,
+        "transport": values,
+        "transport_floor": floors,
+        "truth": float(law.measured_w1(2**15)),
+        "seconds": (time.process_time() - start) / run.seeds,
+    }
+
+
+MEANS = ("cosine", "squares", "deviation", "slope", "steepest", "per_steepest", "per_slope")
+
+
+def as_row(record: dict[str, Any], transport: dict[str, Any]) -> dict[str, Any]:
+    """One row of the table: means over seeds with standard errors."""
+    row = {key: record[key] for key in ("dimension", "funnels", "solver", "steps", "share")}
+    for key in MEANS:
+        values = torch.tensor(record[key], dtype=torch.float64)
+        row |= {key: float(values.mean()), f"{key}_stderr": float(standard_error(values))}
+    truth = transport["truth"]
+    return row | {
+        "certified": bool(record["certified"][0]),
+        "bounds_broken": sum(d > 1e-4 for d in record["deviation"]),
+        "truth": truth,
+        "transport_deviation": _mean(transport["transport"]) / truth - 1,
+        "transport_floor": _mean(transport["transport_floor"]),
+        "seconds": record["seconds"],
+        "full_seconds": record["full_seconds"],
+        "peak_mib": record["peak_mib"],
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,136 @@
+"""Critics against pairs whose W1, potential and gradient are known, beside the published table."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from scripts.benchmark import critics
+from scripts.benchmark.published_w1 import published
+from scripts.benchmark.records import run_all
+from scripts.files import as_csv, atomically, write_atomically
+from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+
+COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "orthogonal": EXACT}
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--dimensions", type=int, nargs="+", default=[2, 4, 8, 16, 32, 64, 128], metavar="D"
+    )
+    command.add_argument("--funnels", type=int, nargs="+", default=[4, 16, 64, 256], metavar="N")
+    command.add_argument(
+        "--solvers",
+        nargs="+",
+        choices=critics.SOLVERS,
+        metavar="SOLVER",
+        default=list(critics.SOLVERS),
+        help=f"default: all of {', '.join(critics.SOLVERS)}",
+    )
+    command.add_argument("--seeds", type=int, default=5, help="members per row (default: 5)")
+    command.add_argument(
+        "--share", type=float, default=1.0, help="share of each protocol's steps (default: 1)"
+    )
+    command.add_argument(
+        "--pair",
+        type=Path,
+        help="a file of funnels, such as the published benchmark's, in place of those drawn here",
+    )
+    command.add_argument(
+        "--quick", action="store_true", help="D 2 and 16, N 4 and 16, 2 seeds, 1 %% of the steps"
+    )
+
+
+def check(options: argparse.Namespace) -> None:
+    if options.seeds < 2:
+        raise ValueError(f"--seeds {options.seeds} must be at least 2, for a standard error")
+    if not 0 < options.share <= 1:
+        raise ValueError(f"--share {options.share} must be above 0 and at most 1")
+    for flag, values in (("--dimensions", options.dimensions), ("--funnels", options.funnels)):
+        if min(values) < 1:
+            raise ValueError(f"{flag} {min(values)} must be at least 1")
+    if options.pair is not None and not options.pair.is_file():
+        raise ValueError(f"--pair {options.pair}: no such file")
+
+
+def runs(options: argparse.Namespace) -> list[critics.Run]:
+    """What there is to do; the quick table keeps the anchored critic at its full length."""
+    if options.quick:
+        options.dimensions, options.funnels = [2, 16], [4, 16]
+        options.seeds, options.share = 2, 0.01
+    pairs = [(d, n, "") for d in options.dimensions for n in options.funnels]
+    if options.pair is not None:
+        law = critics.Funnels.load(options.pair)
+        pairs = [(law.event_shape[0], len(law.biases), str(options.pair))]
+    return [
+        critics.Run(
+            solver, d, n, options.seeds, 1.0 if solver == "anchored" else options.share, pair
+        )
+        for d, n, pair in pairs
+        for solver in options.solvers
+    ]
+
+
+def run(options: argparse.Namespace) -> None:
+    """Every solver on every pair: a table and a figure beside the published ones."""
+    out: Path = options.out
+    wanted = runs(options)
+    pairs = list(dict.fromkeys((r.dimension, r.funnels, r.pair) for r in wanted))
+    by_transport = [
+        critics.Run("anchored", d, n, options.seeds, 1.0, pair) for d, n, pair in pairs
+    ]
+    exact = run_all(by_transport, critics.transport_row, out / "transport", options.workers)
+    transport = {(r["dimension"], r["funnels"]): r for r in exact}
+    records = run_all(wanted, critics.measure, out, options.workers)
+    rows = [critics.as_row(r, transport[r["dimension"], r["funnels"]]) for r in records]
+    write_atomically(out / "w1.csv", as_csv(rows))
+    theirs = [row for d, n, _ in pairs for row in published(d, n)]
+    if theirs:
+        write_atomically(out / "published.csv", as_csv(theirs))
+    for ending in ("svg", "png"):
+        atomically(out / f"w1.{ending}", partial(by_dimension(rows, theirs).savefig, dpi=150))
+    for row in rows:
+        print(
+            f"D={row['dimension']:<4}N={row['funnels']:<4}{row['solver']:16}"
+            f"cosine {row['cosine']:+.3f} ± {row['cosine_stderr']:.3f}  "
+            f"value {row['deviation']:+.1%}  over its slope {row['per_slope']:+.1%}  "
+            f"transport of samples {row['transport_deviation']:+.0%}  "
+            f"{row['seconds']:.1f} s ({row['full_seconds']:.0f} s at full length)"
+        )
+    print(f"{len(rows)} rows; {out / 'w1.csv'}, {out / 'w1.png'}, beside {out / 'published.csv'}")
+
+
+def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Figure:
+    """Cosine against the dimension, one panel per number of funnels; published ones hollow."""
+    funnels = sorted({row["funnels"] for row in rows})
+    figure = Figure(figsize=(3.2 * len(funnels) + 1.2, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(funnels), sharey=True, squeeze=False)[0]
+    for axes, n in zip(panels, funnels, strict=True):
+        for solver in dict.fromkeys(row["solver"] for row in rows):
+            ours = [r for r in rows if r["funnels"] == n and r["solver"] == solver]
+            axes.errorbar(
+                [r["dimension"] for r in ours],
+                [r["cosine"] for r in ours],
+                [r["cosine_stderr"] for r in ours],
+                color=COLOURS.get(solver, TRAP),
+                marker="o",
+                ms=4,
+                lw=1.2,
+                label=solver if solver in COLOURS else None,
+            )
+        for dimension in sorted({row["dimension"] for row in theirs}):
+            best = [r for r in theirs if (r["funnels"], r["dimension"]) == (n, dimension)]
+            if best:
+                top = max(r["cosine"] for r in best)
+                axes.plot(dimension, top, "o", mfc="none", mec=JS_COLOUR, ms=9)
+        axes.set(title=f"{n} funnels", xlabel="dimension", xscale="log", ylim=(-0.6, 1.02))
+        axes.axhline(0, color=TRAP, lw=0.6)
+    panels[0].set_ylabel("cosine with the true gradient")
+    panels[0].plot([], [], "o", mfc="none", mec=JS_COLOUR, ms=9, label="best published")
+    panels[0].plot([], [], "o", color=TRAP, ms=4, label="other critics")
+    panels[0].legend(fontsize=8)
+    return figure

@@ -1,0 +1,54 @@
+"""How a command ends: one line on stderr and an exit code, or the traceback under ``--debug``."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+BAD_INPUT, BUG, INTERRUPTED = 2, 70, 130
+"""Exit codes besides 0 and those of :class:`SystemExit`; 1 is an unexpected verdict."""
+
+
+def printable(message: object) -> str:
+    """The message on one line, without control characters or what would fill a screen."""
+    text = " ".join(str(message).split()) or type(message).__name__
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= 600 else f"{text[:450]} ... {text[-140:]}"
+
+
+def guarded(
+    command: Callable[[], int],
+    debug: bool = False,
+    refused: Sequence[type[Exception]] = (),
+    shorten: Callable[[Exception], str] = printable,
+) -> int:
+    """Run a command; its exit code, or 2 for bad input, 70 for a bug, 130 for Ctrl-C.
+
+    Arguments:
+        command: What to run.
+        debug: Let every error through, with its traceback.
+        refused: What bad input raises besides ``ValueError`` and ``OSError``.
+        shorten: From an error to the line that is printed.
+    """
+    if debug:
+        return command()
+    before = threading.excepthook
+    threading.excepthook = lambda _: None  # a writer thread's error is raised again in this one
+    try:
+        return command()
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was finished is kept", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError, *refused) as error:
+        print(f"error: {shorten(error)}", file=sys.stderr)
+        return BAD_INPUT
+    except Exception as error:
+        print(
+            f"error: this is a bug, {type(error).__name__}: {printable(error)}; please report it "
+            "with what the same command prints under --debug",
+            file=sys.stderr,
+        )
+        return BUG
+    finally:
+        threading.excepthook = before

@@ -1,0 +1,1 @@
+"""A sweep: one base configuration, axes and seeds, run on whatever executor there is."""

@@ -1,0 +1,176 @@
+"""Run a sweep: ``python -m scripts.sweep configs/sweeps/NAME.yaml``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from scripts.errors import guarded
+from scripts.files import write_atomically
+from scripts.sweep.engines import Cluster, Engine, Local
+from scripts.sweep.gather import gather
+from scripts.sweep.job import Job, Outcome, fingerprint, run
+from scripts.sweep.plan import Plan, jobs, read
+from scripts.sweep.records import Folder
+from scripts.sweep.running import Failure, complete
+from scripts.train import limit_imports
+
+
+def parse(args: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.sweep",
+        description="Train every setting of a sweep with every seed.",
+        epilog="Finished runs are kept: give the command again to continue. Exit code 1 means "
+        "that runs failed, 2 bad input.",
+    )
+    parser.add_argument("sweep", type=Path, metavar="SWEEP.yaml", help="base, axes and seeds")
+    parser.add_argument("--out", type=Path, help="folder (default: runs/sweeps/NAME of the file)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="processes (default: cores)"
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="use a Dask cluster instead, e.g. tcp://HOST:8786"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=300.0, metavar="S",
+        help="seconds to wait for a scheduler that does not answer (default: 300)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--members", type=int, default=10, metavar="N",
+        help="seeds of a setting that make one job, trained side by side (default: 10)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--retries", type=int, default=1, metavar="N", help="of a run that fails (default: 1)"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="start at most N jobs, then stop")
+    parser.add_argument("--dry-run", action="store_true", help="list what would run, and stop")
+    parser.add_argument(
+        "--allow-import", action="append", default=[], metavar="MODULE",
+        help="let configurations name classes of MODULE, as for scripts.train",
+    )  # fmt: skip
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    options = parser.parse_args(args)
+    for flag, least in (("workers", 1), ("members", 1), ("retries", 0), ("limit", 1)):
+        given = getattr(options, flag)
+        if given is not None and given < least:
+            parser.error(f"--{flag} {given} must be at least {least}")
+    if not options.patience >= 0:
+        parser.error(f"--patience {options.patience} must be at least 0 seconds")
+    return options
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run what has no record yet; 0 if nothing failed, 1 if runs did, 2 for bad input."""
+    options = parse(args)
+    return guarded(lambda: start(options), options.debug)
+
+
+def start(options: argparse.Namespace) -> int:
+    """Read the sweep, and run it or show what would run."""
+    limit_imports(options.allow_import)
+    plan = read(options.sweep)
+    folder = Folder(options.out or Path("runs/sweeps") / plan.name)
+    folder.check()
+    if options.dry_run:
+        return show(plan, folder, options)
+    engine = engine_of(options)
+    with folder.locked():
+        return sweep(plan, folder, engine, options)
+
+
+def engine_of(options: argparse.Namespace) -> Engine:
+    if options.scheduler is None:
+        return Local(options.workers)
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            f"--scheduler {options.scheduler} needs Dask: pip install '.[cluster]'"
+        ) from None
+    cluster = Cluster(options.scheduler, options.patience)
+    cluster.check()
+    return cluster
+
+
+def wanted(plan: Plan, folder: Folder, options: argparse.Namespace) -> list[Job]:
+    """The jobs that do what has no record, as many as the limit allows."""
+    missing = [(s, seed) for s, seed in plan.runs() if folder.read(s, seed) is None]
+    return jobs(missing, options.members)[: options.limit]
+
+
+def show(plan: Plan, folder: Folder, options: argparse.Namespace) -> int:
+    """Print what would be done."""
+    todo = wanted(plan, folder, options)
+    for job in todo:
+        print(f"{job.label}: seeds {', '.join(map(str, job.seeds))}")
+    runs = len(plan.settings) * len(plan.seeds)
+    there = sum(folder.read(s, seed) is not None for s, seed in plan.runs())
+    print(
+        f"{len(plan.settings)} settings x {len(plan.seeds)} seeds = {runs} runs, {there} of them "
+        f"finished; would start {len(todo)} jobs for {sum(len(j.seeds) for j in todo)} runs"
+    )
+    return 0
+
+
+def sweep(plan: Plan, folder: Folder, engine: Engine, options: argparse.Namespace) -> int:
+    """Run the missing jobs, put everything together, and tell what failed."""
+    settings = {setting.key: setting for setting in plan.settings}
+    todo = wanted(plan, folder, options)
+    runs = sum(len(job.seeds) for job in todo)
+    with tqdm(total=runs, desc=plan.name, unit="run", file=sys.stderr) as bar:
+
+        def keep(job: Job, outcomes: list[Outcome]) -> None:
+            for outcome in outcomes:
+                folder.keep(settings[job.key], outcome)
+            bar.update(len(outcomes))
+
+        failures = complete(todo, run, engine, options.retries, keep)
+    rows = gather(plan, folder)
+    report(failures, folder, options.retries)
+    others = Counter(row["code"] for row in rows if row["code"] != fingerprint())
+    for code, count in others.items():
+        print(f"{count} runs were made by other code ({code}); kept", file=sys.stderr)
+    if not importlib.util.find_spec("pyarrow"):
+        print("no table.parquet: it takes pip install '.[table]'", file=sys.stderr)
+    all_runs = len(plan.settings) * len(plan.seeds)
+    print(
+        f"{len(rows)} of {all_runs} runs finished, {len(failures)} failed; table, figure and "
+        f"TensorBoard runs: {folder.path}"
+    )
+    return int(bool(failures))
+
+
+def report(failures: list[Failure[Job]], folder: Folder, retries: int) -> None:
+    """List what failed, with the whole traceback in a file."""
+    path = folder.path / "failures.json"
+    path.unlink(missing_ok=True)
+    if not failures:
+        return
+    told = [
+        {
+            "setting": failure.job.label,
+            "seed": failure.job.seeds[0],
+            "config": failure.job.config,
+            "error": f"{type(failure.error).__name__}: {failure.error}",
+            "traceback": "".join(traceback.format_exception(failure.error)),
+        }
+        for failure in failures
+    ]
+    write_atomically(path, json.dumps(told, indent=1))
+    for entry in told:
+        line = " ".join(str(entry["error"]).split())
+        print(f"failed: {entry['setting']}, seed {entry['seed']}: {line}", file=sys.stderr)
+    print(f"failed {1 + retries} times each; tracebacks: {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

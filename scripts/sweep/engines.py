@@ -1,0 +1,138 @@
+"""What runs the jobs of a sweep: worker processes here, or a Dask cluster."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import closing, contextmanager
+from typing import Any, final
+
+from scripts.lab import start_worker
+from scripts.sweep.job import fingerprint
+
+
+class Engine(ABC):
+    """Makes executors; another one when the last was lost.
+
+    Attributes:
+        window: How many jobs are handed to an executor at a time.
+    """
+
+    window: float
+
+    @abstractmethod
+    def executor(self) -> Any:
+        """A context with an ``Executor`` that takes jobs."""
+
+    def abandon(self) -> None:
+        """Stop work in progress, when the sweep is interrupted."""
+
+
+@final
+class Local(Engine):
+    """Spawned processes of one thread each.
+
+    Arguments:
+        workers: How many.
+    """
+
+    def __init__(self, workers: int):
+        self.workers = workers
+        self.window = 2 * workers  # a worker that is done finds the next job waiting
+
+    @contextmanager
+    def executor(self) -> Iterator[Executor]:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(self.workers, spawn, initializer=_start) as pool:
+            yield pool
+
+    def abandon(self) -> None:
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+
+
+def _start() -> None:
+    start_worker()
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """End this process when the one that started it has died; a pool's workers would wait on."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+@final
+class Cluster(Engine):
+    """A Dask scheduler and whatever workers are connected to it.
+
+    Arguments:
+        address: Of the scheduler, such as ``tcp://HOST:8786``.
+        patience: Seconds to wait for a scheduler that does not answer.
+    """
+
+    window = math.inf  # the scheduler keeps the queue, so that workers can come and go
+
+    def __init__(self, address: str, patience: float = 300.0):
+        self.address, self.patience = address, patience
+
+    @contextmanager
+    def executor(self) -> Iterator[Executor]:
+        client = self._connect()
+        try:
+            yield client.get_executor(pure=False)
+        finally:
+            client.close()
+
+    def check(self) -> None:
+        """Refuse workers that cannot run our code, or would run another version of it.
+
+        Raises:
+            ConnectionError: If the scheduler does not answer.
+            ValueError: If a worker is not up to it.
+        """
+        with closing(self._connect()) as client:
+            try:
+                found = client.run(fingerprint)
+            except ImportError as error:
+                raise ValueError(
+                    f"--scheduler {self.address}: its workers lack our code ({error}); start them "
+                    "where the project is installed, or in its folder"
+                ) from None
+        for worker, code in found.items():
+            if code != fingerprint():
+                raise ValueError(
+                    f"--scheduler {self.address}: worker {worker} has other code or another torch "
+                    f"({code}, here {fingerprint()}); update it"
+                )
+        if not found:
+            print(f"{self.address} has no workers yet; waiting for them", file=sys.stderr)
+
+    def _connect(self) -> Any:
+        from distributed import Client
+
+        deadline = time.monotonic() + self.patience
+        timeout = max(0.5, min(5.0, self.patience))
+        told = False
+        while True:
+            try:
+                return Client(self.address, timeout=timeout, set_as_default=False)
+            except (TimeoutError, OSError) as error:
+                if time.monotonic() > deadline:
+                    raise ConnectionError(
+                        f"--scheduler {self.address} has not answered for {self.patience:g} s "
+                        f"({type(error).__name__}); start `dask scheduler` there"
+                    ) from None
+            if not told:
+                print(f"waiting for the scheduler at {self.address}", file=sys.stderr)
+                told = True
+            time.sleep(0.2)

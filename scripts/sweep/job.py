@@ -1,0 +1,157 @@
+"""One job of a sweep: a pure function of a configuration and the seeds of its members.
+
+Nothing is read but the configuration and nothing is written: what was found comes back as the
+return value, so that a job can run on a machine that shares no disk with the sweep's, be lost with
+its worker and run again, or run twice, and still count once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.cli import LightningArgumentParser
+from pytorch_lightning.loggers.logger import DummyLogger
+
+import divergences
+import gans
+from gans.modules import AdversarialModule
+from scripts.sweep.readings import Curves, Readings
+
+
+@dataclass(frozen=True)
+class Job:
+    """The seeds of one setting that are trained together, as members of one program.
+
+    Attributes:
+        key: Hash of the setting's complete configuration.
+        label: The setting in words.
+        config: The setting's configuration as it was given.
+        seeds: One per member.
+    """
+
+    key: str
+    label: str
+    config: dict[str, Any] = field(compare=False)  # the key stands for it
+    seeds: tuple[int, ...]
+
+    def alone(self) -> list[Job]:
+        """A job for each seed."""
+        return [Job(self.key, self.label, self.config, (seed,)) for seed in self.seeds]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one seed.
+
+    Attributes:
+        seed: Whose.
+        curves: Every reading at every observation.
+        seconds: Wall time of the job, all its members together.
+        members: How many those were.
+        code: Fingerprint of the code that ran.
+    """
+
+    seed: int
+    curves: Curves
+    seconds: float
+    members: int
+    code: str
+
+
+def run(job: Job) -> list[Outcome]:
+    """Train the job's members to the end; what was read of each."""
+    torch.set_num_threads(1)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of torch
+    warnings.filterwarnings("ignore", message=".* has no estimate")  # the curves say NaN
+    module, readings = build(with_seeds(job.config, job.seeds))
+    start = time.perf_counter()
+    trainer = pl.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=DummyLogger(),
+        callbacks=[readings],
+        enable_checkpointing=False,
+        log_every_n_steps=1,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module)
+    seconds = time.perf_counter() - start
+    return [
+        Outcome(seed, curves, seconds, len(job.seeds), fingerprint())
+        for seed, curves in zip(job.seeds, readings.curves(), strict=True)
+    ]
+
+
+def parser() -> LightningArgumentParser:
+    """Understands the ``model`` part of a training configuration, and ``readings``."""
+    made = LightningArgumentParser(exit_on_error=False)
+    made.add_lightning_class_args(AdversarialModule, "model", subclass_mode=True, required=True)
+    made.add_lightning_class_args(Readings, "readings")
+    return made
+
+
+def build(config: dict[str, Any]) -> tuple[AdversarialModule, Readings]:
+    """The module and what watches it."""
+    with _parsing(config) as (understands, parsed):
+        built: Any = understands.instantiate_classes(parsed)
+    return built.model, built.readings
+
+
+@contextmanager
+def _parsing(config: dict[str, Any]) -> Iterator[tuple[LightningArgumentParser, Any]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Lightning's use of the parser
+        understands = parser()
+        yield understands, understands.parse_object(deepcopy(config))
+
+
+def with_seeds(config: dict[str, Any], seeds: tuple[int, ...]) -> dict[str, Any]:
+    """The configuration with these seeds for its members."""
+    model = config["model"]
+    arguments = {**model.get("init_args", {}), "seeds": list(seeds)}
+    return {**config, "model": {**model, "init_args": arguments}}
+
+
+def complete(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with every default filled in and without seeds; it is built to be sure.
+
+    Raises:
+        Exception: Whatever the parser or a class has against it.
+    """
+    model = config.get("model")
+    if not isinstance(model, dict) or "class_path" not in model:
+        raise ValueError(f"model = {model!r:.60}: name its class, e.g. class_path: gans.WGAN")
+    with _parsing(with_seeds(config, (0,))) as (understands, parsed):
+        understands.instantiate_classes(parsed)
+        dumped = understands.dump(parsed, format="json", skip_validation=True)
+    # a default that is an object, not a class, is known by its text; where it lay in memory is not
+    filled = json.loads(re.sub(r" at 0x[0-9a-f]+", "", dumped))
+    del filled["model"]["init_args"]["seeds"]
+    return filled
+
+
+@cache
+def fingerprint() -> str:
+    """Twelve digits of the code that results depend on: our sources and torch's version."""
+    digest = hashlib.sha256(torch.__version__.encode())
+    for package in (divergences, gans):
+        root = Path(str(package.__file__)).parent
+        for source in sorted(root.rglob("*.py")):
+            digest.update(source.relative_to(root).as_posix().encode() + source.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,251 @@
+"""What a sweep consists of: its file, the settings it spans, and the jobs that do them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentError
+
+from scripts.sweep.job import Job, complete
+from scripts.train import _one_line as one_line
+
+Config = dict[str, Any]
+REFUSED = (ArgumentError, OSError, TypeError, ValueError)
+"""What a configuration that makes no sense is refused with."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of an axis: how it is called, and the dotted keys it sets."""
+
+    axis: str
+    name: str
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One combination of the axes' values.
+
+    Attributes:
+        axes: Axis to the name of its value here.
+        label: The axes that have several values, as text; the base's name if none has.
+        config: What ``scripts.train`` would be given.
+        complete: The same with every default filled in.
+    """
+
+    axes: dict[str, str]
+    label: str
+    config: Config
+    complete: Config
+
+    @property
+    def key(self) -> str:
+        """Sixteen digits that no other configuration has: its hash, defaults included."""
+        text = json.dumps(self.complete, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> str:
+        """The label as a folder's name, with some digits of the key to tell it from others."""
+        words = re.sub(r"[^\w=.,()+-]+", "_", self.label)[:80]
+        return f"{words}-{self.key[:8]}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All settings of a sweep, and the seeds that each is run with."""
+
+    name: str
+    settings: tuple[Setting, ...]
+    seeds: tuple[int, ...]
+
+    def runs(self) -> Iterator[tuple[Setting, int]]:
+        """Every setting with every seed."""
+        return itertools.product(self.settings, self.seeds)
+
+
+def jobs(missing: Sequence[tuple[Setting, int]], members: int) -> list[Job]:
+    """The runs as jobs: the seeds of one setting together, at most ``members`` of them."""
+    of: dict[str, tuple[Setting, list[int]]] = {}
+    for setting, seed in missing:
+        of.setdefault(setting.key, (setting, []))[1].append(seed)
+    return [
+        Job(setting.key, setting.label, setting.config, tuple(seeds[i : i + members]))
+        for setting, seeds in of.values()
+        for i in range(0, len(seeds), members)
+    ]
+
+
+def read(path: Path) -> Plan:
+    """The plan of a sweep file, with every configuration built once.
+
+    Raises:
+        ValueError: If anything in it makes no sense; the message names key, value and remedy.
+    """
+    sweep = _mapping(path, "a sweep file")
+    unknown = sorted(set(sweep) - {"base", "axes", "seeds"})
+    if unknown:
+        raise ValueError(f"{path}: {unknown[0]} is no part of a sweep; it has base, axes, seeds")
+    if not isinstance(sweep.get("base"), str):
+        raise ValueError(
+            f"{path}: base = {sweep.get('base')}: name the file of the base configuration, "
+            "relative to this one, e.g. base: ../ring_gan.yaml"
+        )
+    base_path = (path.parent / sweep["base"]).resolve()
+    base = _mapping(base_path, f"the base of {path.name}")
+    seeds = _seeds(path, sweep.get("seeds"))
+    axes = _axes(path, sweep.get("axes") or {})
+    settings = [_setting(path, base, base_path.stem, choices) for choices in _product(axes)]
+    twice = [key for key, times in Counter(s.key for s in settings).items() if times > 1]
+    if twice:
+        alike = [s.label for s in settings if s.key == twice[0]]
+        raise ValueError(
+            f"{path}: axes: {alike[0]!r} and {alike[1]!r} are the same configuration; leave one "
+            "out (an axis that replaces a class comes before axes inside it)"
+        )
+    return Plan(path.stem, tuple(settings), seeds)
+
+
+def _mapping(path: Path, what: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise ValueError(f"{path}: {what} cannot be read: {reason}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: {what} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: {what} is a mapping of keys to values, not {content!r:.60}")
+    return content
+
+
+def _seeds(path: Path, seeds: Any) -> tuple[int, ...]:
+    good = isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)
+    if not good:
+        raise ValueError(f"{path}: seeds = {seeds}: give a list of integers, e.g. [0, 1, 2]")
+    twice = [seed for seed, times in Counter(seeds).items() if times > 1]
+    if twice:
+        raise ValueError(f"{path}: seeds: {twice[0]} is there twice; name each seed once")
+    return tuple(seeds)
+
+
+def _axes(path: Path, axes: Any) -> list[list[Choice]]:
+    """Each axis as its choices.
+
+    An axis is a dotted key with a list of values, or a name of its own with a mapping from the
+    names of its values to the dotted keys that each of them sets together.
+    """
+    if not isinstance(axes, dict):
+        raise ValueError(f"{path}: axes = {axes!r:.60}: map each dotted key to its values")
+    return [_axis(path, str(axis), values) for axis, values in axes.items()]
+
+
+def _axis(path: Path, axis: str, values: Any) -> list[Choice]:
+    if isinstance(values, list) and values:
+        choices = [Choice(axis, named(value), {axis: value}) for value in values]
+    elif isinstance(values, dict) and values and all(isinstance(v, dict) for v in values.values()):
+        choices = [Choice(axis, str(name), changes) for name, changes in values.items()]
+    else:
+        raise ValueError(
+            f"{path}: axes: {axis}: {values!r:.60} is not a list of values, nor a mapping of "
+            "names to the keys each sets; e.g. [1, 5]"
+        )
+    for choice in choices:
+        for key in choice.changes:
+            if key.endswith("seeds"):
+                raise ValueError(f"{path}: axes: {key}: seeds are no axis; list them under seeds")
+            if "" in str(key).split("."):
+                raise ValueError(
+                    f"{path}: axes: {key!r} is no dotted key; write e.g. model.n_critic"
+                )
+    return choices
+
+
+def _product(axes: list[list[Choice]]) -> Iterator[list[Choice]]:
+    shown = {choices[0].axis for choices in axes if len(choices) > 1}
+    short = _short(shown)
+    for choices in itertools.product(*axes):
+        yield [Choice(short.get(c.axis, ""), c.name, c.changes) for c in choices]
+
+
+def _short(axes: set[str]) -> dict[str, str]:
+    """Each axis by the last part of its key, or by all of it where two end alike."""
+    ends = Counter(axis.rpartition(".")[2] for axis in axes)
+    return {
+        axis: end if ends[end] == 1 else axis
+        for axis, end in ((axis, axis.rpartition(".")[2]) for axis in axes)
+    }
+
+
+def _setting(path: Path, base: Config, name: str, choices: list[Choice]) -> Setting:
+    axes = {c.axis: c.name for c in choices if c.axis}
+    label = " ".join(f"{axis}={value}" for axis, value in axes.items()) or name
+    try:
+        config = changed(base, choices)
+        return Setting(axes, label, config, complete(config))
+    except REFUSED as error:
+        one = next((c for c in choices if _builds(base, [o for o in choices if o is not c])), None)
+        blamed = [one] if one else choices if _builds(base, []) else []
+        told = "; ".join(f"{key} = {value}" for c in blamed for key, value in c.changes.items())
+        where = f"axes: {told}" if told else f"its base, {name}.yaml"
+        raise ValueError(f"{path}: {where}: {one_line(error)}") from None
+
+
+def _builds(base: Config, choices: list[Choice]) -> bool:
+    try:
+        complete(changed(base, choices))
+    except REFUSED:
+        return False
+    return True
+
+
+def changed(base: Config, choices: Sequence[Choice]) -> Config:
+    """The base with the choices made, one after the other.
+
+    ``model.constraint.weight`` reaches into the arguments of the class that stands at
+    ``model.constraint``, as it does on the command line of ``scripts.train``.
+    """
+    config = deepcopy(base)
+    for choice in choices:
+        for key, value in choice.changes.items():
+            *way, last = str(key).split(".")
+            place = config
+            for step in way:
+                place = _inside(_arguments(place, step).setdefault(step, {}), key, step)
+            _arguments(place, last)[last] = deepcopy(value)
+    return config
+
+
+def _arguments(place: Config, step: str) -> Config:
+    if "class_path" in place and step not in ("class_path", "init_args"):
+        return place.setdefault("init_args", {})
+    return place
+
+
+def _inside(place: Any, key: str, step: str) -> Config:
+    if not isinstance(place, dict):
+        raise ValueError(f"{key}: {step} is {place!r:.60}, which has nothing inside to set")
+    return place
+
+
+def named(value: Any) -> str:
+    """A value as short text: a class by its name and the arguments given."""
+    if isinstance(value, dict) and "class_path" in value:
+        inner = ", ".join(f"{k}={named(v)}" for k, v in (value.get("init_args") or {}).items())
+        return str(value["class_path"]).rpartition(".")[2] + (f"({inner})" if inner else "")
+    if isinstance(value, dict):
+        return ", ".join(f"{k}={named(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return "[" + " ".join(map(named, value)) + "]"
+    return str(value)
