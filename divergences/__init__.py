@@ -1,6 +1,8 @@
 """How far apart are two distributions? Exactly, numerically, or from samples with an error bar."""
 
 from divergences import discrete, exact, fdivergence, lipschitz, numerical, variational
+from divergences.anchored import AnchoredCritic, McShane
+from divergences.batches import BatchTransport, CTransform, PairPenalty
 from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
 from divergences.interface import Estimate, Estimator
 from divergences.kernel import MMD, EnergyDistance
@@ -32,6 +34,9 @@ __all__ = [
     "MLP",
     "MMD",
     "NWJ",
+    "AnchoredCritic",
+    "BatchTransport",
+    "CTransform",
     "Constraint",
     "Critic",
     "Discriminator",
@@ -51,9 +56,11 @@ __all__ = [
     "KnownDensity",
     "LipschitzPenalty",
     "MaxMin",
+    "McShane",
     "MonteCarlo",
     "NearestNeighbours",
     "Orthogonal",
+    "PairPenalty",
     "Quadrature",
     "RossJS",
     "Sinkhorn",

@@ -70,6 +70,10 @@ class Streams:
         ahead: Numbers drawn at once per member, kind and shape, so that K generators cost little
             per call. Another value may give other numbers.
 
+    Attributes:
+        share: Rank r and number w of processes that share what is drawn: of w times as many
+            numbers this one keeps every w-th, from the r-th on.
+
     Example:
         >>> pair, alone = Streams([3, 4]), Streams([4])
         >>> bool((pair.rand(5)[1] == alone.rand(5)[0]).all())
@@ -89,6 +93,7 @@ class Streams:
             raise ValueError("seeds is empty; give one integer per member, such as [0]")
         self.purpose, self.device, self.dtype = purpose, torch.device(device), dtype
         self.ahead = ahead
+        self.share: tuple[int, int] = (0, 1)
         self._channels: dict[tuple[str, tuple[int, ...]], _Channel] = {}
 
     def __len__(self) -> int:
@@ -103,6 +108,13 @@ class Streams:
         return self._next("randn", shape)
 
     def _next(self, kind: str, shape: tuple[int, ...]) -> Tensor:
+        rank, world = self.share
+        if world > 1 and shape:
+            # every world-th, so that consecutive minibatches stay apart
+            return self._whole(kind, (shape[0] * world, *shape[1:]))[:, rank::world]
+        return self._whole(kind, shape)
+
+    def _whole(self, kind: str, shape: tuple[int, ...]) -> Tensor:
         channel = self._channels.get((kind, shape))
         if channel is None:
             channel = _Channel(self.seeds, self.purpose, kind, shape, self.ahead)

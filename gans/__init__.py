@@ -1,5 +1,6 @@
 """What does a GAN learn from each divergence? Generators against critics on known targets."""
 
+from gans.annealing import Annealed
 from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
 from gans.metrics import ModeCoverage
 from gans.modules import WGAN, AdversarialModule, NonFiniteLoss, VanillaGAN
@@ -17,18 +18,25 @@ from gans.objectives import (
 )
 from gans.penalties import DRAGAN, R1, R2, GradientClipping, Together
 from gans.schedules import ConstantThenLinear
+from gans.sharing import SharedBatch
 from gans.targets import (
+    Ball,
+    Box,
     Checkerboard,
     Circles,
     Embedded,
+    Funnels,
     Gaussian,
     Grid,
     ImageDensity,
     Modes,
+    Moved,
+    OneFunnel,
     ParallelSegments,
     Pinwheel,
     PointCloud,
     Ring,
+    Shifted,
     SubspaceModes,
     SwissRoll,
     Target,
@@ -43,6 +51,9 @@ __all__ = [
     "WGAN",
     "AdversarialModule",
     "Alpha",
+    "Annealed",
+    "Ball",
+    "Box",
     "Checkerboard",
     "Circles",
     "ConstantThenLinear",
@@ -50,6 +61,7 @@ __all__ = [
     "Dashboard",
     "Divergences",
     "Embedded",
+    "Funnels",
     "Gaussian",
     "Generator",
     "GradientClipping",
@@ -61,10 +73,12 @@ __all__ = [
     "LipschitzAudit",
     "ModeCoverage",
     "Modes",
+    "Moved",
     "NoiseGenerator",
     "NonFiniteLoss",
     "NonSaturating",
     "Objective",
+    "OneFunnel",
     "Packed",
     "ParallelSegments",
     "Pictures",
@@ -74,6 +88,8 @@ __all__ = [
     "Ring",
     "Saturating",
     "SegmentGenerator",
+    "SharedBatch",
+    "Shifted",
     "SubspaceModes",
     "SwissRoll",
     "Target",

@@ -18,6 +18,7 @@ from divergences.networks import MLP, member_norms
 from divergences.streams import Streams
 from gans.networks import Generator, NoiseGenerator
 from gans.objectives import NonSaturating, Objective, Wasserstein
+from gans.sharing import average_gradients
 from gans.targets import Target
 
 GeneratorFactory = Callable[[Streams, int], Generator]
@@ -150,6 +151,17 @@ class AdversarialModule(pl.LightningModule):
     def on_fit_start(self) -> None:
         self.streams.device, self.streams.dtype = self.device, self.dtype  # pyright: ignore
         self.target = self.target.to(self.device, self.streams.dtype)
+        world = self.trainer.world_size
+        if self.batch_size % world:
+            raise ValueError(
+                f"batch_size = {self.batch_size} cannot be shared by {world} processes"
+            )
+        self.streams.share = (self.global_rank, world)
+
+    @property
+    def points(self) -> int:
+        """Points per side, step and member that this process draws."""
+        return self.batch_size // self.streams.share[1]
 
     def train_dataloader(self) -> range:
         return range(self.iterations)
@@ -199,9 +211,9 @@ class AdversarialModule(pl.LightningModule):
         while steps > 0:
             now = min(steps, self.n_critic)
             with torch.no_grad():
-                real = self.target.draw(self.streams, now * self.batch_size)
-                fake = self.generator.draw(self.streams, now * self.batch_size)
-            yield from zip(*(x.split(self.batch_size, 1) for x in (real, fake)), strict=True)
+                real = self.target.draw(self.streams, now * self.points)
+                fake = self.generator.draw(self.streams, now * self.points)
+            yield from zip(*(x.split(self.points, 1) for x in (real, fake)), strict=True)
             steps -= now
 
     def critic_step(self, optimizer: Optimizer, real: Tensor, fake: Tensor) -> Tensor:
@@ -211,6 +223,7 @@ class AdversarialModule(pl.LightningModule):
         loss = loss + self.constraint.penalty(self.critic, real, fake, self.streams)
         optimizer.zero_grad()
         self.manual_backward(loss.sum())
+        average_gradients(self.critic.parameters())
         self.constraint.limit(self.critic)
         optimizer.step()
         self.constraint.project(self.critic)
@@ -218,15 +231,16 @@ class AdversarialModule(pl.LightningModule):
 
     def generator_step(self, optimizer: Any) -> Tensor:
         """One step of every generator against its critic as it stands; returns the losses."""
-        on_fake = self.scores(self.generator.draw(self.streams, self.batch_size))
+        on_fake = self.scores(self.generator.draw(self.streams, self.points))
         on_real = None
         if self.objective.pairs:
             with torch.no_grad():
-                on_real = self.scores(self.target.draw(self.streams, self.batch_size))
+                on_real = self.scores(self.target.draw(self.streams, self.points))
         loss = self.objective.generator_loss(on_fake, on_real)
         optimizer.zero_grad()
         trained = [p for group in optimizer.param_groups for p in group["params"]]
         self.manual_backward(loss.sum(), inputs=trained)
+        average_gradients(trained)
         optimizer.step()
         if self.generator_ema is not None:
             self.average()
