@@ -39,7 +39,7 @@ class Coverage(Periodic):
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         if not isinstance(module.target, Modes):
             return
-        metric = ModeCoverage.of(module.target)
+        metric = ModeCoverage.of(module.target, sync_on_compute=False)
         values = {}
         for group, generator in (("modes", module.generator), ("modes_ema", module.generator_ema)):
             if generator is None:

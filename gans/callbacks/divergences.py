@@ -68,8 +68,10 @@ class Divergences(Periodic):
         self.n = n
         if estimators is None:
             estimators = (EarthMover(floor=False), RossJS(), NearestNeighbours())
+        # processes that share a run draw the same held-out points: nothing to merge
         self.metrics = {
-            f"{e.quantity}_{type(e).__name__}": DivergenceMetric(e) for e in estimators
+            f"{e.quantity}_{type(e).__name__}": DivergenceMetric(e, sync_on_compute=False)
+            for e in estimators
         }
         self.latest: dict[str, Tensor] = {}
         self._floor: Tensor | None = None
