@@ -175,7 +175,7 @@ class TrainCLI(LightningCLI):
                 )
 
     def fit(self, model: pl.LightningModule, ckpt_path: str | None = None, **rest: Any) -> None:
-        print(take_accurate_products(), file=sys.stderr)
+        print(take_accurate_products())
         try:
             self.trainer.fit(model, ckpt_path=ckpt_path, **{**rest, "weights_only": True})
         except OSError as error:
