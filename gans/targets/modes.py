@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, final
+from functools import cached_property
+from typing import Any, Self, final
 
 import torch
 from torch import Size, Tensor
@@ -61,16 +62,32 @@ class Modes(Target):
     def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, self.noise_dimension)
 
+    @cached_property
+    def _table(self) -> tuple[Tensor, Tensor]:
+        """Where on [0, M] each mode but the first begins, and all centres, for every draw."""
+        relative = self._relative_weights()
+        edges = relative.cumsum(0)[:-1] * (len(self.weights) / relative.sum())
+        return edges, self.centres.detach()
+
     def _push(self, *noise: Tensor) -> Tensor:
         uniform, normal = noise
-        modes = len(self.weights)
-        relative = self._relative_weights()
-        edges = relative.cumsum(0)[:-1] * (modes / relative.sum())
-        place = (uniform * modes).contiguous()
-        which = torch.bucketize(place, edges.to(place), right=True)[..., None, None]
-        centres = self.centres.expand(*uniform.shape, modes, -1)
-        chosen = centres.gather(-2, which.expand(*uniform.shape, 1, centres.shape[-1])).squeeze(-2)
+        edges, centres = self._table
+        place = (uniform * len(self.weights)).contiguous()
+        which = torch.bucketize(place, edges.to(place), right=True)
+        if centres.ndim == 2:
+            chosen = centres[which]
+        else:
+            each = centres.expand(*which.shape, *centres.shape[-2:])
+            chosen = each.gather(
+                -2, which[..., None, None].expand(*which.shape, 1, each.shape[-1])
+            )
+            chosen = chosen.squeeze(-2)
         return chosen + self.scale[..., None] * normal
+
+    def _with_parameters(self, parameters: dict[str, Tensor], batch_shape: Size) -> Self:
+        new = super()._with_parameters(parameters, batch_shape)
+        new.__dict__.pop("_table", None)  # it was of the old parameters
+        return new
 
     def _shared(self) -> dict[str, Tensor]:
         return {"weights": self.weights}

@@ -49,14 +49,16 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rounds", type=int, default=5, help="laps of each (default: 5)")
     command.add_argument("--seconds", type=float, default=1.0, help="length of a lap (default: 1)")
     command.add_argument(
-        "--quick", action="store_true", help="widths 32 and 128, 1 and 8 members, 3 laps of .5 s"
+        "--quick",
+        action="store_true",
+        help="widths 32 and 128, 1, 8 and 64 members, 3 laps of .4 s",
     )
 
 
 def check(options: argparse.Namespace) -> None:
     if options.quick:
-        options.widths, options.members = [32, 128], [1, 8]
-        options.rounds, options.seconds = 3, 0.5
+        options.widths, options.members = [32, 128], [1, 8, 64]
+        options.rounds, options.seconds = 3, 0.4
     for name in ("widths", "members"):
         if min(getattr(options, name)) < 1:
             raise ValueError(f"--{name} {min(getattr(options, name))} must be at least 1")

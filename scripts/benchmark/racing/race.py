@@ -22,6 +22,7 @@ from scripts.benchmark.racing.ours import ours
 from scripts.benchmark.racing.tasks import TASKS, Size, Steps, Task, flop
 from scripts.lab import start_worker
 
+MOST_IN_JAX = 8  # members; each number is compiled anew, and 64 were no faster than 8
 HAVE_JAX = importlib.util.find_spec("jax") is not None
 
 
@@ -42,15 +43,39 @@ class Contender:
     members: int
     start: Callable[[Task, Size], Steps]
 
+    @property
+    def label(self) -> str:
+        return f"{self.name}, K = {self.members}"
 
-class _Car:
-    """What a contender's process keeps between laps."""
+    @property
+    def library(self) -> str:
+        """Those of one library share a process: starting one takes longer than a lap."""
+        return "JAX" if self.name.startswith("JAX") else "torch"
+
+
+@dataclass
+class Car:
+    """What a contender's process keeps of it between laps."""
 
     steps: Steps
     members: int
-    per_lap: int
-    setup: float
     empty: int
+    setup: float = 0.0
+    per_lap: int = 1
+
+    def spent(self, steps: int) -> tuple[int, float]:
+        """How many steps were taken, and the seconds that took."""
+        begin = clock()
+        taken = self.steps(steps)
+        return taken, clock() - begin
+
+    def lap(self) -> tuple[float, int]:
+        """Member-steps per second, and the memory that came with the contender."""
+        taken, seconds = self.spent(self.per_lap)
+        return taken * self.members / (seconds - self.setup), resident() - self.empty
+
+
+_cars: dict[str, Car] = {}
 
 
 def resident() -> int:
@@ -72,31 +97,24 @@ def clock() -> float:
 def enter(contender: Contender, task: Task, size: Size, seconds: float) -> float:
     """Build, take the first steps and find how many fill a lap; seconds until it was ready."""
     start = time.perf_counter()
-    _Car.empty = resident()
-    _Car.members = contender.members
-    _Car.steps = staticmethod(contender.start(task, size))  # pyright: ignore
-    taken = _Car.steps(1)
+    empty = resident()
+    car = Car(contender.start(task, size), contender.members, empty)
+    taken = car.steps(1)
     ready = time.perf_counter() - start
     # what a call costs before its first step: a trainer is set up anew in each
-    _Car.setup = min(spent(1)[1] for _ in range(2)) if taken == 1 else 0.0
+    if taken == 1:
+        car.setup = min(car.spent(1)[1] for _ in range(2))
     while True:
-        taken, time_spent = spent(2 * taken)
-        if (stepping := time_spent - _Car.setup) > seconds / 4:
-            _Car.per_lap = max(1, round(taken * seconds / stepping))
+        taken, spent = car.spent(2 * taken)
+        if (stepping := spent - car.setup) > seconds / 4:
+            car.per_lap = max(1, round(taken * seconds / stepping))
+            _cars[contender.label] = car
             return ready
 
 
-def spent(steps: int) -> tuple[int, float]:
-    """How many steps were taken, and the seconds that took."""
-    begin = clock()
-    taken = _Car.steps(steps)
-    return taken, clock() - begin
-
-
-def lap() -> tuple[float, int]:
-    """Member-steps per second of this process's time, and its memory beyond the empty one's."""
-    taken, seconds = spent(_Car.per_lap)
-    return taken * _Car.members / (seconds - _Car.setup), resident() - _Car.empty
+def lap(label: str) -> tuple[float, int]:
+    """One lap of a contender that has entered here."""
+    return _cars[label].lap()
 
 
 def ceiling(width: int, batch: int, seconds: float = 0.5) -> float:
@@ -150,7 +168,7 @@ class Race:
         ]
         entered += [Contender("ours", k, ours) for k in self.members]
         if HAVE_JAX:
-            few = [k for k in self.members if k <= 64]
+            few = [k for k in self.members if k <= MOST_IN_JAX]
             entered += [Contender("JAX, batched", k, partial(jax, batched=True)) for k in few]
             entered += [
                 Contender("JAX, in turn", k, partial(jax, batched=False)) for k in few if k > 1
@@ -163,16 +181,25 @@ class Race:
         entered, task = self.contenders(), TASKS[self.task]
         sizes = [Size(contender.members, self.width) for contender in entered]
         with ExitStack() as stack:
-            pools = [
-                stack.enter_context(ProcessPoolExecutor(1, spawn, initializer=start_worker))
-                for _ in entered
-            ]
+            processes = {
+                library: stack.enter_context(
+                    ProcessPoolExecutor(1, spawn, initializer=start_worker)
+                )
+                for library in {contender.library for contender in entered}
+            }
+            pools = [processes[contender.library] for contender in entered]
             ready = [
                 pool.submit(enter, contender, task, size, self.seconds).result()
                 for pool, contender, size in zip(pools, entered, sizes, strict=True)
             ]
             top = pools[0].submit(ceiling, self.width, sizes[0].batch).result()
-            laps = [[pool.submit(lap).result() for pool in pools] for _ in range(self.rounds)]
+            laps = [
+                [
+                    pool.submit(lap, contender.label).result()
+                    for pool, contender in zip(pools, entered, strict=True)
+                ]
+                for _ in range(self.rounds)
+            ]
         rows = []
         for i, contender in enumerate(entered):
             rates = [one_round[i][0] for one_round in laps]
