@@ -59,7 +59,7 @@ class Car:
 
     steps: Steps
     members: int
-    empty: int
+    memory: int = 0
     setup: float = 0.0
     per_lap: int = 1
 
@@ -72,7 +72,7 @@ class Car:
     def lap(self) -> tuple[float, int]:
         """Member-steps per second, and the memory that came with the contender."""
         taken, seconds = self.spent(self.per_lap)
-        return taken * self.members / (seconds - self.setup), resident() - self.empty
+        return taken * self.members / (seconds - self.setup), self.memory
 
 
 _cars: dict[str, Car] = {}
@@ -98,7 +98,7 @@ def enter(contender: Contender, task: Task, size: Size, seconds: float) -> float
     """Build, take the first steps and find how many fill a lap; seconds until it was ready."""
     start = time.perf_counter()
     empty = resident()
-    car = Car(contender.start(task, size), contender.members, empty)
+    car = Car(contender.start(task, size), contender.members)
     taken = car.steps(1)
     ready = time.perf_counter() - start
     # what a call costs before its first step: a trainer is set up anew in each
@@ -108,6 +108,7 @@ def enter(contender: Contender, task: Task, size: Size, seconds: float) -> float
         taken, spent = car.spent(2 * taken)
         if (stepping := spent - car.setup) > seconds / 4:
             car.per_lap = max(1, round(taken * seconds / stepping))
+            car.memory = resident() - empty
             _cars[contender.label] = car
             return ready
 
