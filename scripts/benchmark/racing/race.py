@@ -101,16 +101,18 @@ def enter(contender: Contender, task: Task, size: Size, seconds: float) -> float
     car = Car(contender.start(task, size), contender.members)
     taken = car.steps(1)
     ready = time.perf_counter() - start
-    # what a call costs before its first step: a trainer is set up anew in each
-    if taken == 1:
-        car.setup = min(car.spent(1)[1] for _ in range(2))
+    # a call costs something before its first step: a trainer is set up anew in each
+    least = min(car.spent(1)[1] for _ in range(2)) if taken == 1 else 0.0
     while True:
         taken, spent = car.spent(2 * taken)
-        if (stepping := spent - car.setup) > seconds / 4:
-            car.per_lap = max(1, round(taken * seconds / stepping))
-            car.memory = resident() - empty
-            _cars[contender.label] = car
-            return ready
+        if spent - least > seconds / 4:
+            break
+    step = (spent - least) / (taken - 1) if least else spent / taken
+    car.setup = max(0.0, least - step)
+    car.per_lap = max(1, round(seconds / step))
+    car.memory = resident() - empty
+    _cars[contender.label] = car
+    return ready
 
 
 def lap(label: str) -> tuple[float, int]:
