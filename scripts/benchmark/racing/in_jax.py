@@ -6,8 +6,8 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import jax
-import jax.numpy as jnp
+import jax  # pyright: ignore  # an optional extra
+import jax.numpy as jnp  # pyright: ignore
 
 from scripts.benchmark.racing.tasks import DIMENSION, LATENT, PENALTY, RATE, Size, Steps, Task
 
