@@ -142,7 +142,7 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(args)
     unknown = [name for name in options.names if name not in ARGUMENTS]
     if unknown:
-        parser.error(f"unknown argument {unknown[0]}; there are: {', '.join(ARGUMENTS)}")
+        parser.error(f"unknown argument {unknown[0]!r}; there are: {', '.join(ARGUMENTS)}")
     if options.seeds < 2:
         parser.error(f"--seeds {options.seeds}: a standard error needs at least 2 seeds")
     if options.workers < 1:

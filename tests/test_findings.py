@@ -149,7 +149,7 @@ def test_the_table_flags_a_surprise():
 @pytest.mark.parametrize(
     ("flags", "names"),
     [
-        (["nothing"], "unknown argument nothing"),
+        (["nothing"], "unknown argument 'nothing'"),
         (["--seeds", "1"], "--seeds 1"),
         (["--workers", "0"], "--workers 0"),
         (["--seeds", "many"], "many"),
