@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import NoReturn, final
 
 BAD_INPUT, BUG, INTERRUPTED = 2, 70, 130
 """Exit codes besides 0 and those of :class:`SystemExit`; 1 is an unexpected verdict."""
@@ -15,6 +17,14 @@ def printable(message: object) -> str:
     text = " ".join(str(message).split()) or type(message).__name__
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= 600 else f"{text[:450]} ... {text[-140:]}"
+
+
+@final
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusals are one line, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def guarded(

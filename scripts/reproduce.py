@@ -19,7 +19,7 @@ from typing import Any
 from matplotlib import rc_context
 from tqdm import tqdm
 
-from scripts.errors import guarded
+from scripts.errors import Parser, guarded
 from scripts.files import as_csv, atomically, plain, write_atomically
 from scripts.findings import Findings
 from scripts.lab import Lab, start_worker
@@ -119,7 +119,7 @@ def table(claims: list[dict[str, Any]]) -> str:
 
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m scripts.reproduce",
         description="Run arguments of the articles and say of each claim whether it holds.",
         epilog="Finished arguments are skipped when the command is given again with the same "

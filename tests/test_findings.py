@@ -205,3 +205,14 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_run_goes_on(tmp_path):
     assert again.returncode == 0
     assert "dirac: finished before, kept" in again.stderr
     assert (out / "records" / "dirac.json").read_bytes() == kept
+
+
+@pytest.mark.parametrize("typed", ["\x0c", "\r", "a\x1b[31m", "--\n"], ids=repr)
+def test_what_is_typed_cannot_break_the_line_that_refuses_it(typed, capsys):
+    for words in ([typed], ["segments", typed], ["--seeds", typed]):
+        with pytest.raises(SystemExit) as stopped:
+            reproduce.parse(words)
+        assert stopped.value.code == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line.startswith("python -m scripts.reproduce: error: ")
+        assert line.isprintable()

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.benchmark import estimators, modes, speed, sweep, w1
-from scripts.errors import guarded
+from scripts.errors import Parser, guarded
 
 COMMANDS = {"estimators": estimators, "modes": modes, "speed": speed, "sweep": sweep, "w1": w1}
 
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m scripts.benchmark", description=__doc__)
+    parser = Parser(prog="python -m scripts.benchmark", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, benchmark in COMMANDS.items():
         command = commands.add_parser(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from scripts.errors import guarded
+from scripts.errors import Parser, guarded
 from scripts.files import write_atomically
 from scripts.sweep.engines import Cluster, Engine, Local
 from scripts.sweep.gather import gather
@@ -26,7 +26,7 @@ from scripts.train import limit_imports
 
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m scripts.sweep",
         description="Train every setting of a sweep with every seed.",
         epilog="Finished runs are kept: give the command again to continue. Exit code 1 means "
