@@ -64,12 +64,23 @@ def start_worker() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
 
 
+def quiet_trainer(**settings: Any) -> pl.Trainer:
+    """A trainer through all of a module's iterations that shows and saves nothing of its own."""
+    quiet: dict[str, Any] = {
+        "max_epochs": 1,
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    return pl.Trainer(**quiet | settings)
+
+
 def train(module: AdversarialModule, folder: str, *callbacks: pl.Callback) -> None:
     """Train to the end under the usual monitoring, with TensorBoard logs in ``folder``."""
     divergences = Divergences(every=100)
-    trainer = pl.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
+    trainer = quiet_trainer(
         logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
         callbacks=[
             divergences,
@@ -79,9 +90,6 @@ def train(module: AdversarialModule, folder: str, *callbacks: pl.Callback) -> No
             Dashboard(divergences, {"run": Path(folder).name}),
             *callbacks,
         ],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
         log_every_n_steps=1,
-        enable_model_summary=False,
     )
     trainer.fit(module)

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
@@ -41,7 +40,7 @@ from scripts.fixed_generator import (
     random_generator_32,
     segments,
 )
-from scripts.lab import Lab
+from scripts.lab import Lab, quiet_trainer
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
@@ -127,14 +126,7 @@ def after_pretraining(seeds: Sequence[int], settings: Settings) -> dict[str, Ten
         iterations=settings.pretraining,
         seeds=seeds,
     )
-    pl.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    ).fit(game)
+    quiet_trainer().fit(game)
     pair = Pair(Ring(), game.generator, game.generator)
     opponent = Discriminator(steps=settings.steps)
     return along_training(opponent, Saturating(), pair, seeds, settings)

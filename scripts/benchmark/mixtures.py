@@ -23,6 +23,7 @@ from gans.metrics import ModeCoverage
 from gans.modules import AdversarialModule
 from scripts.benchmark.protocols import PROTOCOLS, Mixture, Protocol
 from scripts.files import atomically
+from scripts.lab import quiet_trainer
 from scripts.witness import ModesSeen, Witness, points_of, spearman
 
 LOOKS, CURVE, PACKS = 20, 100, 240
@@ -93,14 +94,9 @@ def transport(mixture: Mixture, generator: nn.Module, seeds: tuple[int, ...]) ->
 def play(module: AdversarialModule, folder: Path, *callbacks: pl.Callback) -> None:
     """Train to the end; what is written on the way does not grow with the length of the run."""
     every = max(1, module.iterations // CURVE)
-    trainer = pl.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
+    trainer = quiet_trainer(
         logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
         callbacks=[Coverage(every), Gradients(every, n=PACKS), *callbacks],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         log_every_n_steps=every,
     )
     trainer.fit(module)

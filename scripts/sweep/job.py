@@ -21,7 +21,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.cli import LightningArgumentParser
 from pytorch_lightning.loggers.logger import DummyLogger
@@ -29,6 +28,7 @@ from pytorch_lightning.loggers.logger import DummyLogger
 import divergences
 import gans
 from gans.modules import AdversarialModule
+from scripts.lab import quiet_trainer
 from scripts.sweep.readings import Curves, Readings
 
 
@@ -80,16 +80,7 @@ def run(job: Job) -> list[Outcome]:
     warnings.filterwarnings("ignore", message=".* has no estimate")  # the curves say NaN
     module, readings = build(with_seeds(job.config, job.seeds))
     start = time.perf_counter()
-    trainer = pl.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=DummyLogger(),
-        callbacks=[readings],
-        enable_checkpointing=False,
-        log_every_n_steps=1,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = quiet_trainer(logger=DummyLogger(), callbacks=[readings], log_every_n_steps=1)
     trainer.fit(module)
     seconds = time.perf_counter() - start
     return [

@@ -17,7 +17,7 @@ from gans.metrics import ModeCoverage
 from gans.modules import AdversarialModule
 from scripts.benchmark.protocols import OURS
 from scripts.findings import HOLDS, Check, Claim, Findings, standard_error
-from scripts.lab import Lab
+from scripts.lab import Lab, quiet_trainer
 from scripts.plotting import EXACT, JS_COLOUR, W1_COLOUR, with_band
 from scripts.witness import ModesSeen, points_of
 
@@ -47,15 +47,7 @@ class Mixed:
 
 def trained(module: AdversarialModule, *callbacks: pl.Callback) -> AdversarialModule:
     """The module after its last iteration; nothing is logged."""
-    pl.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=False,
-        callbacks=list(callbacks),
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    ).fit(module)
+    quiet_trainer(callbacks=list(callbacks)).fit(module)
     return module
 
 

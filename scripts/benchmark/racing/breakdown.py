@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.benchmark.racing.ours import bare_trainer, module_of
+from scripts.benchmark.racing.ours import module_of
 from scripts.benchmark.racing.tasks import TASKS, Size
-from scripts.lab import train
+from scripts.lab import quiet_trainer, train
 
 
 class Stopwatch:
@@ -53,7 +53,7 @@ class Breakdown:
         watch, size = Stopwatch(), Size(self.members, self.width)
         timed = self.under(watch, module_of(TASKS[self.task], size, self.iterations))
         start = time.process_time()
-        bare_trainer().fit(timed)
+        quiet_trainer(devices=1).fit(timed)
         whole = time.process_time() - start
         parts = dict(watch.spent) | {"Lightning": whole - sum(watch.spent.values())}
         start = time.process_time()

@@ -17,8 +17,8 @@ from torch.nn.functional import softplus
 from torch.optim import Adam
 from torch.utils.data import DataLoader
 
-from scripts.benchmark.racing.ours import bare_trainer
 from scripts.benchmark.racing.tasks import DIMENSION, LATENT, PENALTY, RATE, Size, Steps, Task
+from scripts.lab import quiet_trainer
 
 
 def perceptron(inputs: int, size: Size, outputs: int) -> nn.Sequential:
@@ -122,7 +122,7 @@ def usual_module(task: Task, size: Size, log: bool = False) -> Steps:
     module = UsualModule(task, size, log)
 
     def steps(n: int) -> int:
-        bare_trainer().fit(module, DataLoader(range(n)))  # pyright: ignore
+        quiet_trainer(devices=1).fit(module, DataLoader(range(n)))  # pyright: ignore
         return n
 
     return steps

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import pytorch_lightning as pl
 from torch.optim import Adam
 
 from divergences.lipschitz import GradientPenalty
@@ -13,6 +12,7 @@ from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.networks import NoiseGenerator
 from gans.targets import Ring
 from scripts.benchmark.racing.tasks import LATENT, PENALTY, RATE, Size, Steps, Task
+from scripts.lab import quiet_trainer
 
 ADAM = partial(Adam, lr=RATE, fused=True)
 
@@ -35,24 +35,11 @@ def module_of(task: Task, size: Size, iterations: int) -> AdversarialModule:
     return VanillaGAN(**common)
 
 
-def bare_trainer(accelerator: str = "cpu") -> pl.Trainer:
-    """A trainer that writes nothing."""
-    return pl.Trainer(
-        max_epochs=1,
-        accelerator=accelerator,
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-
-
 def ours(task: Task, size: Size, accelerator: str = "cpu") -> Steps:
     """Steps of this library: a game is a whole training run, a critic the module's own steps."""
 
     def games(n: int) -> int:
-        bare_trainer(accelerator).fit(module_of(task, size, n))
+        quiet_trainer(accelerator=accelerator, devices=1).fit(module_of(task, size, n))
         return n
 
     if task.game:
