@@ -62,6 +62,8 @@ def start_worker() -> None:
     take_accurate_products()
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    # minibatches come from the module, whose streams are in the checkpoint
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
 
 
 def quiet_trainer(**settings: Any) -> pl.Trainer:

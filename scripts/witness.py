@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import pytorch_lightning as pl
 import torch
@@ -24,24 +25,21 @@ from gans.targets import Modes
 POINTS, FEW = 4080, 480
 """Held-out points for critics, and how many of them exact transport is given; both in packs of 2
 to 5."""
-MODES_SEEN = ("covered_1", "covered_20", "high_quality")
 
 
-@final
-class Witness(pl.Callback):
+class Looks(pl.Callback):
     """Looks after the first generator step, when the critic is warm, and then every so often.
 
-    Each look keeps, per member: what the players' own critic reads, exact transport between
-    samples, JS as a discriminator trained from scratch reads it, and the mean size of the pull
-    that the generator's loss gives to its points.
+    What has been read goes into checkpoints, so that a run that is continued has all of it.
 
     Arguments:
         every: Generator iterations between looks.
-        fresh_steps: Training of the fresh discriminator.
     """
 
-    def __init__(self, every: int, fresh_steps: int = 200):
-        self.every, self.fresh_steps = every, fresh_steps
+    NAMES: ClassVar[tuple[str, ...]]
+
+    def __init__(self, every: int):
+        self.every = every
         self.iterations: list[int] = []
         self._readings: list[Tensor] = []
 
@@ -51,16 +49,51 @@ class Witness(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         if self.is_due(trainer.global_step):
             self.iterations.append(trainer.global_step)
-            self.look(pl_module)
+            self._readings.append(self.look(pl_module))
 
-    def look(self, module: AdversarialModule) -> None:
+    @abstractmethod
+    def look(self, module: AdversarialModule) -> Tensor:
+        """What is read now, of shape ``(names, members)``."""
+
+    @property
+    def readings(self) -> dict[str, Tensor]:
+        """Each of ``NAMES``, of shape ``(members, looks)``."""
+        return dict(zip(self.NAMES, torch.stack(self._readings, -1).unbind(), strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"iterations": list(self.iterations), "readings": list(self._readings)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.iterations, self._readings = state_dict["iterations"], state_dict["readings"]
+
+
+@final
+class Witness(Looks):
+    """Keeps, per member and look, what a game is judged by while it is played.
+
+    ``own`` is what the players' own critic reads, ``transport`` exact transport between samples,
+    ``fresh`` JS as a discriminator trained from scratch reads it, and ``pull`` the mean size of
+    the pull that the generator's loss gives to its points.
+
+    Arguments:
+        every: Generator iterations between looks.
+        fresh_steps: Training of the fresh discriminator.
+    """
+
+    NAMES = ("own", "transport", "fresh", "pull")
+
+    def __init__(self, every: int, fresh_steps: int = 200):
+        super().__init__(every)
+        self.fresh_steps = fresh_steps
+
+    def look(self, module: AdversarialModule) -> Tensor:
         real, fake, _ = held_out(module, POINTS, "witness")
         with torch.no_grad():
             own = module.objective.estimate(module.scores(real), module.scores(fake)).value
         transport = EarthMover(floor=False)(real[:, :FEW], fake[:, :FEW]).value
         fresh = self.fresh_js(real, fake, module.seeds)
         pull = pulls(module, fake[:, :FEW]).norm(dim=-1).mean(-1)
-        self._readings.append(torch.stack([r.double() for r in (own, transport, fresh, pull)]))
+        return torch.stack([r.double() for r in (own, transport, fresh, pull)])
 
     def fresh_js(self, real: Tensor, fake: Tensor, seeds: Sequence[int]) -> Tensor:
         """JS from a discriminator of its own: trained on one half, read on the other."""
@@ -70,31 +103,21 @@ class Witness(pl.Callback):
         (x, x_held), (y, y_held) = real.chunk(2, dim=1), fake.chunk(2, dim=1)
         return discriminator.fit(Empirical(x), Empirical(y), seeds).estimate(x_held, y_held).value
 
-    @property
-    def readings(self) -> dict[str, Tensor]:
-        """``own``, ``transport``, ``fresh`` and ``pull``, each of shape ``(members, looks)``."""
-        names = ("own", "transport", "fresh", "pull")
-        return dict(zip(names, torch.stack(self._readings, -1).unbind(), strict=True))
-
 
 @final
-class ModesSeen(pl.Callback):
-    """Counts modes after the first generator step and then every so often; targets with modes.
+class ModesSeen(Looks):
+    """Counts modes and samples of high quality; for targets with modes.
 
     Arguments:
         every: Generator iterations between looks.
         n: Generated points per member.
     """
 
-    def __init__(self, every: int, n: int = 2500):
-        self.every, self.n = every, n
-        self.iterations: list[int] = []
-        self._readings: list[Tensor] = []
+    NAMES = ("covered_1", "covered_20", "high_quality")
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
-        if trainer.global_step == 1 or trainer.global_step % self.every == 0:
-            self.iterations.append(trainer.global_step)
-            self._readings.append(self.look(pl_module))
+    def __init__(self, every: int, n: int = 2500):
+        super().__init__(every)
+        self.n = n
 
     def look(self, module: AdversarialModule) -> Tensor:
         assert isinstance(module.target, Modes)
@@ -102,12 +125,7 @@ class ModesSeen(pl.Callback):
         metric = ModeCoverage.of(module.target)
         metric.update(points_of(module.generator, streams, self.n))
         read = metric.compute()
-        return torch.stack([read[name].reshape(-1).double() for name in MODES_SEEN])
-
-    @property
-    def readings(self) -> dict[str, Tensor]:
-        """``covered_1``, ``covered_20`` and ``high_quality``, of shape ``(members, looks)``."""
-        return dict(zip(MODES_SEEN, torch.stack(self._readings, -1).unbind(), strict=True))
+        return torch.stack([read[name].reshape(-1).double() for name in self.NAMES])
 
 
 @torch.no_grad()

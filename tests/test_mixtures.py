@@ -4,16 +4,26 @@ import json
 import math
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from divergences.streams import Streams
 from scripts.benchmark.__main__ import main, parse
-from scripts.benchmark.mixtures import Job, as_row, measure, quality, still, transport
+from scripts.benchmark.mixtures import (
+    Job,
+    Spent,
+    as_row,
+    measure,
+    play,
+    quality,
+    still,
+    transport,
+)
 from scripts.benchmark.modes import jobs
 from scripts.benchmark.protocols import OURS, PROTOCOLS
 from scripts.benchmark.published import published
 from scripts.files import plain
-from scripts.witness import ModesSeen, points_of
+from scripts.witness import ModesSeen, Witness, points_of
 
 ROWS = [(name, row) for name, protocol in PROTOCOLS.items() for row in protocol.rows]
 MIXTURES = [(name, target) for name, protocol in PROTOCOLS.items() for target in protocol.mixtures]
@@ -85,6 +95,48 @@ def test_points_are_judged_with_running_moments():
     norms[0].running_mean += 3
     b = points_of(module.generator, Streams([0, 1]), 20)
     assert not torch.allclose(a, b)
+
+
+class Crash(pl.Callback):
+    """Fails after an iteration."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def on_train_batch_end(self, trainer, *rest):
+        if trainer.global_step == self.at:
+            raise OSError("power cut")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "row"),
+    [
+        ("ours", "relativistic, R1 + R2 annealed"),
+        pytest.param("pacgan", "GAN", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*your dataloader is not resumable")
+def test_a_row_goes_on_where_it_was_stopped(protocol, row, tmp_path):
+    """To the last bit: weights, moments of batch normalisation, what was read on the way."""
+    iterations = 10
+    share = iterations / PROTOCOLS[protocol].mixtures["ring"].iterations
+    job = Job(protocol, row, "ring", seeds=2, share=share)
+
+    def played(folder, *more):
+        module, spent = job.module(), Spent()
+        looks = Witness(5, fresh_steps=5), ModesSeen(5, n=50)
+        play(module, folder, spent, *looks, *more)
+        return module.state_dict() | looks[0].readings | looks[1].readings, spent.seconds
+
+    whole, _ = played(tmp_path / "whole")
+    with pytest.raises(OSError, match="power cut"):
+        played(tmp_path / "cut", Crash(at=7))
+    spent = torch.load(tmp_path / "cut" / "checkpoints" / "last.ckpt")["callbacks"]["Spent"]
+    continued, seconds = played(tmp_path / "cut")
+    assert seconds > spent["seconds"] > 0
+    assert continued.keys() == whole.keys()
+    for name, value in whole.items():
+        torch.testing.assert_close(continued[name], value, rtol=0, atol=0, msg=name)
 
 
 def test_a_row_is_the_mean_over_seeds_with_its_standard_error():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import pytorch_lightning as pl
 import torch
@@ -16,7 +17,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from divergences.streams import Streams
-from gans.callbacks import Coverage, Gradients
+from gans.callbacks import AtomicCheckpointIO, Checkpoints, Coverage, Gradients
+from gans.callbacks.checkpoints import newest_good
 from gans.coverage import exact_w1
 from gans.figures import draw_state
 from gans.metrics import ModeCoverage
@@ -64,6 +66,10 @@ class Job:
         words = f"{self.protocol} {self.target} {self.row} {self.iterations} x{self.seeds}"
         return "".join(c if c.isalnum() else "-" for c in words) + ".json"
 
+    def folder(self, out: Path) -> Path:
+        """Where its TensorBoard logs and, until it has a record, its checkpoints are."""
+        return out / "tensorboard" / Path(self.file).stem
+
     def module(self) -> AdversarialModule:
         """What is to be trained."""
         return self.under.module(self.row, self.target, range(self.seeds), self.iterations)
@@ -91,25 +97,61 @@ def transport(mixture: Mixture, generator: nn.Module, seeds: tuple[int, ...]) ->
     }
 
 
+@final
+class Spent(pl.Callback):
+    """CPU seconds of a run, over all its continuations."""
+
+    def __init__(self):
+        self.before, self.start = 0.0, time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        return self.before + time.process_time() - self.start
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.before = state_dict["seconds"]
+
+
 def play(module: AdversarialModule, folder: Path, *callbacks: pl.Callback) -> None:
-    """Train to the end; what is written on the way does not grow with the length of the run."""
+    """Train to the end, from the newest good checkpoint in ``folder`` if there is one.
+
+    What is written on the way does not grow with the length of the run.
+    """
     every = max(1, module.iterations // CURVE)
+    newest = newest_good(folder / "checkpoints", partial(print, file=sys.stderr))
     trainer = quiet_trainer(
-        logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
-        callbacks=[Coverage(every), Gradients(every, n=PACKS), *callbacks],
+        default_root_dir=folder,
+        # what curves there are after the checkpoint are drawn again
+        logger=TensorBoardLogger(
+            folder,
+            name="",
+            version="",
+            default_hp_metric=False,
+            purge_step=int(newest.stem) + 1 if newest else 0,
+        ),
+        callbacks=[
+            Coverage(every),
+            Gradients(every, n=PACKS),
+            *callbacks,
+            Checkpoints(every, keep=2),
+        ],
+        plugins=[AtomicCheckpointIO()],
+        enable_checkpointing=True,
         log_every_n_steps=every,
     )
-    trainer.fit(module)
+    trainer.fit(module, ckpt_path=newest, weights_only=True)
 
 
 def measure(job: Job, out: Path) -> dict[str, Any]:
     """Train one row; its record as plain numbers, a picture and TensorBoard logs beside it."""
     module, mixture, stem = job.module(), job.mixture, Path(job.file).stem
     every = job.iterations // LOOKS
-    witness, seen = Witness(every), ModesSeen(every)
-    start = time.process_time()
-    play(module, out / "tensorboard" / stem, witness, seen)
-    seconds = time.process_time() - start
+    witness, seen, spent = Witness(every), ModesSeen(every), Spent()
+    play(module, job.folder(out), spent, witness, seen)
+    seconds = spent.seconds
     averaged = module.generator_ema
     streams = Streams(module.seeds, "picture")
     real, fake = module.target.draw(streams, 500), points_of(module.generator, streams, 500)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def run(options: argparse.Namespace) -> None:
     out: Path = options.out
     wanted = jobs(options)
     records = run_all(wanted, partial(mixtures.measure, out=out), out, options.workers)
+    for job in wanted:
+        shutil.rmtree(job.folder(out) / "checkpoints", ignore_errors=True)
     rows = [mixtures.as_row(record) for record in records]
     table = out / f"modes_{options.protocol}.csv"
     write_atomically(table, as_csv(rows))
