@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import yaml
-from jsonargparse import ArgumentError, set_parsing_settings
+from jsonargparse import ArgumentError
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -34,7 +33,8 @@ from gans.callbacks import (
 )
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.modules import AdversarialModule, NonFiniteLoss
-from scripts.errors import guarded, printable
+from scripts.configuration import limit_imports, one_line
+from scripts.errors import guarded
 from scripts.files import write_atomically
 from scripts.products import take_accurate_products
 
@@ -64,8 +64,6 @@ The flags people need (each can stand in the YAML file instead, but for the last
                                          torch.nn and torch.optim
   --debug                                show the traceback of an error
 """
-ALLOWED = ("gans", "divergences", "torch.nn", "torch.optim", "torch.Size", "torch.Tensor")
-"""What a configuration may name: importing is running, so nothing else without being asked."""
 OURS = ("config.yaml", "hparams.yaml", "checkpoints", "events.out.tfevents.*", ".partial-*")
 """What a run leaves in its folder."""
 
@@ -191,11 +189,6 @@ class TrainCLI(LightningCLI):
             ) from error
 
 
-def limit_imports(more: Sequence[str] = ()) -> None:
-    """Let configurations name nothing but :data:`ALLOWED`, and ``more``, in this process."""
-    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[*ALLOWED, *more])
-
-
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
     """Nested settings as ``{"a/b": value}`` of plain values, for the HParams table."""
     if not isinstance(config, dict):
@@ -203,36 +196,6 @@ def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
         return {prefix: config if plain else str(config)}
     items = ((f"{prefix}/{k}" if prefix else k, v) for k, v in config.items())
     return {key: value for name, inner in items for key, value in _flat(inner, name).items()}
-
-
-def _one_line(error: Exception) -> str:
-    """The parser's nested message reduced to what the user typed and what is wrong with it."""
-    message = " ".join(str(error).split())
-    noise = (
-        r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: ",
-        r"- Expected a path but \S+ either not accessible or invalid ",
-        r"- Expected a <class 'NoneType'>",
-        r"Given value type: .*",
-        r"Type collections\.abc\.Callable.* expects a function or a callable class: ",
-    )
-    for pattern in noise:
-        message = re.sub(pattern, "", message)
-    message = re.sub(
-        r"- Expected a dot import path string: (\S+)",
-        r"no class is named \1; give an import path such as divergences.GradientPenalty",
-        message,
-    )
-    given = re.search(r"Given value type: .*? Given value: (\S+)", " ".join(str(error).split()))
-    if given and "Expected a" in message:
-        message += f" (given: {given[1]})"
-    message = re.sub(
-        r"Importing '(\S+)' is not allowed, .*? to allow it\.",
-        r"\1 is outside of gans, divergences, torch.nn and torch.optim; if you trust it, add "
-        r"--allow-import with its module",
-        message,
-    )
-    message = " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
-    return printable(message)
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -248,7 +211,7 @@ def main(args: Sequence[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     refused = (ArgumentError, MisconfigurationException, NonFiniteLoss)
-    code = guarded(lambda: train(rest, chosen), chosen.debug, refused, _one_line)
+    code = guarded(lambda: train(rest, chosen), chosen.debug, refused, one_line)
     if code:
         raise SystemExit(code)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from scripts.configuration import limit_imports
 from scripts.errors import Parser, guarded
 from scripts.files import write_atomically
 from scripts.sweep.engines import Cluster, Engine, Local
@@ -22,7 +23,6 @@ from scripts.sweep.job import Job, Outcome, fingerprint, run
 from scripts.sweep.plan import Plan, jobs, read
 from scripts.sweep.records import Folder
 from scripts.sweep.running import Failure, complete
-from scripts.train import limit_imports
 
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentError
 
+from scripts.configuration import one_line
 from scripts.sweep.job import Job, complete
-from scripts.train import _one_line as one_line
 
 Config = dict[str, Any]
 REFUSED = (ArgumentError, OSError, TypeError, ValueError)
