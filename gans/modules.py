@@ -207,13 +207,19 @@ class AdversarialModule(pl.LightningModule):
         )
 
     def minibatches(self, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Real and generated points for so many critic steps, drawn for several steps at once."""
+        """Real and generated points for so many critic steps.
+
+        Real points are drawn for several steps at once. Generated ones are not: a generator may
+        normalise over its batch, and the activations of a larger one would leave the cache.
+        """
         while steps > 0:
             now = min(steps, self.n_critic)
             with torch.no_grad():
-                real = self.target.draw(self.streams, now * self.points)
-                fake = self.generator.draw(self.streams, now * self.points)
-            yield from zip(*(x.split(self.points, 1) for x in (real, fake)), strict=True)
+                several = self.target.draw(self.streams, now * self.points)
+            for real in several.split(self.points, 1):
+                with torch.no_grad():
+                    fake = self.generator.draw(self.streams, self.points)
+                yield real, fake
             steps -= now
 
     def critic_step(self, optimizer: Optimizer, real: Tensor, fake: Tensor) -> Tensor:
