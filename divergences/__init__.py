@@ -3,6 +3,7 @@
 from divergences import discrete, exact, fdivergence, lipschitz, numerical, variational
 from divergences.anchored import AnchoredCritic, McShane
 from divergences.batches import BatchTransport, CTransform, PairPenalty
+from divergences.dual import HeldOutDual
 from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
 from divergences.interface import Estimate, Estimator
 from divergences.kernel import MMD, EnergyDistance
@@ -50,6 +51,7 @@ __all__ = [
     "FDivergence",
     "FourierFeatures",
     "GradientPenalty",
+    "HeldOutDual",
     "HistogramJS",
     "HistogramKL",
     "HistogramTV",

@@ -32,6 +32,7 @@ from gans.callbacks import (
     Pictures,
 )
 from gans.callbacks.checkpoints import damage, newest_good
+from gans.callbacks.trust import trust_in_w1
 from gans.modules import AdversarialModule, NonFiniteLoss
 from scripts.configuration import limit_imports, one_line
 from scripts.errors import guarded
@@ -172,10 +173,19 @@ class TrainCLI(LightningCLI):
                     "run's own settings, or start another run in another folder"
                 )
 
+    def tell_trust(self) -> None:
+        """Say what the run's last W1 is worth."""
+        callbacks: list[Any] = self.trainer.callbacks  # pyright: ignore
+        monitor = next(c for c in callbacks if isinstance(c, Divergences))
+        trust = trust_in_w1(monitor.latest)
+        if trust is not None and self.trainer.is_global_zero:
+            print(trust)
+
     def fit(self, model: pl.LightningModule, ckpt_path: str | None = None, **rest: Any) -> None:
         print(take_accurate_products())
         try:
             self.trainer.fit(model, ckpt_path=ckpt_path, **{**rest, "weights_only": True})
+            self.tell_trust()
         except OSError as error:
             raise OSError(
                 f"{error} (writing to {self.trainer.default_root_dir}); checkpoints there are "
@@ -224,6 +234,7 @@ def train(args: list[str], chosen: argparse.Namespace) -> int:
     # raised inside Lightning, by its own use of torch and of the parser
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="jsonargparse")
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter")  # of main
     # minibatches come from the module, whose streams are in the checkpoint
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
     limit_imports(chosen.allow_import)

@@ -170,6 +170,7 @@ ESTIMATORS = st.one_of(
     estimator(dv.EnergyDistance, *FREE),
     estimator(dv.MMD, *FREE, bandwidth=st.one_of(st.none(), NUMBERS)),
     estimator(dv.EarthMover, order=st.integers(-1, 3), floor=st.booleans()),
+    estimator(dv.HeldOutDual, *FREE),
     estimator(dv.Sliced, order=st.integers(-1, 3), projections=st.integers(-1, 8)),
     estimator(dv.Sinkhorn, *FREE, regularisation=NUMBERS, max_iterations=st.integers(-1, 50)),
     estimator(partial(dv.KnownDensity, lambda x: -x.square().sum(-1)), *FREE, k=SIZES),

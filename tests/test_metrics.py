@@ -5,12 +5,13 @@ import pytest
 import torch
 from torchmetrics import Metric, MetricCollection
 
+from divergences.dual import HeldOutDual
 from divergences.kernel import MMD, EnergyDistance
 from divergences.metrics import DivergenceMetric
 from divergences.neighbours import RossJS
 from divergences.transport import EarthMover
 
-ESTIMATORS = [EnergyDistance(), MMD(bandwidth=1.0), RossJS(), EarthMover()]
+ESTIMATORS = [EnergyDistance(), MMD(bandwidth=1.0), RossJS(), EarthMover(), HeldOutDual()]
 every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 
 

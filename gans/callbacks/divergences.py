@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from divergences import exact
+from divergences.dual import HeldOutDual
 from divergences.interface import Estimator
 from divergences.metrics import DivergenceMetric
 from divergences.neighbours import NearestNeighbours, RossJS
@@ -49,8 +50,10 @@ class Divergences(Periodic):
     Logs ``divergence/js_exact`` and its like where the pair of laws has them,
     ``divergence/js_critic`` or ``w1_critic`` as the objective reads its critic, and one
     ``divergence/QUANTITY_ESTIMATOR`` per estimator on samples; ``divergence/w1_floor`` is what
-    exact transport reads between two samples of the *target*. An infinite KL is logged as
-    ``inf``, with ``divergence/kl_is_infinite`` beside it, because a chart cannot draw infinity.
+    exact transport reads between two samples of the *target*. By default W1 is bracketed:
+    ``w1_HeldOutDual`` is too short and ``w1_EarthMover`` too long, in expectation. An infinite KL
+    is logged as ``inf``, with ``divergence/kl_is_infinite`` beside it, because a chart cannot draw
+    infinity.
 
     Arguments:
         every: Iterations between observations.
@@ -67,7 +70,12 @@ class Divergences(Periodic):
         super().__init__(every)
         self.n = n
         if estimators is None:
-            estimators = (EarthMover(floor=False), RossJS(), NearestNeighbours())
+            estimators = (
+                EarthMover(floor=False),
+                HeldOutDual(),
+                RossJS(),
+                NearestNeighbours(),
+            )
         # processes that share a run draw the same held-out points: nothing to merge
         self.metrics = {
             f"{e.quantity}_{type(e).__name__}": DivergenceMetric(e, sync_on_compute=False)

@@ -1,0 +1,73 @@
+"""The bound by potentials of the other half: below W1 in expectation, and not far below."""
+
+import pytest
+import torch
+
+from divergences.dual import HeldOutDual
+from divergences.transport import EarthMover
+from tests.cases import CASES, calibrate
+
+KNOWN = [case for case in CASES if case.w1 is not None]
+
+
+def readings(case, n, repeats):
+    return torch.stack([
+        HeldOutDual()(*(z.float() for z in case.draw(n, seed))).value for seed in range(repeats)
+    ]).double()  # fmt: skip
+
+
+@pytest.mark.parametrize("case", KNOWN, ids=lambda case: case.id)
+def test_its_expectation_is_at_most_w1(case):
+    read = readings(case, 64, 60)
+    assert read.mean() <= case.w1 + 3 * read.std() / 60**0.5 + 1e-6
+
+
+@pytest.mark.parametrize("case", [c for c in KNOWN if c.dim <= 2], ids=lambda case: case.id)
+def test_it_comes_close_in_few_dimensions(case):
+    few, many = readings(case, 64, 20), readings(case, 512, 10)
+    spread = (few.var() / 20 + many.var() / 10).sqrt()
+    assert many.mean() > few.mean() - 3 * spread
+    if case.w1 > 0.5:
+        assert many.mean() > 0.85 * case.w1
+
+
+@pytest.mark.parametrize("case", KNOWN, ids=lambda case: case.id)
+def test_its_interval_starts_below_w1(case):
+    """Nominal 97.5 %: a side of a 95 % interval. Of 60, fewer than 54 have probability .001."""
+    assert calibrate(HeldOutDual(), case, case.w1, 64, 60).coverage >= 54 / 60
+
+
+@pytest.mark.parametrize("d", [1, 2, 7])
+@pytest.mark.parametrize("n", [16, 31])
+def test_duality_on_the_samples_themselves(n, d):
+    """No function of slope 1 tells two point sets further apart than transport between them."""
+    generator = torch.Generator().manual_seed(d)
+    x, y = (torch.randn(n, d, generator=generator, dtype=torch.float64) for _ in range(2))
+    halves = [EarthMover(floor=False)(x[i::2], y[i::2] * 3).value for i in range(2)]
+    assert HeldOutDual()(x, y * 3).value <= sum(halves) / 2 + 1e-9
+
+
+def test_between_segments_it_is_their_distance():
+    """x = 0 and x = theta, heights in [0, 1]: transport goes straight across, W1 = theta."""
+    heights = torch.rand(2, 512, 1, generator=torch.Generator().manual_seed(0)).double()
+    x, y = (
+        torch.cat([torch.full_like(h, at), h], -1)
+        for h, at in zip(heights, (0.0, 0.5), strict=True)
+    )
+    assert HeldOutDual()(x, y).value.item() == pytest.approx(0.5, abs=0.02)
+
+
+def test_members_are_read_alone_and_scale_with_the_unit():
+    x, y = torch.randn(2, 3, 40, 2, generator=torch.Generator().manual_seed(1)).double()
+    together = HeldOutDual()(x, y + 1)
+    for k in range(3):
+        alone = HeldOutDual()(x[k], y[k] + 1)
+        torch.testing.assert_close(together.value[k], alone.value)
+        torch.testing.assert_close(together.stderr[k], alone.stderr)
+    torch.testing.assert_close(HeldOutDual()(7 * x, 7 * (y + 1)).value, 7 * together.value)
+    assert together.ci[1].isinf().all()
+
+
+def test_too_few_points_are_refused():
+    with pytest.raises(ValueError, match="at least 4 points"):
+        HeldOutDual()(torch.zeros(3, 2), torch.zeros(9, 2))
