@@ -330,5 +330,6 @@ def test_memory_and_open_files_stay_flat(tmp_path):
     _, memory, files, checkpoints = (list(column) for column in zip(*seen, strict=True))
     assert max(memory[2:]) - memory[1] < 30e6  # bytes, against hundreds of MB in all
     assert len(set(files[1:])) == 1
-    assert len(set(checkpoints[1:])) == 1
+    # a counter that gains a digit takes a few bytes, a history would take one per iteration
+    assert max(checkpoints[1:]) - min(checkpoints[1:]) < min(1000, seen[0][0])
     assert len(numbered(tmp_path / "checkpoints")) == 5
