@@ -155,6 +155,13 @@ def test_a_figure_was_drawn_before_and_after(watched):
     assert [e.step for e in events.Images("samples and critic")] == [0, 7]
 
 
+def test_a_long_run_is_looked_at_less_often_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("gans.callbacks.periodic.MOST", 4)
+    with pytest.warns(UserWarning, match="Gradients looks every 4 iterations instead of every 2"):
+        events = run(segments(seeds=(0,), iterations=13), tmp_path, Gradients(every=2))
+    assert [step for step, _ in curve(events, "loss/critic")] == [4, 8, 12, 13]
+
+
 def test_one_member_has_no_band(tmp_path):
     events = run(segments(seeds=(0,), iterations=2), tmp_path, Gradients(every=1))
     assert not [tag for tag in events.Tags()["scalars"] if tag.startswith("band/")]

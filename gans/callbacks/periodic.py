@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from divergences.streams import Streams
 from gans.modules import AdversarialModule
+
+MOST = 10_000
+"""Observations of one run, but for the first and the last."""
 
 
 def log_members(logger: Any, values: Mapping[str, Tensor], step: int) -> None:
@@ -33,7 +38,9 @@ def is_last(trainer: pl.Trainer) -> bool:
 class Periodic(pl.Callback):
     """Observes before the first iteration, every ``every`` iterations and after the last.
 
-    What was seen is part of a checkpoint, so a resumed run logs each observation once.
+    What was seen is part of a checkpoint, so a resumed run logs each observation once. A run that
+    is so long that it would be observed more than :data:`MOST` times is observed less often, and
+    says so: logs are bounded.
 
     Arguments:
         every: Iterations between observations, at least 1.
@@ -44,6 +51,10 @@ class Periodic(pl.Callback):
             raise ValueError(f"every = {every} must be at least 1 iteration")
         self.every = every
         self._seen = -1
+
+    def cadence(self, iterations: int) -> int:
+        """Iterations between observations of a run of that length, a multiple of ``every``."""
+        return self.every * max(1, math.ceil(iterations / (self.every * MOST)))
 
     @abstractmethod
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
@@ -60,13 +71,22 @@ class Periodic(pl.Callback):
         module.critic.train()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, AdversarialModule)
+        cadence = self.cadence(pl_module.iterations)
+        if cadence != self.every:
+            rank_zero_warn(
+                f"{type(self).__name__} looks every {cadence} iterations instead of every "
+                f"{self.every}: {pl_module.iterations} iterations would be more than {MOST} looks"
+            )
         if trainer.global_step == 0:
             self._observe(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
     ) -> None:
-        if trainer.global_step % self.every == 0 or is_last(trainer):
+        assert isinstance(pl_module, AdversarialModule)
+        due = trainer.global_step % self.cadence(pl_module.iterations) == 0
+        if due or is_last(trainer):
             self._observe(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

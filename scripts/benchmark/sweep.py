@@ -222,5 +222,5 @@ def figure(rows: list[dict[str, Any]]) -> Figure:
         ylabel="workers kept busy",
         title="on paper: seconds of a job / CPU per job",
     )
-    right.legend(frameon=False)
+    right.legend(frameon=False, loc="lower right")
     return drawn
