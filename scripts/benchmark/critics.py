@@ -109,7 +109,13 @@ SOLVERS: dict[str, Solver] = {
 
 @dataclass(frozen=True)
 class Run:
-    """One solver on one pair, its seeds as members, for a share of its full protocol."""
+    """One solver on one pair, its seeds as members, for a share of its full protocol.
+
+    Attributes:
+        pair: A file of funnels, in place of those that are drawn.
+        pair_seed: What the pair is drawn with. Settings of ``anchored`` were chosen on pairs of
+            seed 0, so that only other seeds say what it is worth.
+    """
 
     solver: str
     dimension: int
@@ -117,12 +123,13 @@ class Run:
     seeds: int
     share: float
     pair: str = ""
+    pair_seed: int = 0
 
     @property
     def file(self) -> str:
         """Name of its record."""
         words = f"{self.solver} D{self.dimension} N{self.funnels} x{self.seeds} {self.share:g}"
-        words += f" {self.pair}" if self.pair else ""
+        words += f" {self.pair}" if self.pair else f" pair{self.pair_seed}"
         return "".join(c if c.isalnum() or c == "." else "-" for c in words) + ".json"
 
     @property
@@ -133,7 +140,16 @@ class Run:
         """The pair: drawn here, or from the file that was given."""
         if self.pair:
             return Funnels.load(self.pair)
-        return Funnels.drawn(self.dimension, self.funnels, seed=0)
+        return Funnels.drawn(self.dimension, self.funnels, self.pair_seed)
+
+    @property
+    def which(self) -> dict[str, Any]:
+        """What tells the pair from others, as its records say it."""
+        return {
+            "dimension": self.dimension,
+            "funnels": self.funnels,
+            "pair": self.pair or self.pair_seed,
+        }
 
 
 def measure(run: Run) -> dict[str, Any]:
@@ -147,8 +163,7 @@ def measure(run: Run) -> dict[str, Any]:
     shared = {
         "solver": run.solver,
         "what": SOLVERS[run.solver].seen,
-        "dimension": run.dimension,
-        "funnels": run.funnels,
+        **run.which,
         "steps": run.steps,
         "share": run.share,
         "seconds": seconds / run.seeds,
@@ -207,9 +222,7 @@ def transport_row(run: Run) -> dict[str, Any]:
         estimate = EarthMover()(x, y)
         values.append(float(estimate))
         floors.append(float(estimate.floor))
-    return {
-        "dimension": run.dimension,
-        "funnels": run.funnels,
+    return run.which | {
         "transport": values,
         "transport_floor": floors,
         "truth": float(law.measured_w1(2**15)),
@@ -222,7 +235,8 @@ MEANS = ("cosine", "squares", "deviation", "slope", "steepest", "per_steepest", 
 
 def as_row(record: dict[str, Any], transport: dict[str, Any]) -> dict[str, Any]:
     """One row of the table: means over seeds with standard errors."""
-    row = {key: record[key] for key in ("dimension", "funnels", "solver", "steps", "share")}
+    named = ("dimension", "funnels", "pair", "solver", "steps", "share")
+    row = {key: record[key] for key in named}
     for key in MEANS:
         values = torch.tensor(record[key], dtype=torch.float64)
         row |= {key: float(values.mean()), f"{key}_stderr": float(standard_error(values))}
