@@ -266,7 +266,7 @@ def gradient_claim(found: dict[tuple[str, int], dict[str, Tensor]], settings: Se
 
 def table(found: dict[tuple[str, int], dict[str, Tensor]]) -> list[dict[str, Any]]:
     """One row per critic and dimension: means over seeds."""
-    keys = ("cosine", "squares", "deviation", "slope", "steepest", "per_slope")
+    keys = ("cosine", "l2", "deviation", "slope", "steepest", "per_slope")
     return [
         {"critic": name, "dimension": d}
         | {key: float(found[name, d][key].double().mean()) for key in keys}

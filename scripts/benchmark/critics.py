@@ -1,9 +1,9 @@
 """Critics on pairs whose W1 is known: one solver on one pair at a time.
 
 The metrics are those of the published benchmark, taken on fresh points of the moved side: mean
-cosine and squared distance between the critic's gradient and the potential's, and the deviation of
-its value. Beside them stands what a user without the truth can see: the slope, and the value
-divided by it.
+cosine and squared distance (L2) between the critic's gradient and the potential's, and the
+deviation of its value. Beside them stands what a user without the truth can see: the slope, and
+the value divided by it.
 """
 
 from __future__ import annotations
@@ -178,10 +178,10 @@ def compared(fit: Fit, law: Moved, n: int) -> dict[str, Tensor]:
 
     Value and truth are read on the same fresh points y and T(y), so that chance in drawing them
     cancels: for a certified critic f(T(y)) - f(y) is at most the move's length at every point.
-    ``cosine`` and ``squares`` are the published metrics of the gradient on the moved side,
-    ``value`` is raw, ``slope`` the mean norm of the gradient there, ``steepest`` the largest along
-    segments between the two laws, ``per_steepest`` and ``per_slope`` what the value divided by
-    them deviates by.
+    ``cosine`` and ``l2`` are the published metrics of the gradient on the moved side, the latter
+    the mean of its squared distance from the true one. ``value`` is raw, ``slope`` the mean norm
+    of the gradient there, ``steepest`` the largest along segments between the two laws,
+    ``per_steepest`` and ``per_slope`` what the value divided by them deviates by.
     """
     streams = Streams(fit.seeds, "held-out")
     y, (x, wanted) = law.paired(streams, n)
@@ -199,7 +199,7 @@ def compared(fit: Fit, law: Moved, n: int) -> dict[str, Tensor]:
     return {
         "cosine": cosine_similarity(gradient, wanted, dim=-1).mean(1).double(),
         "shuffled_cosine": cosine_similarity(gradient, wanted.roll(1, 1), dim=-1).mean(1).double(),
-        "squares": (gradient - wanted).square().sum(-1).mean(1).double(),
+        "l2": (gradient - wanted).square().sum(-1).mean(1).double(),
         "value": value,
         "truth": truth,
         "deviation": deviation,
@@ -230,7 +230,7 @@ def transport_row(run: Run) -> dict[str, Any]:
     }
 
 
-MEANS = ("cosine", "squares", "deviation", "slope", "steepest", "per_steepest", "per_slope")
+MEANS = ("cosine", "l2", "deviation", "slope", "steepest", "per_steepest", "per_slope")
 
 
 def as_row(record: dict[str, Any], transport: dict[str, Any]) -> dict[str, Any]:

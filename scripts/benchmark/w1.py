@@ -115,6 +115,7 @@ def run(options: argparse.Namespace) -> None:
         print(
             f"D={row['dimension']:<4}N={row['funnels']:<4}pair {row['pair']:<3}{row['solver']:16}"
             f"cosine {row['cosine']:+.3f} ± {row['cosine_stderr']:.3f}  "
+            f"L2 {row['l2']:.3f}  "
             f"value {row['deviation']:+.1%}  over its slope {row['per_slope']:+.1%}  "
             f"transport of samples {row['transport_deviation']:+.0%}  "
             f"{row['seconds']:.1f} s ({row['full_seconds']:.0f} s at full length)"

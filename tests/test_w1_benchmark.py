@@ -1,0 +1,109 @@
+"""The benchmark of W1 critics: its metrics by hand, its pairs, its records, its flags."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from divergences.anchored import AnchoredCritic
+from divergences.learned import Fit
+from divergences.variational import kantorovich_rubinstein
+from gans.targets import Box, Funnels, Shifted
+from scripts.benchmark import critics, w1
+from scripts.benchmark.__main__ import parse
+from scripts.benchmark.critics import Run, compared, measure
+from scripts.benchmark.published_w1 import SOLVERS, TABLE, published
+
+
+class Plane(nn.Module):
+    """f(x) = a x, one critic."""
+
+    def __init__(self, *a: float):
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(a))
+
+    def forward(self, points):
+        return points @ self.a[:, None]
+
+
+@pytest.mark.parametrize(
+    ("a", "cosine", "l2", "value"),
+    [
+        ((0.6, 0.8), 1.0, 0.0, 5.0),
+        ((0.0, 0.0), 0.0, 1.0, 0.0),
+        ((-0.6, -0.8), -1.0, 4.0, -5.0),
+        ((1.2, 1.6), 1.0, 1.0, 10.0),
+        ((2.0, 0.0), 0.6, 2.6, 6.0),
+        ((0.8, -0.6), 0.0, 2.0, 0.0),
+    ],
+    ids=["the potential", "nothing", "its negative", "twice it", "along an axis", "across"],
+)
+def test_metrics_of_a_plane_against_a_shifted_copy_by_hand(a, cosine, l2, value):
+    """The potential's gradient is (.6, .8) everywhere: |a - (.6, .8)|^2 and 3 a_1 + 4 a_2."""
+    law = Shifted(Box([1.0, 1.0]), [3.0, 4.0])
+    found = compared(Fit(Plane(*a), (0,), kantorovich_rubinstein), law, 64)
+    assert float(found["cosine"]) == pytest.approx(cosine, abs=1e-6)
+    assert float(found["l2"]) == pytest.approx(l2, abs=1e-6)
+    assert float(found["value"]) == pytest.approx(value, abs=1e-5)
+    assert float(found["deviation"]) == pytest.approx(value / 5 - 1, abs=1e-6)
+    assert float(found["slope"]) == pytest.approx(math.hypot(*a), abs=1e-6)
+
+
+def test_pairs_of_other_seeds_are_other_pairs_and_have_records_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(critics, "HELD_OUT", 64)
+    monkeypatch.setattr(critics, "TRANSPORT_POINTS", 32)
+    flags = ["--solvers", "spectral", "--dimensions", "2", "--funnels", "3", "--seeds", "2"]
+    flags += ["--share", "0.0002", "--workers", "1", "--out", str(tmp_path)]
+    options = parse(["w1", *flags, "--pair-seeds", "4", "7"])
+    wanted = w1.runs(options)
+    assert [run.pair_seed for run in wanted] == [4, 7]
+    for run in wanted:
+        assert torch.equal(run.law().centres, Funnels.drawn(2, 3, run.pair_seed).centres)
+    w1.run(options)
+    records = [json.loads((tmp_path / "cells" / run.file).read_text()) for run in wanted]
+    assert [record["pair"] for record in records] == [4, 7]
+    assert records[0]["truth"] != records[1]["truth"]
+    assert len((tmp_path / "w1.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("solver", critics.SOLVERS)
+def test_every_solver_of_the_benchmark_leaves_a_record(solver, monkeypatch):
+    monkeypatch.setattr(critics, "HELD_OUT", 256)
+    small: dict[str, Any] = {"anchors": 8, "candidates": 32, "screening": 2, "sweeps": 0}
+    monkeypatch.setattr(
+        critics, "_anchored", lambda d, steps: AnchoredCritic(steps=steps, **small)
+    )
+    record = measure(Run(solver, 3, 2, 2, 2 / critics.SOLVERS[solver].steps))
+    assert record["steps"] == 2
+    assert len(record["cosine"]) == 2
+    assert all(map(math.isfinite, record["cosine"]))
+
+
+def test_the_published_table_is_whole():
+    assert len(TABLE) == 28
+    assert all({*map(len, row[3:])} == {len(SOLVERS)} for row in TABLE)
+    rows = published(16, 16)
+    assert [r["cosine"] for r in rows if r["solver"] == "GP"] == [0.91]
+    assert [r["deviation"] for r in rows if r["solver"] == "DOT"] == [1.33]
+    assert [r["l2"] for r in rows if r["solver"] == "SO"] == [0.28]
+    assert published(3, 3) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "match"),
+    [
+        (["--seeds", "1"], "--seeds 1"),
+        (["--share", "2"], "--share 2"),
+        (["--dimensions", "0"], "--dimensions 0"),
+        (["--pair", "nowhere.pt"], "--pair nowhere"),
+        (["--pair-seeds", "1", "-1"], "--pair-seeds -1"),
+    ],
+    ids=str,
+)
+def test_bad_flags_are_named(flags, match, capsys):
+    with pytest.raises(SystemExit):
+        parse(["w1", *flags])
+    assert match in capsys.readouterr().err
