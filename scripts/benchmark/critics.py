@@ -32,9 +32,15 @@ from divergences import (
     WeightClipping,
 )
 from divergences.anchored import AnchoredCritic
-from divergences.batches import BatchTransport, CTransform, PairPenalty
+from divergences.batches import (
+    BatchTransport,
+    CTransform,
+    EntropicPairPenalty,
+    PairPenalty,
+)
 from divergences.learned import Fit, Learned
 from divergences.lipschitz import input_gradient, lipschitz_audit
+from divergences.maximin import Maximin, ReversedMaximin
 from gans.targets import Funnels, Moved
 from scripts.findings import standard_error
 
@@ -90,11 +96,28 @@ SOLVERS: dict[str, Solver] = {
         _critic(Orthogonal(), activation=MaxMin, optimizer=partial(Adam, lr=1e-3, fused=True)),
         "orthonormal layers, MaxMin",
     ),
+    "LP averaged": Solver(
+        60_000, _critic(LipschitzPenalty(), ema=0.999), "LP, moving average of the critic"
+    ),
+    "LP waves": Solver(
+        60_000, _critic(LipschitzPenalty(), fourier=(0.5, 1.0)), "LP, Fourier features"
+    ),
     "pair penalty": Solver(10_000, _critic(PairPenalty()), "quadratic large-scale dual"),
+    "entropic penalty": Solver(
+        10_000, _critic(EntropicPairPenalty()), "entropic large-scale dual"
+    ),
+    "MM": Solver(
+        20_000, lambda d, steps: Maximin(steps=steps, **_protocol(d)), "max-min, mover from P"
+    ),
+    "MM reversed": Solver(
+        20_000,
+        lambda d, steps: ReversedMaximin(steps=steps, **_protocol(d)),
+        "max-min, mover from Q",
+    ),
     "c-transform": Solver(
         25_000,
         lambda d, steps: CTransform(steps=steps, **_protocol(d, batch=256)),
-        "max-min within the minibatch",
+        "max-min within the minibatch (MM:B)",
     ),
     "batch transport": Solver(
         5_000,
