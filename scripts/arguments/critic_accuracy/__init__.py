@@ -2,7 +2,8 @@ r"""Which critics deserve the name W1? Their value and gradient against pairs th
 
 Points of a cube slide down the funnels of a known potential, so that W1, the potential and its
 gradient are known in any dimension. Beside each critic's value stands its gradient's cosine with
-the true one: it is the gradient that a generator follows.
+the true one: it is the gradient that a generator follows. Last, generators are trained by the same
+critics toward the same law, from its base.
 
 Source: Kantorovich Strikes Back! Wasserstein GANs are not Optimal Transport? (Korotin et al.,
 2022).
@@ -17,17 +18,25 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adam
 
 from divergences.anchored import AnchoredCritic
 from divergences.learned import Learned
-from divergences.lipschitz import LipschitzPenalty, Orthogonal, SpectralNorm, WeightClipping
+from divergences.lipschitz import (
+    Constraint,
+    GradientPenalty,
+    LipschitzPenalty,
+    Orthogonal,
+    SpectralNorm,
+    WeightClipping,
+)
 from divergences.networks import MaxMin
 from divergences.neural import Critic
 from divergences.streams import Streams
 from divergences.transport import EarthMover
 from gans.targets import Box, Funnels, Moved, Shifted
+from scripts.arguments.critic_accuracy import training
 from scripts.benchmark.critics import compared
 from scripts.findings import FAILS, HOLDS, Check, Claim, Findings, standard_error
 from scripts.lab import Lab
@@ -47,6 +56,8 @@ class Settings:
     candidates: int = 2048
     transport_points: int = 512
     dimensions: tuple[int, ...] = (2, 4, 16)
+    generators: int = 3
+    iterations: int = 200
 
 
 PROFILES = {
@@ -59,20 +70,31 @@ PROFILES = {
         candidates=8192,
         transport_points=2048,
         dimensions=(2, 4, 8, 16, 32),
+        generators=5,
+        iterations=5000,
     ),
 }
-CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, ANCHORED = (
+CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, TWO_SIDED, ANCHORED = (
     "clipped",
     "spectrally normalised",
     "orthonormal, MaxMin",
     "one-sided penalty",
+    "two-sided penalty",
     "cones on sample points",
 )
+PERCEPTRONS: dict[str, tuple[Constraint, type[nn.Module]]] = {
+    CLIPPED: (WeightClipping(0.04), nn.ReLU),
+    SPECTRAL: (SpectralNorm(), nn.ReLU),
+    ORTHOGONAL: (Orthogonal(), MaxMin),
+    PENALISED: (LipschitzPenalty(10.0), nn.ReLU),
+    TWO_SIDED: (GradientPenalty(10.0), nn.ReLU),
+}
+COMPARED = (CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, ANCHORED)
 FUNNELS = 4
 
 
 def critics(settings: Settings) -> dict[str, Learned]:
-    """What is compared; all but the last are perceptrons of the same size, trained as long."""
+    """All but the last are perceptrons of the same size, trained as long."""
     adam: Any = partial(Adam, lr=2e-3, fused=True)
     make: Callable[..., Critic] = partial(
         Critic,
@@ -82,11 +104,11 @@ def critics(settings: Settings) -> dict[str, Learned]:
         optimizer=adam,
         cooldown=0.5,
     )
-    return {
-        CLIPPED: make(constraint=WeightClipping(0.04)),
-        SPECTRAL: make(constraint=SpectralNorm()),
-        ORTHOGONAL: make(constraint=Orthogonal(), activation=MaxMin),
-        PENALISED: make(constraint=LipschitzPenalty(10.0)),
+    perceptrons: dict[str, Learned] = {
+        name: make(constraint=constraint, activation=activation)
+        for name, (constraint, activation) in PERCEPTRONS.items()
+    }
+    return perceptrons | {
         ANCHORED: AnchoredCritic(
             steps=300, anchors=64, candidates=settings.candidates, sweeps=3, batch=settings.batch
         ),
@@ -112,13 +134,27 @@ def by_transport(law: Moved, seeds: int, settings: Settings) -> dict[str, Tensor
 
 
 def run(lab: Lab, settings: Settings) -> Findings:
-    """Claims ``critic-w1-name``, ``critic-lower-bound`` and ``critic-gradient-worth``."""
+    """Claims about values, bounds and gradients of critics, and the generators they train."""
     laws: dict[int, Moved] = {d: Funnels.drawn(d, FUNNELS, seed=0) for d in settings.dimensions}
+    plane = laws[2]
+    games = {
+        name: lab.submit(
+            8,
+            training.trained,
+            plane,
+            *PERCEPTRONS[name],
+            settings.hidden,
+            settings.generators,
+            settings.iterations,
+        )
+        for name in PERCEPTRONS
+    }
     waiting = {
         (name, d): lab.submit(4, accuracy, name, law, settings.seeds, settings)
         for d, law in reversed(laws.items())
-        for name in critics(settings)
+        for name in COMPARED
     }
+    two_sided = lab.submit(4, accuracy, TWO_SIDED, plane, settings.seeds, settings)
     samples = {
         d: lab.submit(2, by_transport, law, settings.seeds, settings) for d, law in laws.items()
     }
@@ -126,14 +162,27 @@ def run(lab: Lab, settings: Settings) -> Findings:
     shifted = lab.submit(2, accuracy, SPECTRAL, copy, settings.seeds, settings)
     found = {key: future.result() for key, future in waiting.items()}
     transport = {d: future.result() for d, future in samples.items()}
+    generators = {name: future.result() for name, future in games.items()}
+    in_plane = {n: found[n, 2] for n in PERCEPTRONS if n != TWO_SIDED} | {
+        TWO_SIDED: two_sided.result()
+    }
     return Findings(
         claims=[
             name_claim(found, transport, shifted.result(), settings),
             bound_claim(found, transport, settings),
             gradient_claim(found, settings),
+            training.claim(in_plane, generators),
         ],
-        figures={"critic_accuracy": by_dimension(found, transport, settings)},
-        tables={"critic_accuracy": table(found)},
+        figures={
+            "critic_accuracy": by_dimension(found, transport, settings),
+            "critic_training": training.scatter(
+                in_plane, generators, float(plane.measured_w1().value)
+            ),
+        },
+        tables={
+            "critic_accuracy": table(found),
+            "critic_training": training.table(in_plane, generators),
+        },
     )
 
 
@@ -284,7 +333,7 @@ def by_dimension(
     left, right = figure.subplots(1, 2)
     colours = dict(
         zip(
-            (CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, ANCHORED),
+            COMPARED,
             (TRAP, "#7a5195", "#2a8a57", JS_COLOUR, W1_COLOUR),
             strict=True,
         )
