@@ -9,8 +9,10 @@ from torch import nn
 
 from divergences.anchored import AnchoredCritic
 from divergences.learned import Fit
+from divergences.neural import Critic
+from divergences.streams import Streams
 from divergences.variational import kantorovich_rubinstein
-from gans.targets import Box, Funnels, Shifted
+from gans.targets import Box, Funnels, OneFunnel, Shifted
 from scripts.benchmark import critics, w1
 from scripts.benchmark.__main__ import parse
 from scripts.benchmark.critics import Run, compared, measure
@@ -49,6 +51,41 @@ def test_metrics_of_a_plane_against_a_shifted_copy_by_hand(a, cosine, l2, value)
     assert float(found["value"]) == pytest.approx(value, abs=1e-5)
     assert float(found["deviation"]) == pytest.approx(value / 5 - 1, abs=1e-6)
     assert float(found["slope"]) == pytest.approx(math.hypot(*a), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("learner", "law"),
+    [
+        (Critic(steps=200, hidden=(16, 16), batch=64), Shifted(Box([0.5, 0.5]), [0.6, 0.8])),
+        (AnchoredCritic(steps=50, anchors=16, candidates=64, sweeps=0), OneFunnel(2)),
+        (AnchoredCritic(steps=50, anchors=16, candidates=64, sweeps=0), OneFunnel(8)),
+    ],
+    ids=["spectral, shifted box", "anchored, ball, D=2", "anchored, ball, D=8"],
+)
+def test_the_interval_of_a_lower_bound_covers_the_critics_own_value_19_times_in_20(learner, law):
+    """1000 readings on 128 points a side, against a mean over 2^19; binomial error of a share."""
+    readings, n = 1000, 128
+    fit = learner.fit(law, law.base, [0])
+    streams = Streams([0], "coverage")
+    scores = [
+        fit.scores(source.draw(streams, readings * n)).detach().view(readings, n)
+        for source in (law, law.base)
+    ]
+    estimate = fit.read(*scores)
+    means = [
+        torch.stack([fit.scores(source.draw(streams, 2**16)).double().mean() for _ in range(8)])
+        for source in (law, law.base)
+    ]
+    value = float(means[0].mean() - means[1].mean())
+
+    def covered(width):
+        return float(((estimate.value - value).abs() <= width * estimate.stderr).double().mean())
+
+    assert abs(covered(1.96) - 0.95) < 3 * math.sqrt(0.95 * 0.05 / readings)
+    assert abs(covered(1.96 / 2) - 0.95) > 3 * math.sqrt(0.95 * 0.05 / readings)  # it can fail
+    below = float((estimate.ci[0] <= law.w1).double().mean())
+    assert estimate.bound == "lower"
+    assert below > 0.975 - 3 * math.sqrt(0.975 * 0.025 / readings)
 
 
 def test_pairs_of_other_seeds_are_other_pairs_and_have_records_of_their_own(tmp_path, monkeypatch):

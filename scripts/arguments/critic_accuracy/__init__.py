@@ -11,55 +11,34 @@ Source: Kantorovich Strikes Back! Wasserstein GANs are not Optimal Transport? (K
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor, nn
-from torch.optim import Adam
+from torch import Tensor
 
-from divergences.anchored import AnchoredCritic
-from divergences.learned import Learned
-from divergences.lipschitz import (
-    Constraint,
-    GradientPenalty,
-    LipschitzPenalty,
-    Orthogonal,
-    SpectralNorm,
-    WeightClipping,
-)
-from divergences.networks import MaxMin
-from divergences.neural import Critic
-from divergences.streams import Streams
-from divergences.transport import EarthMover
 from gans.targets import Box, Funnels, Moved, Shifted
 from scripts.arguments.critic_accuracy import training
-from scripts.benchmark.critics import compared
+from scripts.arguments.critic_accuracy.contestants import (
+    ANCHORED,
+    CLIPPED,
+    COLOURS,
+    COMPARED,
+    ORTHOGONAL,
+    PENALISED,
+    PERCEPTRONS,
+    SPECTRAL,
+    TWO_SIDED,
+    Settings,
+    accuracy,
+    by_transport,
+)
 from scripts.findings import FAILS, HOLDS, Check, Claim, Findings, standard_error
 from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.plotting import EXACT, with_band
 
 SOURCE = "Korotin, Kolesov & Burnaev 2022, arXiv 2206.07767"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Sizes of the networks and lengths of training."""
-
-    steps: int = 400
-    hidden: tuple[int, ...] = (64, 64)
-    batch: int = 256
-    seeds: int = 2
-    candidates: int = 2048
-    transport_points: int = 512
-    dimensions: tuple[int, ...] = (2, 4, 16)
-    generators: int = 3
-    iterations: int = 200
-
-
+FUNNELS = 4
 PROFILES = {
     "quick": Settings(),
     "paper": Settings(
@@ -74,63 +53,6 @@ PROFILES = {
         iterations=5000,
     ),
 }
-CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, TWO_SIDED, ANCHORED = (
-    "clipped",
-    "spectrally normalised",
-    "orthonormal, MaxMin",
-    "one-sided penalty",
-    "two-sided penalty",
-    "cones on sample points",
-)
-PERCEPTRONS: dict[str, tuple[Constraint, type[nn.Module]]] = {
-    CLIPPED: (WeightClipping(0.04), nn.ReLU),
-    SPECTRAL: (SpectralNorm(), nn.ReLU),
-    ORTHOGONAL: (Orthogonal(), MaxMin),
-    PENALISED: (LipschitzPenalty(10.0), nn.ReLU),
-    TWO_SIDED: (GradientPenalty(10.0), nn.ReLU),
-}
-COMPARED = (CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, ANCHORED)
-FUNNELS = 4
-
-
-def critics(settings: Settings) -> dict[str, Learned]:
-    """All but the last are perceptrons of the same size, trained as long."""
-    adam: Any = partial(Adam, lr=2e-3, fused=True)
-    make: Callable[..., Critic] = partial(
-        Critic,
-        steps=settings.steps,
-        hidden=settings.hidden,
-        batch=settings.batch,
-        optimizer=adam,
-        cooldown=0.5,
-    )
-    perceptrons: dict[str, Learned] = {
-        name: make(constraint=constraint, activation=activation)
-        for name, (constraint, activation) in PERCEPTRONS.items()
-    }
-    return perceptrons | {
-        ANCHORED: AnchoredCritic(
-            steps=300, anchors=64, candidates=settings.candidates, sweeps=3, batch=settings.batch
-        ),
-    }
-
-
-def accuracy(name: str, law: Moved, seeds: int, settings: Settings) -> dict[str, Tensor]:
-    """One critic against one pair: what :func:`compared` finds, one entry per seed."""
-    learned = critics(settings)[name]
-    return compared(learned.fit(law, law.base, range(seeds)), law, 2048)
-
-
-def by_transport(law: Moved, seeds: int, settings: Settings) -> dict[str, Tensor]:
-    """Exact transport between samples as a share of W1, less 1, and its floor."""
-    readings, floors, truth = [], [], float(law.measured_w1(2**15))
-    for seed in range(seeds):
-        streams = Streams([seed], "samples", dtype=torch.float64)
-        n = settings.transport_points
-        estimate = EarthMover()(law.draw(streams, n)[0], law.base.draw(streams, n)[0])
-        readings.append(float(estimate) / truth - 1)
-        floors.append(float(estimate.floor) / truth)
-    return {"deviation": torch.tensor(readings), "floor": torch.tensor(floors)}
 
 
 def run(lab: Lab, settings: Settings) -> Findings:
@@ -176,7 +98,7 @@ def run(lab: Lab, settings: Settings) -> Findings:
         figures={
             "critic_accuracy": by_dimension(found, transport, settings),
             "critic_training": training.scatter(
-                in_plane, generators, float(plane.measured_w1().value)
+                in_plane, generators, float(plane.measured_w1().value), COLOURS
             ),
         },
         tables={
@@ -331,18 +253,11 @@ def by_dimension(
     """Value over W1, and cosine, against the dimension."""
     figure = Figure(figsize=(9.6, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2)
-    colours = dict(
-        zip(
-            COMPARED,
-            (TRAP, "#7a5195", "#2a8a57", JS_COLOUR, W1_COLOUR),
-            strict=True,
-        )
-    )
     x = list(settings.dimensions)
-    for name, colour in colours.items():
+    for name in COMPARED:
         for axes, key, shift in ((left, "deviation", 1), (right, "cosine", 0)):
             values = torch.stack([found[name, d][key].double() + shift for d in x])
-            with_band(axes, x, values, colour, name)
+            with_band(axes, x, values, COLOURS[name], name)
     sampled = torch.stack([transport[d]["deviation"] + 1 for d in x])
     with_band(left, x, sampled, EXACT, "exact transport of samples")
     left.axhline(1, color=EXACT, lw=0.8, ls=":")

@@ -19,7 +19,7 @@ from gans.networks import Generator
 from gans.targets import Moved
 from scripts.findings import FAILS, Check, Claim, standard_error
 from scripts.lab import quiet_trainer
-from scripts.plotting import EXACT, JS_COLOUR
+from scripts.plotting import EXACT
 from scripts.witness import spearman
 
 SAMPLES = 1024  # per side of exact transport
@@ -170,7 +170,10 @@ def table(
 
 
 def scatter(
-    accuracy: dict[str, dict[str, Tensor]], generators: dict[str, dict[str, Tensor]], start: float
+    accuracy: dict[str, dict[str, Tensor]],
+    generators: dict[str, dict[str, Tensor]],
+    start: float,
+    colours: dict[str, str],
 ) -> Figure:
     """The generators' W1 against the error of the critic's value, and of its gradient."""
     figure = Figure(figsize=(9.6, 4.0), layout="constrained")
@@ -179,19 +182,15 @@ def scatter(
     for axes, errors in zip(panels, (off(accuracy), astray(accuracy)), strict=True):
         for name, x in zip(generators, errors.mean(0).tolist(), strict=True):
             w1 = generators[name]["w1"].mean(0)
-            axes.plot([x] * len(w1), w1, "o", color=JS_COLOUR, ms=4, alpha=0.5)
-            axes.plot(x, w1.mean(), "D", color=EXACT, ms=6)
-            axes.annotate(
-                name, (x, float(w1.mean())), (7, 3), textcoords="offset points", fontsize=8
-            )
+            axes.plot([x] * len(w1), w1, "o", color=colours[name], ms=4, alpha=0.6)
+            axes.plot(x, w1.mean(), "D", color=colours[name], ms=7, label=name)
         axes.axhline(start, color=EXACT, lw=0.8, ls=":")
         axes.axhline(floor, color=EXACT, lw=0.8, ls="--")
-        axes.set(xlim=(0, None), ylim=(0, None))
+        axes.set(xlim=(0, None), ylim=(0, 1.1 * start))
     left, right = panels
     left.set(xlabel="error of the critic's value, |value / W1 - 1|", ylabel="W1 of the generator")
     right.set(xlabel="error of its gradient, 1 - cosine")
-    left.annotate("before training", (0.02, start), (0, 3), textcoords="offset points", fontsize=8)
-    left.annotate(
-        "two samples of the target", (0.02, floor), (0, 3), textcoords="offset points", fontsize=8
-    )
+    right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, 0.92))
+    for height, words in ((start, "before training"), (floor, "two samples of the target")):
+        left.annotate(words, (0.02, height), (0, 3), textcoords="offset points", fontsize=8)
     return figure
