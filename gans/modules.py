@@ -241,9 +241,15 @@ class AdversarialModule(pl.LightningModule):
         self.manual_backward(loss.sum(), inputs=trained)
         average_gradients(trained)
         optimizer.step()
-        if self.generator_ema is not None and self.ema is not None:
-            move_average(self.generator_ema, self.generator, self.ema)
+        if self.generator_ema is not None:
+            self.average()
         return loss.detach()
+
+    def average(self) -> None:
+        """Move the averaged generator a little towards the live one."""
+        assert self.generator_ema is not None
+        assert self.ema is not None
+        move_average(self.generator_ema, self.generator, self.ema)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.check_finite()

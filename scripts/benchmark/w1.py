@@ -113,7 +113,7 @@ def run(options: argparse.Namespace) -> None:
         atomically(out / f"w1.{ending}", partial(by_dimension(rows, theirs).savefig, dpi=150))
     for row in rows:
         print(
-            f"D={row['dimension']:<4}N={row['funnels']:<4}pair {row['pair']:<3}{row['solver']:16}"
+            f"D={row['dimension']:<4}N={row['funnels']:<4}pair {row['pair']:<3}{row['solver']:18}"
             f"cosine {row['cosine']:+.3f} ± {row['cosine_stderr']:.3f}  "
             f"L2 {row['l2']:.3f}  "
             f"value {row['deviation']:+.1%}  over its slope {row['per_slope']:+.1%}  "
