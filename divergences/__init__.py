@@ -2,7 +2,12 @@
 
 from divergences import discrete, exact, fdivergence, lipschitz, numerical, variational
 from divergences.anchored import AnchoredCritic, McShane
-from divergences.batches import BatchTransport, CTransform, PairPenalty
+from divergences.batches import (
+    BatchTransport,
+    CTransform,
+    EntropicPairPenalty,
+    PairPenalty,
+)
 from divergences.dual import HeldOutDual
 from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
 from divergences.interface import Estimate, Estimator
@@ -16,6 +21,7 @@ from divergences.lipschitz import (
     Unconstrained,
     WeightClipping,
 )
+from divergences.maximin import Maximin, ReversedMaximin
 from divergences.metrics import DivergenceMetric
 from divergences.neighbours import KnownDensity, NearestNeighbours, RossJS
 from divergences.networks import MLP, FourierFeatures, MaxMin, Whiten
@@ -46,6 +52,7 @@ __all__ = [
     "DonskerVaradhan",
     "EarthMover",
     "EnergyDistance",
+    "EntropicPairPenalty",
     "Estimate",
     "Estimator",
     "FDivergence",
@@ -58,12 +65,14 @@ __all__ = [
     "KnownDensity",
     "LipschitzPenalty",
     "MaxMin",
+    "Maximin",
     "McShane",
     "MonteCarlo",
     "NearestNeighbours",
     "Orthogonal",
     "PairPenalty",
     "Quadrature",
+    "ReversedMaximin",
     "RossJS",
     "Sinkhorn",
     "Sliced",

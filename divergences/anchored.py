@@ -227,20 +227,31 @@ class AnchoredCritic(Learned):
         q: Source,
         seeds: Sequence[int],
         observe: Callable[[int, nn.Module], None] | None = None,
+        start: Fit | None = None,
     ) -> Fit:
+        """As :meth:`~divergences.learned.Learned.fit`; from a start only the heights go on."""
         with torch.no_grad():
             probe = p.draw(Streams(seeds, "shape"), 1)
             streams = Streams(seeds, device=probe.device, dtype=probe.dtype)
-            network = self.build(p, q, streams, probe.shape[-1])
-            shares = self._train(network, p, q, streams, self.screening)
-            network = _busiest(network, shares, self.anchors)
-            for _ in range(self.sweeps):
-                self._train(network, p, q, streams, self.sweep_steps)
-                pools = p.draw(streams, self.pool), q.draw(streams, self.pool)
-                network = moved_to_medoids(network, *pools)
+            if start is None:
+                network = self._placed(p, q, streams, probe.shape[-1])
+            else:
+                network = McShane(p.draw(streams, self.anchors), self.softness)
+                start.hand_over(network, streams)
             self._train(network, p, q, streams, self.steps, observe)
         network.eval().requires_grad_(False)
-        return Fit(network, tuple(seeds), self.read)
+        return Fit(network, tuple(seeds), self.read, streams)
+
+    def _placed(self, p: Source, q: Source, streams: Streams, dimension: int) -> McShane:
+        """Cones whose anchors are chosen and moved, their heights trained roughly."""
+        network = self.build(p, q, streams, dimension)
+        shares = self._train(network, p, q, streams, self.screening)
+        network = _busiest(network, shares, self.anchors)
+        for _ in range(self.sweeps):
+            self._train(network, p, q, streams, self.sweep_steps)
+            pools = p.draw(streams, self.pool), q.draw(streams, self.pool)
+            network = moved_to_medoids(network, *pools)
+        return network
 
     def build(self, p: Source, q: Source, streams: Streams, dimension: int) -> McShane:
         return McShane(p.draw(streams, max(self.anchors, self.candidates)), self.softness)

@@ -53,11 +53,37 @@ class Empirical:
 @final
 @dataclass(frozen=True)
 class Fit:
-    """A trained network and how to read the divergence from it."""
+    """A trained network and how to read the divergence from it.
+
+    Attributes:
+        network: From points ``(K, n, d)`` to scores ``(K, n, 1)``.
+        seeds: One per member.
+        read: From the scores of two samples to the estimate.
+        streams: Where training has left the members' random streams.
+    """
 
     network: nn.Module
     seeds: tuple[int, ...]
     read: Callable[[Tensor, Tensor], Estimate]
+    streams: Streams | None = None
+
+    def hand_over(self, network: nn.Module, streams: Streams) -> None:
+        """Put the trained weights into a network, and the streams where training left them.
+
+        Raises:
+            ValueError: If the network has other weights, or the streams are of other seeds.
+        """
+        if tuple(streams.seeds) != self.seeds:
+            raise ValueError(f"start is of the seeds {self.seeds}, not of {tuple(streams.seeds)}")
+        try:
+            network.load_state_dict(self.network.state_dict())
+        except RuntimeError as error:
+            raise ValueError(
+                f"start is a network of other sizes ({str(error).splitlines()[-1].strip()}); give "
+                "a fit of an estimator with the same settings but steps, optimizer and loss"
+            ) from error
+        if self.streams is not None:
+            streams.load_state_dict(self.streams.state_dict())
 
     def scores(self, points: Tensor) -> Tensor:
         """The network's scores of shape ``(K, n)`` at points of shape ``(K, n, d)``."""
@@ -124,6 +150,7 @@ class Learned(Estimator):
         q: Source,
         seeds: Sequence[int],
         observe: Callable[[int, nn.Module], None] | None = None,
+        start: Fit | None = None,
     ) -> Fit:
         """Train on fresh minibatches from ``p`` and ``q``, one network per seed.
 
@@ -132,12 +159,19 @@ class Learned(Estimator):
             q: Source of the second.
             seeds: One per member; a member's result depends on its own seed only.
             observe: Called with the number of steps done and the network, after every step.
+            start: What to go on from, such as the fit to laws that have moved since: its weights
+                and its streams, but not its optimizer's momentum.
+
+        Raises:
+            ValueError: If ``start`` is of other seeds or of a network of other sizes.
         """
         with torch.no_grad():
             probe = p.draw(Streams(seeds, "shape"), 1)
         streams = Streams(seeds, device=probe.device, dtype=probe.dtype)
         with torch.no_grad():  # sources may be trainable; the network's parameters still are
             network = self.build(p, q, streams, probe.shape[-1])
+        if start is not None:
+            start.hand_over(network, streams)
         optimizer = self.optimizer(network.parameters())
         first_of_cooldown = self.steps * (1 - self.cooldown)
         schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -155,7 +189,7 @@ class Learned(Estimator):
             if observe is not None:
                 observe(step, network)
         network.eval().requires_grad_(False)
-        return Fit(network, tuple(seeds), self.read)
+        return Fit(network, tuple(seeds), self.read, streams)
 
     def __call__(self, x: Tensor, y: Tensor) -> Estimate:
         """Train on one half of each sample and read on the other.

@@ -24,6 +24,29 @@ def member_norms(tensors: Iterable[Tensor]) -> Tensor:
     return torch.cat([t.reshape(len(t), -1) for t in tensors], dim=1).norm(dim=1)
 
 
+@torch.no_grad()
+def move_average(average: nn.Module, live: nn.Module, decay: float) -> None:
+    r"""Move averaged weights :math:`\bar w` to :math:`\beta \bar w + (1 - \beta) w`, in place.
+
+    Arguments:
+        average: Holds :math:`\bar w`.
+        live: A network of the same kind, holds w.
+        decay: :math:`\beta`, between 0 and 1.
+    """
+    for averaged, weight in zip(average.parameters(), live.parameters(), strict=True):
+        averaged.lerp_(weight, 1 - decay)
+
+
+def check_decay(name: str, decay: float | None) -> None:
+    """Refuse a moving average that never moves, or keeps nothing.
+
+    Raises:
+        ValueError: If the decay is given and not between 0 and 1; names it.
+    """
+    if decay is not None and not 0 < decay < 1:
+        raise ValueError(f"{name} = {decay} must lie between 0 and 1, e.g. .999")
+
+
 @final
 class Linear(nn.Module):
     r"""K affine maps :math:`y_k = x_k W_k + b_k`, from ``(K, n, in)`` to ``(K, n, out)``.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, final
 
@@ -14,9 +15,16 @@ from torch.nn.functional import softplus
 from divergences import variational
 from divergences.fdivergence import ConvexGenerator, KullbackLeibler
 from divergences.interface import Bound, Estimate
-from divergences.learned import Learned, Source
+from divergences.learned import Fit, Learned, Source
 from divergences.lipschitz import Constraint, SpectralNorm
-from divergences.networks import MLP, FourierFeatures, MaxMin, Whiten
+from divergences.networks import (
+    MLP,
+    FourierFeatures,
+    MaxMin,
+    Whiten,
+    check_decay,
+    move_average,
+)
 from divergences.streams import Streams
 
 SLOPE_AT_MOST_1 = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Softplus, MaxMin)
@@ -266,6 +274,11 @@ class Critic(Learned):
         constraint: What keeps the critic Lipschitz.
         activation: Class of the nonlinearity between layers;
             :class:`~divergences.networks.MaxMin` goes with ``Orthogonal``.
+        fourier: As in :class:`RatioLearned`. Waves are steep: no constraint on the layers behind
+            them bounds the critic's slope by 1, and the estimate is no lower bound.
+        ema: Decay of an exponential moving average of the weights, which is then what is read;
+            none by default. An average of matrices of norm 1 at most is one, so that a lower
+            bound stays one.
 
     Example:
         >>> points = torch.randn(512, 2, generator=torch.Generator().manual_seed(0))
@@ -278,11 +291,47 @@ class Critic(Learned):
 
     constraint: Constraint = field(default_factory=SpectralNorm)
     activation: type[nn.Module] = nn.ReLU
+    fourier: Sequence[float] = ()
+    ema: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_decay("ema", self.ema)
 
     def build(self, p: Source, q: Source, streams: Streams, dimension: int) -> nn.Module:
-        network = MLP(streams, dimension, 1, self.hidden, self.activation)
+        network: nn.Module
+        if self.fourier:
+            waves = FourierFeatures(streams, dimension, self.fourier)
+            layers = MLP(streams, waves.out_features, 1, self.hidden, self.activation)
+            network = nn.Sequential(waves, *layers)
+        else:
+            network = MLP(streams, dimension, 1, self.hidden, self.activation)
         self.constraint.parametrize(network)
         return network
+
+    def fit(
+        self,
+        p: Source,
+        q: Source,
+        seeds: Sequence[int],
+        observe: Callable[[int, nn.Module], None] | None = None,
+        start: Fit | None = None,
+    ) -> Fit:
+        if self.ema is None:
+            return super().fit(p, q, seeds, observe, start)
+        average: nn.Module | None = None
+
+        def follow(step: int, network: nn.Module) -> None:
+            nonlocal average
+            if average is None:
+                average = deepcopy(network)
+            move_average(average, network, self.ema or 0.0)
+            if observe is not None:
+                observe(step, network)
+
+        fitted = super().fit(p, q, seeds, follow, start)
+        assert average is not None
+        return replace(fitted, network=average.eval().requires_grad_(False))
 
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         on_p, on_q = _scores(network, x, y)
@@ -293,6 +342,7 @@ class Critic(Learned):
 
     def read(self, p_scores: Tensor, q_scores: Tensor) -> Estimate:
         reading = variational.kantorovich_rubinstein(p_scores, q_scores)
-        if self.constraint.certified and self.activation in SLOPE_AT_MOST_1:
+        certified = self.constraint.certified and not self.fourier
+        if certified and self.activation in SLOPE_AT_MOST_1:
             return reading
         return replace(reading, bound="none", warnings=(*reading.warnings, UNCERTIFIED))

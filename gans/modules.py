@@ -14,7 +14,7 @@ from torch.optim import Adam, Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
 from divergences.lipschitz import Constraint, Unconstrained, WeightClipping
-from divergences.networks import MLP, member_norms
+from divergences.networks import MLP, check_decay, member_norms, move_average
 from divergences.streams import Streams
 from gans.networks import Generator, NoiseGenerator
 from gans.objectives import NonSaturating, Objective, Wasserstein
@@ -102,8 +102,7 @@ class AdversarialModule(pl.LightningModule):
                 raise ValueError(f"{name} = {count} must be at least 1")
         if warmup < 0:
             raise ValueError(f"warmup = {warmup} must not be negative")
-        if ema is not None and not 0 < ema < 1:
-            raise ValueError(f"ema = {ema} must lie between 0 and 1, e.g. .999")
+        check_decay("ema", ema)
         objective.check(constraint)
         self.automatic_optimization = False
         self.objective, self.constraint = objective, constraint
@@ -252,14 +251,11 @@ class AdversarialModule(pl.LightningModule):
             self.average()
         return loss.detach()
 
-    @torch.no_grad()
     def average(self) -> None:
         """Move the averaged generator a little towards the live one."""
         assert self.generator_ema is not None
         assert self.ema is not None
-        pairs = zip(self.generator_ema.parameters(), self.generator.parameters(), strict=True)
-        for averaged, live in pairs:
-            averaged.lerp_(live, 1 - self.ema)
+        move_average(self.generator_ema, self.generator, self.ema)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.check_finite()

@@ -13,10 +13,7 @@ from divergences.neural import Critic
 from divergences.streams import Streams
 from divergences.transport import EarthMover, linear_program
 from gans.targets import Box, Funnels, OneFunnel, Shifted
-from scripts.benchmark import critics
-from scripts.benchmark.__main__ import parse
-from scripts.benchmark.critics import Run, compared, measure
-from scripts.benchmark.published_w1 import SOLVERS, TABLE, published
+from scripts.benchmark.critics import compared
 
 QUICK: dict[str, Any] = {
     "candidates": 256,
@@ -163,42 +160,3 @@ def test_a_pair_penalty_is_0_for_a_1_lipschitz_critic_and_not_for_a_steeper_one(
 def test_bad_settings_are_named(arguments, match):
     with pytest.raises(ValueError, match=match):
         AnchoredCritic(**arguments)
-
-
-@pytest.mark.parametrize("solver", critics.SOLVERS)
-def test_every_solver_of_the_benchmark_leaves_a_record(solver, monkeypatch):
-    monkeypatch.setattr(critics, "HELD_OUT", 256)
-    monkeypatch.setattr(
-        critics,
-        "_anchored",
-        lambda d, steps: quick(steps=steps, screening=5),
-    )
-    record = measure(Run(solver, 3, 2, 2, 2 / critics.SOLVERS[solver].steps))
-    assert record["steps"] == 2
-    assert len(record["cosine"]) == 2
-    assert all(map(math.isfinite, record["cosine"]))
-
-
-def test_the_published_table_is_whole():
-    assert len(TABLE) == 28
-    assert all(len(row[3]) == len(row[4]) == len(SOLVERS) for row in TABLE)
-    rows = published(16, 16)
-    assert [r["cosine"] for r in rows if r["solver"] == "GP"] == [0.91]
-    assert [r["deviation"] for r in rows if r["solver"] == "DOT"] == [1.33]
-    assert published(3, 3) == []
-
-
-@pytest.mark.parametrize(
-    ("flags", "match"),
-    [
-        (["--seeds", "1"], "--seeds 1"),
-        (["--share", "2"], "--share 2"),
-        (["--dimensions", "0"], "--dimensions 0"),
-        (["--pair", "nowhere.pt"], "--pair nowhere"),
-    ],
-    ids=str,
-)
-def test_bad_flags_are_named(flags, match, capsys):
-    with pytest.raises(SystemExit):
-        parse(["w1", *flags])
-    assert match in capsys.readouterr().err

@@ -1,9 +1,9 @@
 """Critics on pairs whose W1 is known: one solver on one pair at a time.
 
 The metrics are those of the published benchmark, taken on fresh points of the moved side: mean
-cosine and squared distance between the critic's gradient and the potential's, and the deviation of
-its value. Beside them stands what a user without the truth can see: the slope, and the value
-divided by it.
+cosine and squared distance (L2) between the critic's gradient and the potential's, and the
+deviation of its value. Beside them stands what a user without the truth can see: the slope, and
+the value divided by it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,15 @@ from divergences import (
     WeightClipping,
 )
 from divergences.anchored import AnchoredCritic
-from divergences.batches import BatchTransport, CTransform, PairPenalty
+from divergences.batches import (
+    BatchTransport,
+    CTransform,
+    EntropicPairPenalty,
+    PairPenalty,
+)
 from divergences.learned import Fit, Learned
 from divergences.lipschitz import input_gradient, lipschitz_audit
+from divergences.maximin import Maximin, ReversedMaximin
 from gans.targets import Funnels, Moved
 from scripts.findings import standard_error
 
@@ -90,11 +96,28 @@ SOLVERS: dict[str, Solver] = {
         _critic(Orthogonal(), activation=MaxMin, optimizer=partial(Adam, lr=1e-3, fused=True)),
         "orthonormal layers, MaxMin",
     ),
+    "LP averaged": Solver(
+        60_000, _critic(LipschitzPenalty(), ema=0.999), "LP, moving average of the critic"
+    ),
+    "LP waves": Solver(
+        60_000, _critic(LipschitzPenalty(), fourier=(0.5, 1.0)), "LP, Fourier features"
+    ),
     "pair penalty": Solver(10_000, _critic(PairPenalty()), "quadratic large-scale dual"),
+    "entropic penalty": Solver(
+        10_000, _critic(EntropicPairPenalty()), "entropic large-scale dual"
+    ),
+    "MM": Solver(
+        20_000, lambda d, steps: Maximin(steps=steps, **_protocol(d)), "max-min, mover from P"
+    ),
+    "MM reversed": Solver(
+        20_000,
+        lambda d, steps: ReversedMaximin(steps=steps, **_protocol(d)),
+        "max-min, mover from Q",
+    ),
     "c-transform": Solver(
         25_000,
         lambda d, steps: CTransform(steps=steps, **_protocol(d, batch=256)),
-        "max-min within the minibatch",
+        "max-min within the minibatch (MM:B)",
     ),
     "batch transport": Solver(
         5_000,
@@ -109,7 +132,13 @@ SOLVERS: dict[str, Solver] = {
 
 @dataclass(frozen=True)
 class Run:
-    """One solver on one pair, its seeds as members, for a share of its full protocol."""
+    """One solver on one pair, its seeds as members, for a share of its full protocol.
+
+    Attributes:
+        pair: A file of funnels, in place of those that are drawn.
+        pair_seed: What the pair is drawn with. Settings of ``anchored`` were chosen on pairs of
+            seed 0, so that only other seeds say what it is worth.
+    """
 
     solver: str
     dimension: int
@@ -117,12 +146,13 @@ class Run:
     seeds: int
     share: float
     pair: str = ""
+    pair_seed: int = 0
 
     @property
     def file(self) -> str:
         """Name of its record."""
         words = f"{self.solver} D{self.dimension} N{self.funnels} x{self.seeds} {self.share:g}"
-        words += f" {self.pair}" if self.pair else ""
+        words += f" {self.pair}" if self.pair else f" pair{self.pair_seed}"
         return "".join(c if c.isalnum() or c == "." else "-" for c in words) + ".json"
 
     @property
@@ -133,7 +163,16 @@ class Run:
         """The pair: drawn here, or from the file that was given."""
         if self.pair:
             return Funnels.load(self.pair)
-        return Funnels.drawn(self.dimension, self.funnels, seed=0)
+        return Funnels.drawn(self.dimension, self.funnels, self.pair_seed)
+
+    @property
+    def which(self) -> dict[str, Any]:
+        """What tells the pair from others, as its records say it."""
+        return {
+            "dimension": self.dimension,
+            "funnels": self.funnels,
+            "pair": self.pair or self.pair_seed,
+        }
 
 
 def measure(run: Run) -> dict[str, Any]:
@@ -147,8 +186,7 @@ def measure(run: Run) -> dict[str, Any]:
     shared = {
         "solver": run.solver,
         "what": SOLVERS[run.solver].seen,
-        "dimension": run.dimension,
-        "funnels": run.funnels,
+        **run.which,
         "steps": run.steps,
         "share": run.share,
         "seconds": seconds / run.seeds,
@@ -163,10 +201,10 @@ def compared(fit: Fit, law: Moved, n: int) -> dict[str, Tensor]:
 
     Value and truth are read on the same fresh points y and T(y), so that chance in drawing them
     cancels: for a certified critic f(T(y)) - f(y) is at most the move's length at every point.
-    ``cosine`` and ``squares`` are the published metrics of the gradient on the moved side,
-    ``value`` is raw, ``slope`` the mean norm of the gradient there, ``steepest`` the largest along
-    segments between the two laws, ``per_steepest`` and ``per_slope`` what the value divided by
-    them deviates by.
+    ``cosine`` and ``l2`` are the published metrics of the gradient on the moved side, the latter
+    the mean of its squared distance from the true one. ``value`` is raw, ``slope`` the mean norm
+    of the gradient there, ``steepest`` the largest along segments between the two laws,
+    ``per_steepest`` and ``per_slope`` what the value divided by them deviates by.
     """
     streams = Streams(fit.seeds, "held-out")
     y, (x, wanted) = law.paired(streams, n)
@@ -184,7 +222,7 @@ def compared(fit: Fit, law: Moved, n: int) -> dict[str, Tensor]:
     return {
         "cosine": cosine_similarity(gradient, wanted, dim=-1).mean(1).double(),
         "shuffled_cosine": cosine_similarity(gradient, wanted.roll(1, 1), dim=-1).mean(1).double(),
-        "squares": (gradient - wanted).square().sum(-1).mean(1).double(),
+        "l2": (gradient - wanted).square().sum(-1).mean(1).double(),
         "value": value,
         "truth": truth,
         "deviation": deviation,
@@ -207,9 +245,7 @@ def transport_row(run: Run) -> dict[str, Any]:
         estimate = EarthMover()(x, y)
         values.append(float(estimate))
         floors.append(float(estimate.floor))
-    return {
-        "dimension": run.dimension,
-        "funnels": run.funnels,
+    return run.which | {
         "transport": values,
         "transport_floor": floors,
         "truth": float(law.measured_w1(2**15)),
@@ -217,12 +253,13 @@ def transport_row(run: Run) -> dict[str, Any]:
     }
 
 
-MEANS = ("cosine", "squares", "deviation", "slope", "steepest", "per_steepest", "per_slope")
+MEANS = ("cosine", "l2", "deviation", "slope", "steepest", "per_steepest", "per_slope")
 
 
 def as_row(record: dict[str, Any], transport: dict[str, Any]) -> dict[str, Any]:
     """One row of the table: means over seeds with standard errors."""
-    row = {key: record[key] for key in ("dimension", "funnels", "solver", "steps", "share")}
+    named = ("dimension", "funnels", "pair", "solver", "steps", "share")
+    row = {key: record[key] for key in named}
     for key in MEANS:
         values = torch.tensor(record[key], dtype=torch.float64)
         row |= {key: float(values.mean()), f"{key}_stderr": float(standard_error(values))}

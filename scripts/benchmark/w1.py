@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="a file of funnels, such as the published benchmark's, in place of those drawn here",
     )
     command.add_argument(
+        "--pair-seeds",
+        type=int,
+        nargs="+",
+        default=[0],
+        metavar="S",
+        help="what pairs are drawn with (default: 0, on which 'anchored' got its settings)",
+    )
+    command.add_argument(
         "--quick", action="store_true", help="D 2 and 16, N 4 and 16, 2 seeds, 1 %% of the steps"
     )
 
@@ -55,6 +64,8 @@ def check(options: argparse.Namespace) -> None:
             raise ValueError(f"{flag} {min(values)} must be at least 1")
     if options.pair is not None and not options.pair.is_file():
         raise ValueError(f"--pair {options.pair}: no such file")
+    if min(options.pair_seeds) < 0:
+        raise ValueError(f"--pair-seeds {min(options.pair_seeds)} must be at least 0")
 
 
 def runs(options: argparse.Namespace) -> list[critics.Run]:
@@ -62,15 +73,24 @@ def runs(options: argparse.Namespace) -> list[critics.Run]:
     if options.quick:
         options.dimensions, options.funnels = [2, 16], [4, 16]
         options.seeds, options.share = 2, 0.01
-    pairs = [(d, n, "") for d in options.dimensions for n in options.funnels]
+    pairs = [
+        {"dimension": d, "funnels": n, "pair_seed": seed}
+        for d in options.dimensions
+        for n in options.funnels
+        for seed in options.pair_seeds
+    ]
     if options.pair is not None:
         law = critics.Funnels.load(options.pair)
-        pairs = [(law.event_shape[0], len(law.biases), str(options.pair))]
+        n = len(law.biases)
+        pairs = [{"dimension": law.event_shape[0], "funnels": n, "pair": str(options.pair)}]
     return [
         critics.Run(
-            solver, d, n, options.seeds, 1.0 if solver == "anchored" else options.share, pair
+            solver=solver,
+            seeds=options.seeds,
+            share=1.0 if solver == "anchored" else options.share,
+            **pair,
         )
-        for d, n, pair in pairs
+        for pair in pairs
         for solver in options.solvers
     ]
 
@@ -79,29 +99,32 @@ def run(options: argparse.Namespace) -> None:
     """Every solver on every pair: a table and a figure beside the published ones."""
     out: Path = options.out
     wanted = runs(options)
-    pairs = list(dict.fromkeys((r.dimension, r.funnels, r.pair) for r in wanted))
-    by_transport = [
-        critics.Run("anchored", d, n, options.seeds, 1.0, pair) for d, n, pair in pairs
-    ]
+    by_transport = list(dict.fromkeys(replace(r, solver="anchored", share=1.0) for r in wanted))
     exact = run_all(by_transport, critics.transport_row, out / "transport", options.workers)
-    transport = {(r["dimension"], r["funnels"]): r for r in exact}
+    transport = {_pair(r): r for r in exact}
     records = run_all(wanted, critics.measure, out, options.workers)
-    rows = [critics.as_row(r, transport[r["dimension"], r["funnels"]]) for r in records]
+    rows = [critics.as_row(r, transport[_pair(r)]) for r in records]
     write_atomically(out / "w1.csv", as_csv(rows))
-    theirs = [row for d, n, _ in pairs for row in published(d, n)]
+    sizes = dict.fromkeys((r.dimension, r.funnels) for r in wanted)
+    theirs = [row for d, n in sizes for row in published(d, n)]
     if theirs:
         write_atomically(out / "published.csv", as_csv(theirs))
     for ending in ("svg", "png"):
         atomically(out / f"w1.{ending}", partial(by_dimension(rows, theirs).savefig, dpi=150))
     for row in rows:
         print(
-            f"D={row['dimension']:<4}N={row['funnels']:<4}{row['solver']:16}"
+            f"D={row['dimension']:<4}N={row['funnels']:<4}pair {row['pair']:<3}{row['solver']:18}"
             f"cosine {row['cosine']:+.3f} ± {row['cosine_stderr']:.3f}  "
+            f"L2 {row['l2']:.3f}  "
             f"value {row['deviation']:+.1%}  over its slope {row['per_slope']:+.1%}  "
             f"transport of samples {row['transport_deviation']:+.0%}  "
             f"{row['seconds']:.1f} s ({row['full_seconds']:.0f} s at full length)"
         )
     print(f"{len(rows)} rows; {out / 'w1.csv'}, {out / 'w1.png'}, beside {out / 'published.csv'}")
+
+
+def _pair(record: dict[str, Any]) -> tuple[Any, ...]:
+    return record["dimension"], record["funnels"], record["pair"]
 
 
 def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Figure:
@@ -112,10 +135,13 @@ def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Fi
     for axes, n in zip(panels, funnels, strict=True):
         for solver in dict.fromkeys(row["solver"] for row in rows):
             ours = [r for r in rows if r["funnels"] == n and r["solver"] == solver]
+            x = sorted({r["dimension"] for r in ours})
+            by_pair = [[r for r in ours if r["dimension"] == d] for d in x]
             axes.errorbar(
-                [r["dimension"] for r in ours],
-                [r["cosine"] for r in ours],
-                [r["cosine_stderr"] for r in ours],
+                x,
+                [sum(r["cosine"] for r in pairs) / len(pairs) for pairs in by_pair],
+                # pairs differ, seeds on one pair are independent of those on another
+                [sum(r["cosine_stderr"] ** 2 for r in p) ** 0.5 / len(p) for p in by_pair],
                 color=COLOURS.get(solver, TRAP),
                 marker="o",
                 ms=4,

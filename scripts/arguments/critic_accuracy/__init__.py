@@ -2,7 +2,8 @@ r"""Which critics deserve the name W1? Their value and gradient against pairs th
 
 Points of a cube slide down the funnels of a known potential, so that W1, the potential and its
 gradient are known in any dimension. Beside each critic's value stands its gradient's cosine with
-the true one: it is the gradient that a generator follows.
+the true one: it is the gradient that a generator follows. Last, generators are trained by the same
+critics toward the same law, from its base.
 
 Source: Kantorovich Strikes Back! Wasserstein GANs are not Optimal Transport? (Korotin et al.,
 2022).
@@ -10,45 +11,34 @@ Source: Kantorovich Strikes Back! Wasserstein GANs are not Optimal Transport? (K
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.optim import Adam
 
-from divergences.anchored import AnchoredCritic
-from divergences.learned import Learned
-from divergences.lipschitz import LipschitzPenalty, Orthogonal, SpectralNorm, WeightClipping
-from divergences.networks import MaxMin
-from divergences.neural import Critic
-from divergences.streams import Streams
-from divergences.transport import EarthMover
 from gans.targets import Box, Funnels, Moved, Shifted
-from scripts.benchmark.critics import compared
+from scripts.arguments.critic_accuracy import training
+from scripts.arguments.critic_accuracy.contestants import (
+    ANCHORED,
+    CLIPPED,
+    COLOURS,
+    COMPARED,
+    ORTHOGONAL,
+    PENALISED,
+    PERCEPTRONS,
+    SPECTRAL,
+    TWO_SIDED,
+    Settings,
+    accuracy,
+    by_transport,
+)
 from scripts.findings import FAILS, HOLDS, Check, Claim, Findings, standard_error
 from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.plotting import EXACT, with_band
 
 SOURCE = "Korotin, Kolesov & Burnaev 2022, arXiv 2206.07767"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Sizes of the networks and lengths of training."""
-
-    steps: int = 400
-    hidden: tuple[int, ...] = (64, 64)
-    batch: int = 256
-    seeds: int = 2
-    candidates: int = 2048
-    transport_points: int = 512
-    dimensions: tuple[int, ...] = (2, 4, 16)
-
-
+FUNNELS = 4
 PROFILES = {
     "quick": Settings(),
     "paper": Settings(
@@ -59,66 +49,34 @@ PROFILES = {
         candidates=8192,
         transport_points=2048,
         dimensions=(2, 4, 8, 16, 32),
+        generators=5,
+        iterations=5000,
     ),
 }
-CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, ANCHORED = (
-    "clipped",
-    "spectrally normalised",
-    "orthonormal, MaxMin",
-    "one-sided penalty",
-    "cones on sample points",
-)
-FUNNELS = 4
-
-
-def critics(settings: Settings) -> dict[str, Learned]:
-    """What is compared; all but the last are perceptrons of the same size, trained as long."""
-    adam: Any = partial(Adam, lr=2e-3, fused=True)
-    make: Callable[..., Critic] = partial(
-        Critic,
-        steps=settings.steps,
-        hidden=settings.hidden,
-        batch=settings.batch,
-        optimizer=adam,
-        cooldown=0.5,
-    )
-    return {
-        CLIPPED: make(constraint=WeightClipping(0.04)),
-        SPECTRAL: make(constraint=SpectralNorm()),
-        ORTHOGONAL: make(constraint=Orthogonal(), activation=MaxMin),
-        PENALISED: make(constraint=LipschitzPenalty(10.0)),
-        ANCHORED: AnchoredCritic(
-            steps=300, anchors=64, candidates=settings.candidates, sweeps=3, batch=settings.batch
-        ),
-    }
-
-
-def accuracy(name: str, law: Moved, seeds: int, settings: Settings) -> dict[str, Tensor]:
-    """One critic against one pair: what :func:`compared` finds, one entry per seed."""
-    learned = critics(settings)[name]
-    return compared(learned.fit(law, law.base, range(seeds)), law, 2048)
-
-
-def by_transport(law: Moved, seeds: int, settings: Settings) -> dict[str, Tensor]:
-    """Exact transport between samples as a share of W1, less 1, and its floor."""
-    readings, floors, truth = [], [], float(law.measured_w1(2**15))
-    for seed in range(seeds):
-        streams = Streams([seed], "samples", dtype=torch.float64)
-        n = settings.transport_points
-        estimate = EarthMover()(law.draw(streams, n)[0], law.base.draw(streams, n)[0])
-        readings.append(float(estimate) / truth - 1)
-        floors.append(float(estimate.floor) / truth)
-    return {"deviation": torch.tensor(readings), "floor": torch.tensor(floors)}
 
 
 def run(lab: Lab, settings: Settings) -> Findings:
-    """Claims ``critic-w1-name``, ``critic-lower-bound`` and ``critic-gradient-worth``."""
+    """Claims about values, bounds and gradients of critics, and the generators they train."""
     laws: dict[int, Moved] = {d: Funnels.drawn(d, FUNNELS, seed=0) for d in settings.dimensions}
+    plane = laws[2]
+    games = {
+        name: lab.submit(
+            8,
+            training.trained,
+            plane,
+            *PERCEPTRONS[name],
+            settings.hidden,
+            settings.generators,
+            settings.iterations,
+        )
+        for name in PERCEPTRONS
+    }
     waiting = {
         (name, d): lab.submit(4, accuracy, name, law, settings.seeds, settings)
         for d, law in reversed(laws.items())
-        for name in critics(settings)
+        for name in COMPARED
     }
+    two_sided = lab.submit(4, accuracy, TWO_SIDED, plane, settings.seeds, settings)
     samples = {
         d: lab.submit(2, by_transport, law, settings.seeds, settings) for d, law in laws.items()
     }
@@ -126,14 +84,27 @@ def run(lab: Lab, settings: Settings) -> Findings:
     shifted = lab.submit(2, accuracy, SPECTRAL, copy, settings.seeds, settings)
     found = {key: future.result() for key, future in waiting.items()}
     transport = {d: future.result() for d, future in samples.items()}
+    generators = {name: future.result() for name, future in games.items()}
+    in_plane = {n: found[n, 2] for n in PERCEPTRONS if n != TWO_SIDED} | {
+        TWO_SIDED: two_sided.result()
+    }
     return Findings(
         claims=[
             name_claim(found, transport, shifted.result(), settings),
             bound_claim(found, transport, settings),
             gradient_claim(found, settings),
+            training.claim(in_plane, generators),
         ],
-        figures={"critic_accuracy": by_dimension(found, transport, settings)},
-        tables={"critic_accuracy": table(found)},
+        figures={
+            "critic_accuracy": by_dimension(found, transport, settings),
+            "critic_training": training.scatter(
+                in_plane, generators, float(plane.measured_w1().value), COLOURS
+            ),
+        },
+        tables={
+            "critic_accuracy": table(found),
+            "critic_training": training.table(in_plane, generators),
+        },
     )
 
 
@@ -266,7 +237,7 @@ def gradient_claim(found: dict[tuple[str, int], dict[str, Tensor]], settings: Se
 
 def table(found: dict[tuple[str, int], dict[str, Tensor]]) -> list[dict[str, Any]]:
     """One row per critic and dimension: means over seeds."""
-    keys = ("cosine", "squares", "deviation", "slope", "steepest", "per_slope")
+    keys = ("cosine", "l2", "deviation", "slope", "steepest", "per_slope")
     return [
         {"critic": name, "dimension": d}
         | {key: float(found[name, d][key].double().mean()) for key in keys}
@@ -282,18 +253,11 @@ def by_dimension(
     """Value over W1, and cosine, against the dimension."""
     figure = Figure(figsize=(9.6, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2)
-    colours = dict(
-        zip(
-            (CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, ANCHORED),
-            (TRAP, "#7a5195", "#2a8a57", JS_COLOUR, W1_COLOUR),
-            strict=True,
-        )
-    )
     x = list(settings.dimensions)
-    for name, colour in colours.items():
+    for name in COMPARED:
         for axes, key, shift in ((left, "deviation", 1), (right, "cosine", 0)):
             values = torch.stack([found[name, d][key].double() + shift for d in x])
-            with_band(axes, x, values, colour, name)
+            with_band(axes, x, values, COLOURS[name], name)
     sampled = torch.stack([transport[d]["deviation"] + 1 for d in x])
     with_band(left, x, sampled, EXACT, "exact transport of samples")
     left.axhline(1, color=EXACT, lw=0.8, ls=":")
