@@ -117,7 +117,8 @@ def run(options: argparse.Namespace) -> None:
             f"cosine {row['cosine']:+.3f} ± {row['cosine_stderr']:.3f}  "
             f"L2 {row['l2']:.3f}  "
             f"value {row['deviation']:+.1%}  over its slope {row['per_slope']:+.1%}  "
-            f"transport of samples {row['transport_deviation']:+.0%}  "
+            f"samples alone {row['held_out_dual_deviation']:+.0%} to "
+            f"{row['transport_deviation']:+.0%}  "
             f"{row['seconds']:.1f} s ({row['full_seconds']:.0f} s at full length)"
         )
     print(f"{len(rows)} rows; {out / 'w1.csv'}, {out / 'w1.png'}, beside {out / 'published.csv'}")
