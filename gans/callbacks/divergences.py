@@ -63,7 +63,7 @@ class Divergences(Periodic):
 
     def __init__(
         self,
-        every: int = 200,
+        every: int = 250,
         n: int = 256,
         estimators: Sequence[Estimator] | None = None,
     ):

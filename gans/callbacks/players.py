@@ -36,7 +36,7 @@ class Gradients(Periodic):
         n: Generated points per member for ``gradient/input``.
     """
 
-    def __init__(self, every: int = 20, n: int = 256):
+    def __init__(self, every: int = 50, n: int = 256):
         super().__init__(every)
         self.n = n
 
@@ -73,7 +73,7 @@ class LipschitzAudit(Periodic):
         n: Points per side and member.
     """
 
-    def __init__(self, every: int = 200, n: int = 512):
+    def __init__(self, every: int = 250, n: int = 512):
         super().__init__(every)
         self.n = n
 
