@@ -151,5 +151,5 @@ class MMD(Estimator):
                     "more than half of all pairs of points coincide, so their median distance is "
                     "0; give a bandwidth"
                 )
-        kernel = (-(distances**2) / (2 * h**2)).exp()
+        kernel = (-((distances / h) ** 2) / 2).exp()  # in units of h: its square may underflow
         return _u_statistic(kernel[:n, :n], kernel[n:, n:], kernel[:n, n:], x)

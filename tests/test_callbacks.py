@@ -94,14 +94,11 @@ def test_transport_on_samples_agrees_with_the_exact_value_within_its_floor(watch
     assert 0 < curve(events, "divergence/w1_floor")[0][1] < 0.3
 
 
-def test_w1_is_bracketed_and_the_end_says_so(watched):
+def test_w1_is_bracketed(watched):
     _, events = watched
     tags = ("w1_HeldOutDual", "w1_exact", "w1_EarthMover")
     low, exact_w1, high = (curve(events, f"divergence/{tag}")[-1][1] for tag in tags)
     assert low - 0.02 < exact_w1 < high + 0.02
-    (text,) = events.Tensors("trust in W1/text_summary")
-    assert text.step == 7
-    assert text.tensor_proto.string_val[0].decode().startswith("W1 is at least")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import pytorch_lightning as pl
 from gans.callbacks.coverage import Coverage
 from gans.callbacks.divergences import SHOWN, Divergences
 from gans.callbacks.periodic import is_last, log_members
-from gans.callbacks.trust import trust_in_w1
 from gans.modules import AdversarialModule
 from gans.targets.modes import Modes
 
@@ -58,7 +57,7 @@ def dashboard(members: int, quantity: str, modes: bool = False) -> dict[str, dic
 class Dashboard(pl.Callback):
     """Writes the dashboard layout when training starts, and at its end the final numbers.
 
-    They stand in the HParams table; a text says between what W1 lies and what the critic is worth.
+    They stand in the HParams table.
 
     Arguments:
         divergences: Whose last values become ``final/...``; ``None`` for none.
@@ -91,6 +90,3 @@ class Dashboard(pl.Callback):
         last = self.divergences.latest
         final = {f"final/{tag}": last[name] for tag, name in SHOWN.items() if name in last}
         log_members(trainer.logger, final, trainer.global_step)
-        trust = trust_in_w1(last)
-        if trust is not None:
-            trainer.logger.experiment.add_text("trust in W1", trust, trainer.global_step)  # pyright: ignore

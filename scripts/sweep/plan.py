@@ -20,6 +20,9 @@ from scripts.configuration import one_line
 from scripts.sweep.job import Job, complete
 
 Config = dict[str, Any]
+LOOKS = ("divergences", "gradients", "lipschitz", "pictures", "coverage", "checkpoint")
+"""Settings of how the training command looks at a run, which a base may have: a sweep looks at all
+its runs in its own way, so that they can be compared."""
 REFUSED = (ArgumentError, OSError, TypeError, ValueError)
 """What a configuration that makes no sense is refused with."""
 
@@ -104,6 +107,7 @@ def read(path: Path) -> Plan:
         )
     base_path = (path.parent / sweep["base"]).resolve()
     base = _mapping(base_path, f"the base of {path.name}")
+    base = {key: value for key, value in base.items() if key not in LOOKS}
     seeds = _seeds(path, sweep.get("seeds"))
     axes = _axes(path, sweep.get("axes") or {})
     settings = [_setting(path, base, base_path.stem, choices) for choices in _product(axes)]
