@@ -178,6 +178,6 @@ def test_says_what_is_wrong_with(estimator, x, y, says):
 
 
 def test_a_bandwidth_whose_square_underflows_only_sees_equal_points():
-    """Each point is like itself and like no other: of pairs of different points no kernel is left."""
+    """Each point is like itself and like no other."""
     x, y = torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[2.0], [3.0], [4.0]])
     assert MMD(bandwidth=5e-324)(x, y).value == MMD(bandwidth=1e-9)(x, y).value
