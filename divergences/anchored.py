@@ -19,7 +19,7 @@ from torch.optim import Adam
 
 from divergences import variational
 from divergences.interface import Bound, Estimate
-from divergences.learned import Fit, Learned, Source
+from divergences.learned import Fit, Learned, Source, streams_beside
 from divergences.streams import Streams
 
 ACCURATE = 4  # dimensions up to which distances come from differences, not from inner products
@@ -230,11 +230,10 @@ class AnchoredCritic(Learned):
         start: Fit | None = None,
     ) -> Fit:
         """As :meth:`~divergences.learned.Learned.fit`; from a start only the heights go on."""
+        streams, dimension = streams_beside(p, seeds)
         with torch.no_grad():
-            probe = p.draw(Streams(seeds, "shape"), 1)
-            streams = Streams(seeds, device=probe.device, dtype=probe.dtype)
             if start is None:
-                network = self._placed(p, q, streams, probe.shape[-1])
+                network = self._placed(p, q, streams, dimension)
             else:
                 network = McShane(p.draw(streams, self.anchors), self.softness)
                 start.hand_over(network, streams)

@@ -64,7 +64,8 @@ class HeldOutDual(Estimator):
 
     @torch.no_grad()
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        halves = [(x[0::2], y[0::2]), (x[1::2], y[1::2])]
+        a, b = x.double(), y.double()
+        halves = [(a[0::2], b[0::2]), (a[1::2], b[1::2])]
         readings = [
             self._read(*learnt, *seen) for learnt, seen in zip(halves, halves[::-1], strict=True)
         ]
@@ -74,6 +75,6 @@ class HeldOutDual(Estimator):
 
     def _read(self, x: Tensor, y: Tensor, fresh_x: Tensor, fresh_y: Tensor) -> Estimate:
         u = linear_program(x, y, 1, self.max_iterations).u
-        potential = McShane(x.double()[None], heights=u.double()[None])
-        on_x, on_y = (potential(z.double()[None])[0, :, 0] for z in (fresh_x, fresh_y))
+        potential = McShane(x[None], heights=u[None])
+        on_x, on_y = (potential(z[None])[0, :, 0] for z in (fresh_x, fresh_y))
         return kantorovich_rubinstein(on_x, on_y)

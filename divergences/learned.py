@@ -101,6 +101,13 @@ class Fit:
         return self.estimate(p.draw(streams, n), q.draw(streams, n))
 
 
+@torch.no_grad()
+def streams_beside(source: Source, seeds: Sequence[int]) -> tuple[Streams, int]:
+    """Streams of the source's device and precision, one per seed, and its points' dimension."""
+    probe = source.draw(Streams(seeds, "shape"), 1)
+    return Streams(seeds, device=probe.device, dtype=probe.dtype), probe.shape[-1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Learned(Estimator):
     """Trains one network per member on P and Q and reads a divergence from its scores.
@@ -165,11 +172,9 @@ class Learned(Estimator):
         Raises:
             ValueError: If ``start`` is of other seeds or of a network of other sizes.
         """
-        with torch.no_grad():
-            probe = p.draw(Streams(seeds, "shape"), 1)
-        streams = Streams(seeds, device=probe.device, dtype=probe.dtype)
+        streams, dimension = streams_beside(p, seeds)
         with torch.no_grad():  # sources may be trainable; the network's parameters still are
-            network = self.build(p, q, streams, probe.shape[-1])
+            network = self.build(p, q, streams, dimension)
         if start is not None:
             start.hand_over(network, streams)
         optimizer = self.optimizer(network.parameters())

@@ -317,7 +317,8 @@ class Critic(Learned):
         observe: Callable[[int, nn.Module], None] | None = None,
         start: Fit | None = None,
     ) -> Fit:
-        if self.ema is None:
+        decay = self.ema
+        if decay is None:
             return super().fit(p, q, seeds, observe, start)
         average: nn.Module | None = None
 
@@ -325,7 +326,7 @@ class Critic(Learned):
             nonlocal average
             if average is None:
                 average = deepcopy(network)
-            move_average(average, network, self.ema or 0.0)
+            move_average(average, network, decay)
             if observe is not None:
                 observe(step, network)
 

@@ -112,8 +112,8 @@ class TrainCLI(LightningCLI):
         kwargs["plugins"] = [AtomicCheckpointIO()]
         trainer = super().instantiate_trainer(default_root_dir=str(out), **kwargs)
         callbacks: list[Any] = trainer.callbacks  # pyright: ignore
-        monitor = next(c for c in callbacks if isinstance(c, Divergences))
-        callbacks.insert(-1, Dashboard(monitor, _flat(self.config_dump["model"])))
+        self.monitor = next(c for c in callbacks if isinstance(c, Divergences))
+        callbacks.insert(-1, Dashboard(self.monitor, _flat(self.config_dump["model"])))
         return trainer
 
     def out_folder(self, config: Any) -> Path:
@@ -175,9 +175,7 @@ class TrainCLI(LightningCLI):
 
     def tell_trust(self) -> None:
         """Say what the run's last W1 is worth."""
-        callbacks: list[Any] = self.trainer.callbacks  # pyright: ignore
-        monitor = next(c for c in callbacks if isinstance(c, Divergences))
-        trust = trust_in_w1(monitor.latest)
+        trust = trust_in_w1(self.monitor.latest)
         if trust is not None and self.trainer.is_global_zero:
             print(trust)
 
