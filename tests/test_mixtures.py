@@ -168,6 +168,9 @@ def test_a_row_is_the_mean_over_seeds_with_its_standard_error():
     assert row["w1_stderr"] == pytest.approx(1.0)
     assert row["own_tells"] == pytest.approx(0.6)
     assert math.isnan(row["mode_reverse_kl"])  # a seed without good samples has none: no mean
+    alone = as_row(record | {"seeds": 1, "live": {name: [1.0] for name in numbers}})
+    assert alone["w1"] == 1.0
+    assert math.isnan(alone["w1_stderr"])
 
 
 def test_a_protocol_without_averaged_weights_has_no_numbers_for_them():
@@ -239,7 +242,7 @@ def test_published_rows_name_their_protocol():
         (["modes", "--protocol", "alphagan", "--targets", "grid"], "--targets grid"),
         (["modes", "--protocol", "theirs"], "theirs"),
         (["modes", "--share", "0"], "--share 0"),
-        (["modes", "--seeds", "1"], "--seeds 1"),
+        (["modes", "--seeds", "0"], "--seeds 0"),
         (["estimators", "--repeats", "1"], "--repeats 1"),
         (["estimators", "--sizes", "4"], "--sizes 4"),
         (["estimators", "--workers", "0"], "--workers 0"),

@@ -206,9 +206,10 @@ def as_row(record: dict[str, Any]) -> dict[str, Any]:
         # what JSON could not hold: no sample of high quality has no reverse KL
         seen = torch.tensor([math.nan if v is None else float(v) for v in values or [None]])
         seen = seen.double()
+        known = len(seen) > 1
         return {
             name: float(seen.mean()),
-            f"{name}_stderr": float(seen.std() / math.sqrt(len(seen))) if values else math.nan,
+            f"{name}_stderr": float(seen.std() / math.sqrt(len(seen))) if known else math.nan,
         }
 
     keys = ("protocol", "target", "row", "iterations", "seeds", "cpu_seconds")
