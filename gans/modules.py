@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from divergences.lipschitz import Constraint, Unconstrained, WeightClipping
 from divergences.networks import MLP, check_decay, member_norms, move_average
 from divergences.streams import Streams
+from gans.gradients import Autograd, Compiled
 from gans.networks import Generator, NoiseGenerator
 from gans.objectives import NonSaturating, Objective, Wasserstein
 from gans.sharing import average_gradients
@@ -72,6 +73,9 @@ class AdversarialModule(pl.LightningModule):
         batch_size: Points per side, step and member.
         iterations: Generator iterations in all.
         seeds: One per member.
+        compile_from: Critic steps from which on a run is long enough for its gradients to come
+            from a compiled program, see :class:`~gans.gradients.Compiled`; 20000 is about where
+            that pays. Never by default.
 
     Raises:
         ValueError: If a count is out of range, the target cannot serve the seeds, or objective and
@@ -94,14 +98,16 @@ class AdversarialModule(pl.LightningModule):
         batch_size: int = 128,
         iterations: int = 1000,
         seeds: Sequence[int] = (0,),
+        compile_from: int | None = None,
     ):
         super().__init__()
         counts = {"n_critic": n_critic, "batch_size": batch_size, "iterations": iterations}
         for name, count in counts.items():
             if count < 1:
                 raise ValueError(f"{name} = {count} must be at least 1")
-        if warmup < 0:
-            raise ValueError(f"warmup = {warmup} must not be negative")
+        for name, count in {"warmup": warmup, "compile_from": compile_from or 0}.items():
+            if count < 0:
+                raise ValueError(f"{name} = {count} must not be negative")
         check_decay("ema", ema)
         objective.check(constraint)
         self.automatic_optimization = False
@@ -115,11 +121,21 @@ class AdversarialModule(pl.LightningModule):
         self.generator = generator(Streams(self.seeds, "generator"), dimension)
         self.critic = critic(Streams(self.seeds, "critic"), dimension, 1)
         constraint.parametrize(self.critic)
+        players = (self.critic, self.critic_loss), (self.generator, self.generator_loss)
+        long = compile_from is not None and n_critic * iterations >= compile_from
+        self.critic_gradients, self.generator_gradients = (
+            Compiled(*player) if long else Autograd(*player, self.differentiate)
+            for player in players
+        )
         self.ema = ema
         self.generator_ema = deepcopy(self.generator).requires_grad_(False) if ema else None
         self.optimizer_factories = (critic_optimizer, generator_optimizer)
         self.scheduler_factory = scheduler
         self.last: LastStep | None = None
+
+    def differentiate(self, loss: Tensor, inputs: list[Tensor]) -> None:
+        """Gradients of a loss, left in the ``grad`` of the inputs."""
+        self.manual_backward(loss, inputs=inputs)
 
     def scores(self, points: Tensor) -> Tensor:
         """Critic scores of shape ``(K, n)``."""
@@ -221,35 +237,44 @@ class AdversarialModule(pl.LightningModule):
                 yield real, fake
             steps -= now
 
+    def critic_loss(
+        self, critic: nn.Module, streams: Streams, real: Tensor, fake: Tensor
+    ) -> Tensor:
+        """Losses of the critics on a minibatch, penalty included."""
+        on_real, on_fake = critic(torch.cat([real, fake], dim=1)).squeeze(-1).chunk(2, dim=1)
+        penalty = self.constraint.penalty(critic, real, fake, streams)
+        return self.objective.critic_loss(on_real, on_fake) + penalty
+
+    def generator_loss(
+        self, generator: nn.Module, streams: Streams, noise: Tensor, real: Tensor | None = None
+    ) -> Tensor:
+        """Losses of the generators against the critics as they stand."""
+        on_real = None
+        if real is not None:
+            with torch.no_grad():
+                on_real = self.scores(real)
+        return self.objective.generator_loss(self.scores(generator(noise)), on_real)
+
     def critic_step(self, optimizer: Optimizer, real: Tensor, fake: Tensor) -> Tensor:
         """One step of every critic on a minibatch; returns the losses, penalty included."""
-        on_real, on_fake = self.scores(torch.cat([real, fake], dim=1)).chunk(2, dim=1)
-        loss = self.objective.critic_loss(on_real, on_fake)
-        loss = loss + self.constraint.penalty(self.critic, real, fake, self.streams)
-        optimizer.zero_grad()
-        self.manual_backward(loss.sum())
+        losses = self.critic_gradients(self.streams, real, fake)
         average_gradients(self.critic.parameters())
         self.constraint.limit(self.critic)
         optimizer.step()
         self.constraint.project(self.critic)
-        return loss.detach()
+        return losses
 
     def generator_step(self, optimizer: Any) -> Tensor:
         """One step of every generator against its critic as it stands; returns the losses."""
-        on_fake = self.scores(self.generator.draw(self.streams, self.points))
-        on_real = None
+        points = [self.generator.noise(self.streams, self.points)]
         if self.objective.pairs:
-            with torch.no_grad():
-                on_real = self.scores(self.target.draw(self.streams, self.points))
-        loss = self.objective.generator_loss(on_fake, on_real)
-        optimizer.zero_grad()
-        trained = [p for group in optimizer.param_groups for p in group["params"]]
-        self.manual_backward(loss.sum(), inputs=trained)
-        average_gradients(trained)
+            points.append(self.target.draw(self.streams, self.points))
+        losses = self.generator_gradients(self.streams, *points)
+        average_gradients(self.generator.parameters())
         optimizer.step()
         if self.generator_ema is not None:
             self.average()
-        return loss.detach()
+        return losses
 
     def average(self) -> None:
         """Move the averaged generator a little towards the live one."""

@@ -27,7 +27,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--rows", nargs="+", metavar="ROW", help="rows of the protocol's table (default: all)"
     )
-    command.add_argument("--seeds", type=int, default=10, help="seeds per row (default: 10); one has no standard error")
+    command.add_argument(
+        "--seeds",
+        type=int,
+        default=10,
+        help="seeds per row (default: 10); one has no standard error",
+    )
     command.add_argument(
         "--share", type=float, default=1.0, help="share of the protocol's iterations (default: 1)"
     )

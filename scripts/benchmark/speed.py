@@ -25,6 +25,7 @@ TOY_WIDTH = 512
 GPU_MEMBERS = (1, 64, 256, 1024, 4096)
 STYLES = {
     "ours": (W1_COLOUR, "o-"),
+    "ours, compiled": (W1_COLOUR, "o--"),
     "plain loop": (EXACT, "s-"),
     "usual module": (JS_COLOUR, "^-"),
     "JAX, batched": (TRAP, "d-"),

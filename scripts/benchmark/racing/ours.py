@@ -17,7 +17,9 @@ from scripts.lab import quiet_trainer
 ADAM = partial(Adam, lr=RATE, fused=True)
 
 
-def module_of(task: Task, size: Size, iterations: int) -> AdversarialModule:
+def module_of(
+    task: Task, size: Size, iterations: int, compile_from: int | None = None
+) -> AdversarialModule:
     """The game of a task."""
     common = {
         "target": Ring(),
@@ -29,22 +31,26 @@ def module_of(task: Task, size: Size, iterations: int) -> AdversarialModule:
         "iterations": iterations,
         "n_critic": task.n_critic,
         "seeds": range(size.members),
+        "compile_from": compile_from,
     }
     if task.wasserstein:
         return WGAN(constraint=GradientPenalty(PENALTY), **common)
     return VanillaGAN(**common)
 
 
-def ours(task: Task, size: Size, accelerator: str = "cpu") -> Steps:
+def ours(
+    task: Task, size: Size, accelerator: str = "cpu", compile_from: int | None = None
+) -> Steps:
     """Steps of this library: a game is a whole training run, a critic the module's own steps."""
+    module = module_of(task, size, 1, compile_from)
 
     def games(n: int) -> int:
-        quiet_trainer(accelerator=accelerator, devices=1).fit(module_of(task, size, n))
+        module.iterations = n
+        quiet_trainer(accelerator=accelerator, devices=1).fit(module)
         return n
 
     if task.game:
         return games
-    module = module_of(task, size, 1)
     module.manual_backward = lambda loss, **how: loss.backward(**how)
     if accelerator == "gpu":
         module.cuda()

@@ -22,6 +22,7 @@ from scripts.benchmark.racing.ours import ours
 from scripts.benchmark.racing.tasks import TASKS, Size, Steps, Task, flop
 from scripts.lab import start_worker
 
+MOST_COMPILED = 64  # members, for the same reason
 MOST_IN_JAX = 8  # members; each number is compiled anew, and 64 were no faster than 8
 HAVE_JAX = importlib.util.find_spec("jax") is not None
 
@@ -170,6 +171,9 @@ class Race:
             Contender("plain loop", 1, plain_loop),
         ]
         entered += [Contender("ours", k, ours) for k in self.members]
+        compiled = partial(ours, compile_from=0)
+        few = [k for k in self.members if 1 < k <= MOST_COMPILED]
+        entered += [Contender("ours, compiled", k, compiled) for k in few]
         if HAVE_JAX:
             few = [k for k in self.members if k <= MOST_IN_JAX]
             entered += [Contender("JAX, batched", k, partial(jax, batched=True)) for k in few]
