@@ -162,6 +162,8 @@ class AdversarialModule(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         self.check_precision(str(self.trainer.precision))
+        # Lightning does so after it has restored a checkpoint, in single precision
+        self.trainer.precision_plugin.convert_module(self)
 
     def on_fit_start(self) -> None:
         self.streams.device, self.streams.dtype = self.device, self.dtype  # pyright: ignore

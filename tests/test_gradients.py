@@ -61,6 +61,30 @@ def test_a_compiled_run_is_the_plain_one_to_rounding(tmp_path, name):
         assert (a - b).abs().mean() > 1e-2
 
 
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+@pytest.mark.filterwarnings("ignore:.*your dataloader is not resumable")
+@pytest.mark.parametrize("compile_from", [None, 0])
+def test_a_run_in_double_precision_is_resumed_bit_for_bit(tmp_path, compile_from):
+    game = partial(ring, GAMES["WGAN-GP"], iterations=6, compile_from=compile_from)
+    whole, resumed = game(), game()
+    trainer(tmp_path, every=2, precision="64-true").fit(whole)
+    halfway = tmp_path / "checkpoints" / "step=4.ckpt"
+    trainer(tmp_path, every=2, precision="64-true").fit(
+        resumed, ckpt_path=halfway, weights_only=True
+    )
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+@pytest.mark.slow
+def test_a_member_of_a_compiled_run_is_the_same_alone_and_among_others(tmp_path):
+    among, alone = (
+        play(tmp_path, GAMES["WGAN-GP"], compile_from=0, seeds=s) for s in ((3, 8, 5), (8,))
+    )
+    for (name, a), b in zip(among.named_parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(a[1], b[0], rtol=1e-9, atol=1e-8, msg=name)
+
+
 def test_short_runs_are_not_compiled():
     for steps, kind in ((20, Compiled), (21, Autograd)):
         module = ring(iterations=10, n_critic=2, compile_from=steps)
