@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import signal
+import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -18,6 +21,7 @@ from tqdm import tqdm
 
 from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit
 from gans.modules import AdversarialModule
+from scripts.memory import keep_memory
 from scripts.products import take_accurate_products
 
 T = TypeVar("T")
@@ -58,12 +62,22 @@ def start_worker() -> None:
     Ctrl-C reaches every process of a terminal; workers leave it to the one that started them.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
+    keep_memory()
     take_accurate_products()
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     # minibatches come from the module, whose streams are in the checkpoint
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it has, killed or not: nobody takes its work."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def quiet_trainer(**settings: Any) -> pl.Trainer:

@@ -37,6 +37,7 @@ from gans.modules import AdversarialModule, NonFiniteLoss
 from scripts.configuration import limit_imports, one_line
 from scripts.errors import guarded
 from scripts.files import write_atomically
+from scripts.memory import keep_memory
 from scripts.products import take_accurate_products
 
 EPILOG = """\
@@ -180,6 +181,7 @@ class TrainCLI(LightningCLI):
             print(trust)
 
     def fit(self, model: pl.LightningModule, ckpt_path: str | None = None, **rest: Any) -> None:
+        keep_memory()
         print(take_accurate_products())
         try:
             self.trainer.fit(model, ckpt_path=ckpt_path, **{**rest, "weights_only": True})

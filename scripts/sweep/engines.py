@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 import sys
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -50,25 +48,12 @@ class Local(Engine):
     @contextmanager
     def executor(self) -> Iterator[Executor]:
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self.workers, spawn, initializer=_start) as pool:
+        with ProcessPoolExecutor(self.workers, spawn, initializer=start_worker) as pool:
             yield pool
 
     def abandon(self) -> None:
         for worker in multiprocessing.active_children():
             worker.terminate()
-
-
-def _start() -> None:
-    start_worker()
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """End this process when the one that started it has died; a pool's workers would wait on."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 @final

@@ -1,0 +1,20 @@
+"""How a process keeps its memory."""
+
+from __future__ import annotations
+
+import ctypes
+
+TRIM_THRESHOLD, MMAP_MAX = -1, -4
+"""Names of settings in glibc's ``malloc.h``."""
+
+
+def keep_memory() -> bool:
+    """Let freed memory stay with the process for its next tensors; says whether that could be set.
+
+    The activations of many members are larger than what glibc keeps by default: each tensor would
+    be fetched from the system anew, page by page, which takes longer than filling it.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:  # another C library
+        return False
+    return mallopt(MMAP_MAX, 0) == 1 and mallopt(TRIM_THRESHOLD, 2**31 - 1) == 1
