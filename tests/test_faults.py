@@ -20,6 +20,7 @@ from gans.callbacks import Checkpoints, Dashboard, Divergences, Gradients, Lipsc
 from gans.callbacks.checkpoints import damage, newest_good, numbered
 from gans.penalties import R1, R2, Together
 from gans.schedules import ConstantThenLinear
+from scripts.memory import keep_memory
 from tests.commands import command, curves, finish, start
 from tests.training import ring, segments, trainer
 
@@ -313,6 +314,7 @@ class Footprint(pl.Callback):
 
 def long(iterations, folder):
     """A long run of small networks under the usual monitoring; what it held, at ten moments."""
+    keep_memory()
     monitor, footprint = Divergences(every=iterations // 50, n=32), Footprint(iterations // 10)
     logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
     watching = [monitor, Gradients(every=100), LipschitzAudit(every=100), Dashboard(monitor)]

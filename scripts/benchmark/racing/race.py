@@ -109,7 +109,8 @@ def enter(contender: Contender, task: Task, size: Size, seconds: float) -> float
         if spent - least > seconds / 4:
             break
     step = (spent - least) / (taken - 1) if least else spent / taken
-    car.setup = max(0.0, least - step)
+    # where a step is about a lap, the difference of two steps says nothing about a setup
+    car.setup = max(0.0, least - step) if least < seconds / 4 else 0.0
     car.per_lap = max(1, round(seconds / step))
     car.memory = resident() - empty
     _cars[contender.label] = car
