@@ -1,12 +1,9 @@
 """A process that keeps its memory faults its pages in once."""
 
-import multiprocessing
 import os
 import resource
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -44,40 +41,3 @@ def test_pages_of_large_tensors_are_faulted_in_once():
 def test_without_glibc_nothing_is_set(monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     assert not keep_memory()
-
-
-def orphan(pipe):
-    """Starts a worker as the pools do and says who it is; does not end by itself."""
-    from concurrent.futures import ProcessPoolExecutor
-
-    from scripts.lab import start_worker
-
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, spawn, initializer=start_worker) as pool:
-        pipe.send(pool.submit(os.getpid).result())
-        pool.submit(time.sleep, 600)
-        time.sleep(600)
-
-
-def running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def test_workers_end_with_the_process_that_started_them():
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=orphan, args=(theirs,))
-    process.start()
-    assert ours.poll(120)
-    worker = ours.recv()
-    assert running(worker)
-    assert process.pid
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    end = time.monotonic() + 30
-    while running(worker) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not running(worker)

@@ -15,6 +15,7 @@ import yaml
 from scripts.files import plain
 from scripts.sweep.job import run
 from scripts.sweep.plan import jobs, read
+from tests.commands import alive
 from tests.loopback import Loopback
 
 ROOT = Path(__file__).parents[1]
@@ -124,11 +125,6 @@ def test_worker_scheduler_and_client_are_killed_and_nothing_is_lost(sweep_file, 
 def children(pid):
     listed = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in listed.read_text().split()] if listed.exists() else []
-
-
-def alive(pid):
-    state = Path(f"/proc/{pid}/stat")
-    return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds children in /proc")
