@@ -23,8 +23,9 @@ from divergences.lipschitz import (
 )
 from divergences.maximin import Maximin, ReversedMaximin
 from divergences.metrics import DivergenceMetric
+from divergences.muon import Muon
 from divergences.neighbours import KnownDensity, NearestNeighbours, RossJS
-from divergences.networks import MLP, FourierFeatures, MaxMin, Whiten
+from divergences.networks import MLP, FourierFeatures, FullSort, MaxMin, Whiten
 from divergences.neural import (
     NWJ,
     Critic,
@@ -57,6 +58,7 @@ __all__ = [
     "Estimator",
     "FDivergence",
     "FourierFeatures",
+    "FullSort",
     "GradientPenalty",
     "HeldOutDual",
     "HistogramJS",
@@ -68,6 +70,7 @@ __all__ = [
     "Maximin",
     "McShane",
     "MonteCarlo",
+    "Muon",
     "NearestNeighbours",
     "Orthogonal",
     "PairPenalty",

@@ -20,6 +20,7 @@ from divergences.lipschitz import Constraint, SpectralNorm
 from divergences.networks import (
     MLP,
     FourierFeatures,
+    FullSort,
     MaxMin,
     Whiten,
     check_decay,
@@ -27,7 +28,7 @@ from divergences.networks import (
 )
 from divergences.streams import Streams
 
-SLOPE_AT_MOST_1 = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Softplus, MaxMin)
+SLOPE_AT_MOST_1 = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Softplus, FullSort, MaxMin)
 """Activations that are 1-Lipschitz as torch makes them by default. SiLU and GELU are not."""
 
 UNCERTIFIED = (
@@ -273,7 +274,8 @@ class Critic(Learned):
     Arguments:
         constraint: What keeps the critic Lipschitz.
         activation: Class of the nonlinearity between layers;
-            :class:`~divergences.networks.MaxMin` goes with ``Orthogonal``.
+            :class:`~divergences.networks.MaxMin` and, in many dimensions,
+            :class:`~divergences.networks.FullSort` go with ``Orthogonal``.
         fourier: As in :class:`RatioLearned`. Waves are steep: no constraint on the layers behind
             them bounds the critic's slope by 1, and the estimate is no lower bound.
         ema: Decay of an exponential moving average of the weights, which is then what is read;

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from divergences.networks import MLP, FourierFeatures, Linear, MaxMin, Whiten
+from divergences.networks import MLP, FourierFeatures, FullSort, Linear, MaxMin, Whiten
 from divergences.streams import Streams
 
 
@@ -72,9 +72,17 @@ def test_maxmin_sorts_each_pair():
     torch.testing.assert_close(MaxMin()(x), torch.cat([expected[..., 0], expected[..., 1]], -1))
 
 
-def test_the_jacobian_of_maxmin_is_a_permutation():
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_fullsort_sorts_each_point(dtype):
+    x = torch.randn(2, 7, 11).to(dtype)
+    assert torch.equal(FullSort()(x), x.sort(-1).values)
+
+
+@pytest.mark.parametrize("activation", [MaxMin, FullSort])
+def test_the_jacobian_of_a_sort_is_a_permutation(activation):
     x = torch.randn(8, dtype=torch.float64)
-    jacobian = torch.autograd.functional.jacobian(MaxMin(), x)
+    jacobian = torch.autograd.functional.jacobian(activation(), x)
+    assert set(jacobian.unique().tolist()) == {0.0, 1.0}
     assert torch.equal(jacobian @ jacobian.T, torch.eye(8, dtype=torch.float64))
 
 

@@ -24,7 +24,7 @@ from divergences.lipschitz import (
     SpectralNorm,
     input_gradient,
 )
-from divergences.networks import MaxMin
+from divergences.networks import FullSort, MaxMin
 from divergences.neural import NWJ, DiscriminatorKL, DonskerVaradhan, FDivergence
 from gans.targets import Gaussian, ParallelSegments, Ring
 
@@ -309,11 +309,12 @@ def test_a_member_axis_on_samples():
     [
         (Critic(), "lower"),
         (Critic(constraint=Orthogonal(), activation=MaxMin), "lower"),
+        (Critic(constraint=Orthogonal(), activation=FullSort), "lower"),
         (Critic(constraint=SpectralNorm(), activation=nn.SiLU), "none"),
         (Critic(constraint=GradientPenalty()), "none"),
         (Critic(constraint=WeightClipping()), "none"),
     ],
-    ids=["spectral", "orthogonal", "spectral with SiLU", "penalty", "clipping"],
+    ids=["spectral", "MaxMin", "FullSort", "spectral with SiLU", "penalty", "clipping"],
 )
 def test_a_critic_calls_its_reading_a_lower_bound_only_where_it_is_one(critic, bound):
     scores = torch.randn(1, 8)

@@ -23,10 +23,12 @@ from torch.optim import Adam
 from divergences import (
     Critic,
     EarthMover,
+    FullSort,
     GradientPenalty,
     HeldOutDual,
     LipschitzPenalty,
     MaxMin,
+    Muon,
     Orthogonal,
     SpectralNorm,
     Streams,
@@ -96,6 +98,17 @@ SOLVERS: dict[str, Solver] = {
         25_000,
         _critic(Orthogonal(), activation=MaxMin, optimizer=partial(Adam, lr=1e-3, fused=True)),
         "orthonormal layers, MaxMin",
+    ),
+    "sorted": Solver(
+        40_000,
+        _critic(
+            Orthogonal(iterations=4),
+            activation=FullSort,
+            batch=256,
+            optimizer=partial(Muon, lr=0.05),
+            cooldown=1.0,
+        ),
+        "orthonormal layers, all units sorted, Muon",
     ),
     "LP averaged": Solver(
         60_000, _critic(LipschitzPenalty(), ema=0.999), "LP, moving average of the critic"
