@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from divergences.networks import MLP, Linear
+from divergences.networks import Linear
 from divergences.streams import Streams
 
 
@@ -19,18 +19,20 @@ def input_gradient(critic: nn.Module, x: Tensor, create_graph: bool = False) -> 
     """Gradient of each point's score with respect to that point, shape ``(K, n, d)``.
 
     Arguments:
-        critic: From points ``(K, n, d)`` to scores ``(K, n, 1)``.
+        critic: From points ``(K, n, d)`` to scores ``(K, n, 1)``. Where it has a method of this
+            name that gives something else than ``None``, that is taken.
         x: The points.
         create_graph: Whether the gradient is to be differentiated with respect to the critic's
             parameters, as a penalty on slopes is.
     """
-    if torch.compiler.is_compiling():  # derives a derivative's derivative by itself
-        return torch.func.grad(lambda points: critic(points).sum())(x)
-    if isinstance(critic, MLP):
+    in_closed_form = getattr(critic, "input_gradient", None)
+    if in_closed_form is not None:
         with nullcontext() if create_graph else torch.no_grad():
-            written_out = critic.input_gradient(x)
+            written_out = in_closed_form(x)
         if written_out is not None:
             return written_out
+    if torch.compiler.is_compiling():  # derives a derivative's derivative by itself
+        return torch.func.grad(lambda points: critic(points).sum())(x)
     if not x.requires_grad:
         x = x.detach().requires_grad_(True)
     with torch.enable_grad():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, final
 
 import torch
@@ -63,6 +62,7 @@ class Compiled:
 
     def __init__(self, network: nn.Module, loss: Loss):
         self.network, self.loss = network, loss
+        self.input_gradient = _InputGradient(network)
         self.asked: list[tuple[str, tuple[int, ...]]] | None = None
         checks = Distribution._validate_args
         self.program = torch.compile(  # pyright: ignore  # its overloads lack the last one
@@ -92,7 +92,7 @@ class Compiled:
         self, parameters: dict[str, Tensor], numbers: list[Tensor], points: tuple[Tensor, ...]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         def total(parameters: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-            network = partial(functional_call, self.network, parameters)
+            network = _With(parameters, self.network, self.input_gradient)
             losses = self.loss(network, _Given(numbers), *points)
             return losses.sum(), losses
 
@@ -110,6 +110,35 @@ class Compiled:
                     f"{type(self.network).__name__}, so it cannot be compiled; leave it out"
                 )
         return asked.asked
+
+
+class _InputGradient(nn.Module):
+    """A network's own slopes as what a module returns, ``None`` where it has none."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor | None:
+        in_closed_form = getattr(self.network, "input_gradient", None)
+        return None if in_closed_form is None else in_closed_form(x)
+
+
+class _With:
+    """A network with parameters that are not its own."""
+
+    def __init__(
+        self, parameters: dict[str, Tensor], network: nn.Module, input_gradient: _InputGradient
+    ):
+        self.network, self.slopes = network, input_gradient
+        self.parameters = parameters
+        self.of_slopes = {f"network.{name}": p for name, p in parameters.items()}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional_call(self.network, self.parameters, (x,))
+
+    def input_gradient(self, x: Tensor) -> Tensor | None:
+        return functional_call(self.slopes, self.of_slopes, (x,))
 
 
 class _Asked:
