@@ -42,9 +42,8 @@ class Compiled:
     """The same by a program that ``torch.compile`` makes of the loss and its gradients.
 
     What stands between the matrix products is fused: the narrower the network, the more there is
-    of it. A penalty on the slope gains less or loses, as the slopes of rectified critics that
-    :class:`Autograd` has in closed form are differentiated twice here. Compiling takes a C++
-    compiler and a quarter of a minute to a whole one for each number of members and points.
+    of it. Compiling takes a C++ compiler and a quarter of a minute to a whole one for each number
+    of members and points.
     Results equal those of :class:`Autograd` up to rounding.
 
     The loss is evaluated once beforehand, to see what random numbers it asks for: they are drawn
