@@ -57,9 +57,11 @@ class Muon(Optimizer):
     Of all steps whose spectral norm is :math:`\eta` this one promises the largest descent, and in
     an orthonormal layer it turns all directions at once, where Adam's step is all but one rank.
     On a min-funnel pair of 64 dimensions and 64 funnels an
-    :class:`~divergences.lipschitz.Orthogonal` critic of
-    :class:`~divergences.networks.FullSort` layers gets further in 1000 steps of it than in 20,000
-    of Adam. Vectors (biases, last layers) are matrices of one row: they go ``lr`` along the
+    :class:`~divergences.lipschitz.Orthogonal` critic of two
+    :class:`~divergences.networks.FullSort` layers of 128 units, on batches of 1024, points as well
+    after 500 steps of it (cosine .80) as after 4000 of Adam's (.77).
+
+    Vectors (biases, last layers) are matrices of one row: they go ``lr`` along the
     direction of their momentum.
 
     torch's own ``torch.optim.Muon`` takes single matrices, not K stacked ones.
