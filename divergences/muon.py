@@ -18,8 +18,8 @@ ITERATIONS = 5
 def orthogonal_factor(matrices: Tensor) -> Tensor:
     r""":math:`U V^\top` of each :math:`M = U \Sigma V^\top`, nearly: singular values .7 to 1.2.
 
-    The singular vectors are those of M up to rounding. Directions whose singular value is below a
-    thousandth of M's Frobenius norm come out shorter, and a zero matrix stays zero.
+    The singular vectors are those of M up to rounding. Directions whose singular value is below
+    about a five-hundredth of M's Frobenius norm come out shorter, and a zero matrix stays zero.
 
     References:
         | Muon: An optimizer for hidden layers in neural networks (Jordan et al., 2024)
@@ -54,15 +54,15 @@ class Muon(Optimizer):
     .. math:: M \leftarrow \mu M + (1 - \mu) \nabla_W, \qquad W \leftarrow W - \eta\, U V^\top,
         \quad M = U \Sigma V^\top
 
-    Of all steps whose spectral norm is :math:`\eta` this one promises the largest descent, and in
-    an orthonormal layer it turns all directions at once, where Adam's step is all but one rank.
+    Of all steps whose spectral norm is :math:`\eta` this one promises the largest descent, and it
+    turns all directions of a layer at once, where few large singular values rule the gradient.
     On a min-funnel pair of 64 dimensions and 64 funnels an
     :class:`~divergences.lipschitz.Orthogonal` critic of two
     :class:`~divergences.networks.FullSort` layers of 128 units, on batches of 1024, points as well
     after 500 steps of it (cosine .80) as after 4000 of Adam's (.77).
 
-    Vectors (biases, last layers) are matrices of one row: they go ``lr`` along the
-    direction of their momentum.
+    Vectors (biases, last layers) are matrices of one row: they go ``lr`` along the direction of
+    their momentum.
 
     torch's own ``torch.optim.Muon`` takes single matrices, not K stacked ones.
 
