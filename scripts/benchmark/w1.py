@@ -16,7 +16,7 @@ from scripts.benchmark.records import run_all
 from scripts.files import as_csv, atomically, write_atomically
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
-COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "orthogonal": EXACT}
+COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "sorted": EXACT}
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
