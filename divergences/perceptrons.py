@@ -45,27 +45,29 @@ def slopes(
                  [0.5000]]])
     """
     if torch.compiler.is_compiling():  # which derives the same pass from the formula
-        return _formula(x, weights, biases, rectifier)
+        return _walk(x, weights, biases, rectifier)[0]
     return _Slopes.apply(rectifier, x, *weights, *biases)  # pyright: ignore
-
-
-def _formula(
-    x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], rectifier: float
-) -> Tensor:
-    switches, h = [], x.detach()
-    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-        before = torch.baddbmm(bias.detach(), h, weight.detach())
-        switches.append(torch.where(before > 0, 1.0, rectifier))
-        h = before * switches[-1]
-    gradient = weights[-1].sum(-1, keepdim=True).mT
-    for switch, weight in zip(reversed(switches), reversed(weights[:-1]), strict=True):
-        gradient = torch.bmm(switch * gradient, weight.mT)
-    return gradient
 
 
 def _through(gradient: Tensor, output: Tensor, rectifier: float) -> Tensor:
     """A gradient on the other side of a rectifier, whose output tells where it is linear how."""
     return torch.ops.aten.leaky_relu_backward.default(gradient, output, rectifier, True)
+
+
+def _walk(
+    x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], rectifier: float
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """The slopes, what the rectifiers put out, and the gradients on their near sides."""
+    outputs, h = [], x.detach()
+    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        h = leaky_relu_(torch.baddbmm(bias.detach(), h, weight.detach()), rectifier)
+        outputs.append(h)
+    gradient = weights[-1].sum(-1, keepdim=True).mT.expand(-1, x.shape[1], -1)
+    passed: list[Tensor] = []
+    for output, weight in zip(reversed(outputs), reversed(weights[:-1]), strict=True):
+        passed.insert(0, _through(gradient, output, rectifier))
+        gradient = torch.bmm(passed[0], weight.mT)
+    return gradient, outputs, passed
 
 
 @final
@@ -74,15 +76,7 @@ class _Slopes(torch.autograd.Function):
     def forward(ctx: Any, rectifier: float, x: Tensor, *parameters: Tensor) -> Tensor:
         layers = len(parameters) // 2
         weights, biases = parameters[:layers], parameters[layers:]
-        outputs, h = [], x
-        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-            h = leaky_relu_(torch.baddbmm(bias, h, weight), rectifier)
-            outputs.append(h)
-        gradient = weights[-1].sum(-1, keepdim=True).mT.expand(-1, x.shape[1], -1)
-        passed: list[Tensor] = []  # the gradients on the near sides of the rectifiers
-        for output, weight in zip(reversed(outputs), reversed(weights[:-1]), strict=True):
-            passed.insert(0, _through(gradient, output, rectifier))
-            gradient = torch.bmm(passed[0], weight.mT)
+        gradient, outputs, passed = _walk(x, weights, biases, rectifier)
         ctx.rectifier, ctx.layers, ctx.points = rectifier, layers, x.shape
         ctx.save_for_backward(*outputs, *passed, *weights)
         return gradient

@@ -11,6 +11,7 @@ from torch._dynamo.exc import TorchDynamoException
 from torch.distributions import Distribution
 from torch.func import functional_call, grad_and_value
 
+from divergences.lipschitz import input_gradient
 from divergences.streams import Streams
 
 Loss = Callable[..., Tensor]
@@ -112,15 +113,14 @@ class Compiled:
 
 
 class _InputGradient(nn.Module):
-    """A network's own slopes as what a module returns, ``None`` where it has none."""
+    """A network's slopes as what a module returns, so that parameters can be given to it."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x: Tensor) -> Tensor | None:
-        in_closed_form = getattr(self.network, "input_gradient", None)
-        return None if in_closed_form is None else in_closed_form(x)
+    def forward(self, x: Tensor) -> Tensor:
+        return input_gradient(self.network, x, create_graph=True)
 
 
 class _With:
@@ -136,7 +136,7 @@ class _With:
     def __call__(self, x: Tensor) -> Tensor:
         return functional_call(self.network, self.parameters, (x,))
 
-    def input_gradient(self, x: Tensor) -> Tensor | None:
+    def input_gradient(self, x: Tensor) -> Tensor:
         return functional_call(self.slopes, self.of_slopes, (x,))
 
 
