@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -25,16 +25,18 @@ class Autograd:
     Arguments:
         network: Whose parameters are trained.
         loss: Called with the network, the streams and the points.
-        backward: Takes a scalar and ``inputs``, as Lightning's ``manual_backward`` does.
     """
 
-    def __init__(self, network: nn.Module, loss: Loss, backward: Callable[..., Any]):
-        self.network, self.loss, self.backward = network, loss, backward
+    def __init__(self, network: nn.Module, loss: Loss):
+        self.network, self.loss = network, loss
 
     def __call__(self, streams: Streams, *points: Tensor) -> Tensor:
         losses = self.loss(self.network, streams, *points)
-        self.network.zero_grad()
-        self.backward(losses.sum(), inputs=list(self.network.parameters()))
+        parameters = list(self.network.parameters())
+        for parameter in parameters:
+            parameter.grad = None
+        # not Lightning's manual_backward: its hooks would run several times per iteration
+        losses.sum().backward(inputs=parameters)
         return losses.detach()
 
 

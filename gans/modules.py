@@ -124,18 +124,13 @@ class AdversarialModule(pl.LightningModule):
         players = (self.critic, self.critic_loss), (self.generator, self.generator_loss)
         long = compile_from is not None and n_critic * iterations >= compile_from
         self.critic_gradients, self.generator_gradients = (
-            Compiled(*player) if long else Autograd(*player, self.differentiate)
-            for player in players
+            Compiled(*player) if long else Autograd(*player) for player in players
         )
         self.ema = ema
         self.generator_ema = deepcopy(self.generator).requires_grad_(False) if ema else None
         self.optimizer_factories = (critic_optimizer, generator_optimizer)
         self.scheduler_factory = scheduler
         self.last: LastStep | None = None
-
-    def differentiate(self, loss: Tensor, inputs: list[Tensor]) -> None:
-        """Gradients of a loss, left in the ``grad`` of the inputs."""
-        self.manual_backward(loss, inputs=inputs)
 
     def scores(self, points: Tensor) -> Tensor:
         """Critic scores of shape ``(K, n)``."""

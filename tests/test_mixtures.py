@@ -33,7 +33,6 @@ MIXTURES = [(name, target) for name, protocol in PROTOCOLS.items() for target in
 def test_every_row_plays_one_round_and_can_be_drawn(protocol, row):
     job = Job(protocol, row, "ring", seeds=2, share=1e-4)
     module = job.module()
-    module.manual_backward = lambda loss, **how: loss.backward(**how)
     optimizers = module.configure_optimizers()
     on_critic, on_generator = optimizers[0] if isinstance(optimizers[0], list) else optimizers
     before = [p.detach().clone() for p in module.generator.parameters() if p.requires_grad]

@@ -78,7 +78,6 @@ def test_no_checkpoint_is_skipped(n_critic, tmp_path):
 @games
 def test_each_step_moves_its_own_player_only(make):
     module = make()
-    module.manual_backward = lambda loss, **how: loss.backward(**how)
     optimizers = module.configure_optimizers()
     on_critic, on_generator = optimizers[0] if module.scheduler_factory else optimizers
     before = weights(module)

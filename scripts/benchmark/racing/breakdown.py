@@ -83,7 +83,10 @@ class Breakdown:
             ("generator forward", module.generator, "forward"),
             ("critic forward", module.critic, "forward"),
             ("penalty", module.constraint, "penalty"),
-            ("backward", module, "manual_backward"),
+            ("losses and the rest", module.critic_gradients, "loss"),
+            ("backward", module, "critic_gradients"),
+            ("losses and the rest", module.generator_gradients, "loss"),
+            ("backward", module, "generator_gradients"),
             ("losses and the rest", module, "training_step"),
         ):
             setattr(owner, method, watch.timed(name, getattr(owner, method)))

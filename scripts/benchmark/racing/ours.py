@@ -51,7 +51,6 @@ def ours(
 
     if task.game:
         return games
-    module.manual_backward = lambda loss, **how: loss.backward(**how)
     if accelerator == "gpu":
         module.cuda()
         module.on_fit_start()
