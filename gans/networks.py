@@ -80,15 +80,37 @@ class Packed(nn.Module):
 
 @final
 class NoiseGenerator(Generator):
-    """A network on standard normal noise.
+    """A network on standard normal noise, with fair coins beside it if wanted.
+
+    What a continuous network makes of normal noise is connected: between two modes of the target
+    there are always points of neither. ``bits`` coins of -1 and 1 cut the noise into ``2**bits``
+    pieces, which can go to different modes without a bridge.
+
+    References:
+        | Disconnected Manifold Learning for Generative Adversarial Networks (Khayatkhoei et al.,
+          2018), Section 2
+        | https://arxiv.org/abs/1806.00880
+        | Learning disconnected manifolds: a no GAN's land (Tanielian et al., 2020), which bounds
+          the share of points on the modes
+        | https://arxiv.org/abs/2006.04596
 
     Arguments:
         streams: The members' random streams.
         dimension: Of the points it makes.
-        latent: Dimension of the noise.
+        latent: Dimension of the normal noise.
         hidden: Widths of the hidden layers.
-        network: Makes the network, from streams, ``latent``, ``dimension`` and ``hidden``; a
-            multilayer perceptron with ReLU by default.
+        network: Makes the network, from streams, the dimension of the noise with its coins,
+            ``dimension`` and ``hidden``; a multilayer perceptron with ReLU by default.
+        bits: How many coins.
+
+    Raises:
+        ValueError: If ``latent`` is below 1 or ``bits`` below 0.
+
+    Example:
+        >>> streams = Streams([0])
+        >>> noise = NoiseGenerator(streams, 2, latent=1, bits=3).noise(streams, 100)
+        >>> noise.shape, noise[..., 1:].unique().tolist()
+        (torch.Size([1, 100, 4]), [-1.0, 1.0])
     """
 
     def __init__(
@@ -98,15 +120,22 @@ class NoiseGenerator(Generator):
         latent: int = 2,
         hidden: Sequence[int] = (128, 128),
         network: Callable[[Streams, int, int, Sequence[int]], nn.Module] = MLP,
+        bits: int = 0,
     ):
         super().__init__()
         if latent < 1:
             raise ValueError(f"latent = {latent} must be at least 1")
-        self.latent = latent
-        self.network = network(streams, latent, dimension, hidden)
+        if bits < 0:
+            raise ValueError(f"bits = {bits} must not be negative")
+        self.latent, self.bits = latent, bits
+        self.network = network(streams, latent + bits, dimension, hidden)
 
     def noise(self, streams: Streams, n: int) -> Tensor:
-        return streams.randn(n, self.latent)
+        normal = streams.randn(n, self.latent)
+        if not self.bits:
+            return normal
+        coins = 2 * (streams.rand(n, self.bits) < 0.5).to(normal) - 1
+        return torch.cat([normal, coins], dim=-1)
 
     def forward(self, noise: Tensor) -> Tensor:
         return self.network(noise)

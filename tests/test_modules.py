@@ -4,10 +4,12 @@ from functools import partial
 import pytest
 import pytorch_lightning as pl
 import torch
+from scipy import stats
 from torch.optim import SGD, Adam
 
 from divergences import GradientPenalty, SpectralNorm, Unconstrained, WeightClipping
 from divergences.networks import MLP
+from divergences.streams import Streams
 from gans.modules import WGAN, NonFiniteLoss, VanillaGAN
 from gans.networks import NoiseGenerator, Packed, SegmentGenerator
 from gans.objectives import Hinge, NonSaturating, Relativistic, Saturating, Wasserstein
@@ -227,6 +229,7 @@ def test_before_the_first_checkpoint_there_is_none_to_name(tmp_path):
         ({"generator": partial(SegmentGenerator, theta=math.nan)}, "theta = nan"),
         ({"generator": partial(SegmentGenerator, theta=[1.0, 2.0, 3.0])}, "3"),
         ({"generator": partial(NoiseGenerator, latent=0)}, "latent = 0"),
+        ({"generator": partial(NoiseGenerator, bits=-1)}, "bits = -1"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -285,3 +288,16 @@ def test_nonsense_is_refused_before_anything_is_built():
     with pytest.raises(ValueError, match="ema = 1"):
         ring(ema=1.0)
     assert Wasserstein().needs_slope
+
+
+def test_coins_are_fair_and_apart_from_the_normal_noise():
+    streams = Streams([0, 1])
+    noise = NoiseGenerator(streams, 2, latent=3, bits=4).noise(streams, 20000)
+    normal, coins = noise.split([3, 4], dim=-1)
+    patterns = ((coins + 1) / 2 * torch.tensor([1, 2, 4, 8])).sum(-1).long()
+    for member in range(2):
+        counts = patterns[member].bincount(minlength=16)
+        assert stats.chisquare(counts).pvalue > 1e-4
+        assert stats.kstest(normal[member].flatten(), "norm").pvalue > 1e-4
+        together = torch.corrcoef(noise[member].T) - torch.eye(7)
+        assert together.abs().max() < 5 / 20000**0.5

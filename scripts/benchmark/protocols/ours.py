@@ -60,13 +60,21 @@ _WGAN = partial(WGAN, critic=_LEAKY, **_COMMON)
 _PACKED = partial(Packed, pack=2, network=_LEAKY)
 _BOTH = Together([R1(0.1), R2(0.1)])
 _EIGHT = partial(NoiseGenerator, latent=8, hidden=(128, 128))
+_COINS = partial(NoiseGenerator, bits=8, hidden=(128, 128))
 
 
-def _annealed(iterations: int, n_critic: int = 1, **kwargs: Any) -> AdversarialModule:
-    """Weights of R1 and R2 that fall to a ten thousandth, with 8-dimensional noise."""
+def _annealed(
+    iterations: int,
+    n_critic: int = 1,
+    last: float = 1e-4,
+    start: float = 0.25,
+    end: float = 0.75,
+    **kwargs: Any,
+) -> AdversarialModule:
+    """Weights of R1 and R2 that fall, to a ten thousandth by default; 8-dimensional noise."""
     return VanillaGAN(
         objective=Relativistic(),
-        constraint=Annealed(_BOTH, last=1e-4, steps=iterations * n_critic),
+        constraint=Annealed(_BOTH, last, iterations * n_critic, start, end),
         iterations=iterations,
         n_critic=n_critic,
         **(_COMMON | {"critic": _LEAKY, "generator": _EIGHT} | kwargs),
@@ -102,6 +110,15 @@ OURS = Protocol(
         "relativistic, R1 + R2": partial(_GAN, objective=Relativistic(), constraint=_BOTH),
         "relativistic, R1 + R2 annealed": _annealed,
         "relativistic, R1 + R2 annealed, waves": partial(_annealed, critic=_waves, n_critic=2),
+        "relativistic, R1 + R2 annealed, coins": partial(_annealed, generator=_COINS),
+        "relativistic, R1 + R2 annealed, coins, slow generator": partial(
+            _annealed,
+            generator=_COINS,
+            generator_optimizer=partial(_ADAM, lr=1e-4),
+            last=1e-3,
+            start=0.1,
+            end=0.4,
+        ),
         "WGAN, clipping at .1": partial(_WGAN, constraint=WeightClipping(0.1)),
         "WGAN-GP, weight .1": partial(_WGAN, constraint=GradientPenalty(0.1)),
         "WGAN-GP, weight 10": partial(_WGAN, constraint=GradientPenalty(10.0)),
