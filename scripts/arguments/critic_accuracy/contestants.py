@@ -21,7 +21,8 @@ from divergences.lipschitz import (
     SpectralNorm,
     WeightClipping,
 )
-from divergences.networks import MaxMin
+from divergences.muon import Muon
+from divergences.networks import FullSort, MaxMin
 from divergences.neural import Critic
 from divergences.streams import Streams
 from divergences.transport import EarthMover
@@ -45,10 +46,11 @@ class Settings:
     iterations: int = 200
 
 
-CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, TWO_SIDED, ANCHORED = (
+CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, PENALISED, TWO_SIDED, ANCHORED = (
     "clipped",
     "spectrally normalised",
     "orthonormal, MaxMin",
+    "orthonormal, sorted, Muon",
     "one-sided penalty",
     "two-sided penalty",
     "cones on sample points",
@@ -60,11 +62,12 @@ PERCEPTRONS: dict[str, tuple[Constraint, type[nn.Module]]] = {
     PENALISED: (LipschitzPenalty(10.0), nn.ReLU),
     TWO_SIDED: (GradientPenalty(10.0), nn.ReLU),
 }
-COMPARED = (CLIPPED, SPECTRAL, ORTHOGONAL, PENALISED, ANCHORED)
+COMPARED = (CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, PENALISED, ANCHORED)
 COLOURS = {
     CLIPPED: TRAP,
     SPECTRAL: "#7a5195",
     ORTHOGONAL: "#2a8a57",
+    SORTED: "#7ec8a0",
     PENALISED: JS_COLOUR,
     TWO_SIDED: EXACT,
     ANCHORED: W1_COLOUR,
@@ -72,7 +75,7 @@ COLOURS = {
 
 
 def critics(settings: Settings) -> dict[str, Learned]:
-    """All but the last are perceptrons of the same size, trained as long."""
+    """All but the cones are perceptrons of the same size, trained as long."""
     adam: Any = partial(Adam, lr=2e-3, fused=True)
     make: Callable[..., Critic] = partial(
         Critic,
@@ -87,6 +90,12 @@ def critics(settings: Settings) -> dict[str, Learned]:
         for name, (constraint, activation) in PERCEPTRONS.items()
     }
     return perceptrons | {
+        SORTED: make(
+            constraint=Orthogonal(iterations=4),
+            activation=FullSort,
+            optimizer=partial(Muon, lr=0.05),
+            cooldown=1.0,
+        ),
         ANCHORED: AnchoredCritic(
             steps=300, anchors=64, candidates=settings.candidates, sweeps=3, batch=settings.batch
         ),
