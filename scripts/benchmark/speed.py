@@ -99,6 +99,7 @@ def run(options: argparse.Namespace) -> None:
         print("jax is not installed: raced without it (pip install .[race])", file=sys.stderr)
     grown = [Growth(*laps)]
     parts = [Breakdown("WGAN-GP", k, 128, max(20, 400 // k)) for k in (1, 8, 64)]
+    parts.append(Breakdown("GAN", 8, 128, 50))  # monitoring weighs most beside short iterations
     pieces: list[Piece] = [*races, *grown, *parts]
     records = run_all(pieces, measure, out, workers=1)
     rows = [row for record in records[: len(races)] for row in record["rows"]]
