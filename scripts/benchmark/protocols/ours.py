@@ -114,8 +114,7 @@ OURS = Protocol(
         "relativistic, R1 + R2 annealed, coins, slow generator": partial(
             _annealed,
             generator=_COINS,
-            generator_optimizer=partial(_ADAM, lr=1.1e-4),
-            n_critic=2,
+            generator_optimizer=partial(_ADAM, lr=1e-4),
             last=1e-3,
             start=0.1,
             end=0.4,
