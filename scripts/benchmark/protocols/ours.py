@@ -58,14 +58,18 @@ _COMMON: dict[str, Any] = {
 _GAN = partial(VanillaGAN, critic=_LEAKY, **_COMMON)
 _WGAN = partial(WGAN, critic=_LEAKY, **_COMMON)
 _PACKED = partial(Packed, pack=2, network=_LEAKY)
-_BOTH = Together([R1(0.1), R2(0.1)])
 _EIGHT = partial(NoiseGenerator, latent=8, hidden=(128, 128))
 _COINS = partial(NoiseGenerator, bits=8, hidden=(128, 128))
+
+
+def _both(weight: float = 0.1) -> Together:
+    return Together([R1(weight), R2(weight)])
 
 
 def _annealed(
     iterations: int,
     n_critic: int = 1,
+    weight: float = 0.1,
     last: float = 1e-4,
     start: float = 0.25,
     end: float = 0.75,
@@ -74,7 +78,7 @@ def _annealed(
     """Weights of R1 and R2 that fall, to a ten thousandth by default; 8-dimensional noise."""
     return VanillaGAN(
         objective=Relativistic(),
-        constraint=Annealed(_BOTH, last, iterations * n_critic, start, end),
+        constraint=Annealed(_both(weight), last, iterations * n_critic, start, end),
         iterations=iterations,
         n_critic=n_critic,
         **(_COMMON | {"critic": _LEAKY, "generator": _EIGHT} | kwargs),
@@ -97,7 +101,7 @@ OURS = Protocol(
         "saturating": partial(_GAN, objective=Saturating()),
         "non-saturating": partial(_GAN, objective=NonSaturating()),
         "non-saturating, R1": partial(_GAN, objective=NonSaturating(), constraint=R1(0.1)),
-        "non-saturating, R1 + R2": partial(_GAN, objective=NonSaturating(), constraint=_BOTH),
+        "non-saturating, R1 + R2": partial(_GAN, objective=NonSaturating(), constraint=_both()),
         "non-saturating, DRAGAN": partial(_GAN, objective=NonSaturating(), constraint=DRAGAN(1.0)),
         "non-saturating, packs of 2": partial(_GAN, objective=NonSaturating(), critic=_PACKED),
         "least squares": partial(_GAN, objective=LeastSquares()),
@@ -107,8 +111,9 @@ OURS = Protocol(
         ),
         "alpha = .5": partial(_GAN, objective=Alpha(0.5)),
         "relativistic": partial(_GAN, objective=Relativistic()),
-        "relativistic, R1 + R2": partial(_GAN, objective=Relativistic(), constraint=_BOTH),
+        "relativistic, R1 + R2": partial(_GAN, objective=Relativistic(), constraint=_both()),
         "relativistic, R1 + R2 annealed": _annealed,
+        "relativistic, R1 + R2 annealed from .01": partial(_annealed, weight=0.01),
         "relativistic, R1 + R2 annealed, waves": partial(_annealed, critic=_waves, n_critic=2),
         "relativistic, R1 + R2 annealed, coins": partial(_annealed, generator=_COINS),
         "relativistic, R1 + R2 annealed, coins, slow generator": partial(
