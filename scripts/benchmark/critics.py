@@ -89,6 +89,14 @@ def _critic(constraint: Any, **options: Any) -> Callable[[int, int], Learned]:
     return lambda d, steps: Critic(constraint=constraint, steps=steps, **_protocol(d, **options))
 
 
+SORTED: dict[str, Any] = {
+    "constraint": Orthogonal(iterations=4),
+    "activation": FullSort,
+    "optimizer": partial(Muon, lr=0.05),
+    "cooldown": 1.0,
+}
+"""How an orthonormal critic that sorts whole layers is trained."""
+
 SOLVERS: dict[str, Solver] = {
     "clip": Solver(5_000, _critic(WeightClipping(0.04)), "weights clipped at .04"),
     "GP": Solver(60_000, _critic(GradientPenalty()), "two-sided penalty, weight 10"),
@@ -101,13 +109,7 @@ SOLVERS: dict[str, Solver] = {
     ),
     "sorted": Solver(
         40_000,
-        _critic(
-            Orthogonal(iterations=4),
-            activation=FullSort,
-            batch=256,
-            optimizer=partial(Muon, lr=0.05),
-            cooldown=1.0,
-        ),
+        _critic(**SORTED, batch=256),
         "orthonormal layers, all units sorted, Muon",
     ),
     "LP averaged": Solver(

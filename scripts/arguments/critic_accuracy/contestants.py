@@ -21,12 +21,12 @@ from divergences.lipschitz import (
     SpectralNorm,
     WeightClipping,
 )
-from divergences.muon import Muon
-from divergences.networks import FullSort, MaxMin
+from divergences.networks import MaxMin
 from divergences.neural import Critic
 from divergences.streams import Streams
 from divergences.transport import EarthMover
 from gans.targets import Moved
+from scripts.benchmark import critics as recipes
 from scripts.benchmark.critics import compared
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
@@ -90,12 +90,7 @@ def critics(settings: Settings) -> dict[str, Learned]:
         for name, (constraint, activation) in PERCEPTRONS.items()
     }
     return perceptrons | {
-        SORTED: make(
-            constraint=Orthogonal(iterations=4),
-            activation=FullSort,
-            optimizer=partial(Muon, lr=0.05),
-            cooldown=1.0,
-        ),
+        SORTED: make(**recipes.SORTED),
         ANCHORED: AnchoredCritic(
             steps=300, anchors=64, candidates=settings.candidates, sweeps=3, batch=settings.batch
         ),

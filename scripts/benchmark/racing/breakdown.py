@@ -27,8 +27,13 @@ class Stopwatch:
     """Adds up the time inside functions, without that of functions timed inside them."""
 
     def __init__(self) -> None:
-        self.spent: defaultdict[str, float] = defaultdict(float)
+        self.calls: defaultdict[str, list[float]] = defaultdict(list)
         self._inner = [0.0]
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """Seconds in all calls of each name."""
+        return {name: sum(seconds) for name, seconds in self.calls.items()}
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -38,7 +43,7 @@ class Stopwatch:
                 return function(*args, **kwargs)
             finally:
                 spent = time.process_time() - start
-                self.spent[name] += spent - self._inner.pop()
+                self.calls[name].append(spent - self._inner.pop())
                 self._inner[-1] += spent
 
         return wrapped
@@ -64,11 +69,11 @@ class Breakdown:
         start = time.process_time()
         quiet_trainer(devices=1).fit(timed)
         whole = time.process_time() - start
-        parts = dict(watch.spent) | {"Lightning": whole - sum(watch.spent.values())}
+        parts = watch.spent
+        parts["Lightning"] = whole - sum(parts.values())
         parts["whole"] = whole
         per_iteration = {name: 1e3 * s / self.iterations for name, s in parts.items()}
-        looks = module_of(TASKS[self.task], size, LOOKS)
-        per_iteration["monitoring"] = 1e3 * monitoring(looks)
+        per_iteration["monitoring"] = 1e3 * monitoring(module_of(TASKS[self.task], size, LOOKS))
         about = {"task": self.task, "members": self.members, "width": self.width}
         return {"rows": [about | per_iteration]}
 
@@ -101,20 +106,11 @@ class Breakdown:
 
 
 def monitoring(module: AdversarialModule) -> float:
-    """Seconds per iteration that each monitor's look takes, spread over its default cadence."""
-    spent: dict[str, list[float]] = {monitor.__name__: [] for monitor in MONITORS}
-
-    def timed(observe: Callable[..., None], looks: list[float]) -> Callable[..., None]:
-        def wrapped(*args: Any) -> None:
-            start = time.process_time()
-            observe(*args)
-            looks.append(time.process_time() - start)
-
-        return wrapped
-
+    """Seconds per iteration that looks of all monitors take, each spread over its own cadence."""
+    watch = Stopwatch()
     each_time = [monitor(every=1) for monitor in MONITORS]
     for monitor in each_time:
-        monitor.observe = timed(monitor.observe, spent[type(monitor).__name__])
+        monitor.observe = watch.timed(type(monitor).__name__, monitor.observe)
     with tempfile.TemporaryDirectory() as folder:
         logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
         quiet_trainer(devices=1, logger=logger, callbacks=each_time, log_every_n_steps=1).fit(
@@ -122,5 +118,6 @@ def monitoring(module: AdversarialModule) -> float:
         )
     # the first look finds nothing warm
     return sum(
-        statistics.median(spent[monitor.__name__][1:]) / monitor().every for monitor in MONITORS
+        statistics.median(watch.calls[monitor.__name__][1:]) / monitor().every
+        for monitor in MONITORS
     )
