@@ -36,8 +36,10 @@ def orthogonal_factor(matrices: Tensor) -> Tensor:
     """
     tall = matrices.shape[-2] > matrices.shape[-1]
     m = matrices.mT if tall else matrices
-    length = torch.linalg.matrix_norm(m)[..., None, None]
-    m = m / length.clamp_min(torch.finfo(m.dtype).tiny)
+    tiny = torch.finfo(m.dtype).tiny
+    # squares of momentum that has decayed for long underflow, and a zero length would give NaN
+    m = m / m.abs().amax((-2, -1), keepdim=True).clamp_min(tiny)
+    m = m / torch.linalg.matrix_norm(m)[..., None, None].clamp_min(tiny)
     if m.shape[-2] == 1:  # a vector of length 1 is its own factor
         return m.mT if tall else m
     a, b, c = QUINTIC

@@ -34,6 +34,12 @@ def test_the_factor_of_a_vector_is_its_direction_and_of_nothing_nothing():
         assert not orthogonal_factor(torch.zeros(shape)).any()
 
 
+@pytest.mark.parametrize("size", [1e-35, 1e-25, 1e25, 1e35])
+def test_the_factor_does_not_depend_on_the_size_of_the_matrix(size):
+    matrices = torch.randn(2, 5, 9, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(orthogonal_factor(size * matrices), orthogonal_factor(matrices))
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_ten_steps_are_those_of_torchs_own_muon_for_each_member(momentum):
     """torch's takes one matrix and multiplies in bfloat16, so they are equal to its rounding."""
