@@ -130,27 +130,25 @@ class Funnels(Moved):
 
     def transport(self, y: Tensor) -> Move:
         start, shape = y.double().flatten(0, -2), y.shape
-        centre, ray, length, low = self._basin(start)
-        end = torch.minimum(self._to_wall(start, ray), self._to_rival(start, ray, low))
+        squares = self._squares(start)
+        low, funnel = (squares.sqrt() + self.biases).min(1, keepdim=True)
+        centre = self.centres[funnel[:, 0]]
+        length = torch.linalg.vector_norm(start - centre, dim=1, keepdim=True)
+        ray = (start - centre) / length
+        end = torch.minimum(self._to_wall(start, ray), self._to_rival(start, ray, low, squares))
         whole = length + end
         arrived = centre + whole * (length / whole) ** self.power * ray
         return Move(arrived.to(y).view(shape), (-ray).to(y).view(shape))
 
-    def _basin(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Centre of each point's funnel, direction away from it, distance to it, and u(y)."""
-        u, funnel = (self._distances(y) + self.biases).min(1, keepdim=True)
-        centre = self.centres[funnel[:, 0]]
-        length = torch.linalg.vector_norm(y - centre, dim=1, keepdim=True)
-        return centre, (y - centre) / length, length, u
-
-    def _distances(self, y: Tensor) -> Tensor:
+    def _squares(self, y: Tensor) -> Tensor:
+        """Squared distances to all centres."""
         squares = y.square().sum(1, keepdim=True) + self.centres.square().sum(1)
-        return (squares - 2 * y @ self.centres.T).clamp_min(0).sqrt()
+        return squares.addmm_(y, self.centres.T, alpha=-2).clamp_min_(0)
 
     def _to_wall(self, y: Tensor, ray: Tensor) -> Tensor:
         return ((self.half_side - y * ray.sign()) / ray.abs()).amin(1, keepdim=True)
 
-    def _to_rival(self, y: Tensor, ray: Tensor, u: Tensor) -> Tensor:
+    def _to_rival(self, y: Tensor, ray: Tensor, u: Tensor, squares: Tensor) -> Tensor:
         r"""How far out along its ray another funnel takes over, ``inf`` where none does.
 
         At :math:`z = y + r v` funnel m is as deep as the own one, whose value is u(y) + r, where
@@ -158,10 +156,10 @@ class Funnels(Moved):
         """
         k = u - self.biases
         along = (y * ray).sum(1, keepdim=True) - ray @ self.centres.T
-        r = (self._distances(y).square() - k.square()) / (2 * (k - along))
+        r = (squares - k.square()) / (2 * (k - along))
         # the own funnel is 0/0; a negative r + k is the root that squaring has added
         valid = (r > 1e-12 * self.half_side) & (r + k > 0) & torch.isfinite(r)
-        own = (k - self._distances(y)).abs() <= 1e-9 * self.half_side
+        own = (k - squares.sqrt()).abs() <= 1e-9 * self.half_side
         return torch.where(valid & ~own, r, torch.inf).amin(1, keepdim=True)
 
     def _shared(self) -> dict[str, Tensor]:

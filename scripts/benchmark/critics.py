@@ -108,8 +108,8 @@ SOLVERS: dict[str, Solver] = {
         "orthonormal layers, MaxMin",
     ),
     "sorted": Solver(
-        40_000,
-        _critic(**SORTED, batch=256),
+        20_000,
+        _critic(**SORTED),
         "orthonormal layers, all units sorted, Muon",
     ),
     "LP averaged": Solver(
