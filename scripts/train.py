@@ -21,15 +21,12 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveCon
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from gans.callbacks import (
+    MONITORS,
     AtomicCheckpointIO,
     Checkpoints,
-    Coverage,
     Dashboard,
     Divergences,
-    Gradients,
     Interrupted,
-    LipschitzAudit,
-    Pictures,
 )
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.callbacks.trust import trust_in_w1
@@ -92,11 +89,8 @@ class TrainCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--out", type=str | None, default=None, help="folder of this run")
-        parser.add_lightning_class_args(Divergences, "divergences")
-        parser.add_lightning_class_args(Gradients, "gradients")
-        parser.add_lightning_class_args(LipschitzAudit, "lipschitz")
-        parser.add_lightning_class_args(Pictures, "pictures")
-        parser.add_lightning_class_args(Coverage, "coverage")
+        for name, monitor in MONITORS.items():
+            parser.add_lightning_class_args(monitor, name)
         parser.add_lightning_class_args(Checkpoints, "checkpoint")
 
     def _parse_ckpt_path(self) -> None:

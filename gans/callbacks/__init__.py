@@ -12,7 +12,17 @@ from gans.callbacks.divergences import Divergences, exact_divergences
 from gans.callbacks.periodic import Periodic, held_out, log_members
 from gans.callbacks.players import Gradients, LipschitzAudit, Pictures, gradient_norms
 
+MONITORS = {
+    "divergences": Divergences,
+    "gradients": Gradients,
+    "lipschitz": LipschitzAudit,
+    "pictures": Pictures,
+    "coverage": Coverage,
+}
+"""What every training run is watched with, under its name in a configuration."""
+
 __all__ = [
+    "MONITORS",
     "AtomicCheckpointIO",
     "Checkpoints",
     "Coverage",

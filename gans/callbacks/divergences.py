@@ -19,9 +19,10 @@ from divergences.metrics import DivergenceMetric
 from divergences.neighbours import NearestNeighbours, RossJS
 from divergences.transport import EarthMover
 from gans.callbacks.periodic import Periodic, held_out, log_members
+from gans.callbacks.trust import UPPER
 from gans.modules import AdversarialModule
 
-SHOWN = {"W1": "divergence/w1_EarthMover", "JS": "divergence/js_RossJS"}
+SHOWN = {"W1": UPPER, "JS": "divergence/js_RossJS"}
 """The two numbers in the progress bar and in the HParams table."""
 
 

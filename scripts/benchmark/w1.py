@@ -133,6 +133,7 @@ def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Fi
     funnels = sorted({row["funnels"] for row in rows})
     figure = Figure(figsize=(3.2 * len(funnels) + 1.2, 3.6), layout="constrained")
     panels = figure.subplots(1, len(funnels), sharey=True, squeeze=False)[0]
+    dimensions = sorted({row["dimension"] for row in [*rows, *theirs]})
     for axes, n in zip(panels, funnels, strict=True):
         for solver in dict.fromkeys(row["solver"] for row in rows):
             ours = [r for r in rows if r["funnels"] == n and r["solver"] == solver]
@@ -149,12 +150,15 @@ def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Fi
                 lw=1.2,
                 label=solver if solver in COLOURS else None,
             )
-        for dimension in sorted({row["dimension"] for row in theirs}):
+        for dimension in dimensions:
             best = [r for r in theirs if (r["funnels"], r["dimension"]) == (n, dimension)]
             if best:
                 top = max(r["cosine"] for r in best)
                 axes.plot(dimension, top, "o", mfc="none", mec=JS_COLOUR, ms=9)
-        axes.set(title=f"{n} funnels", xlabel="dimension", xscale="log", ylim=(-0.6, 1.02))
+        axes.set(title=f"{n} funnels", xlabel="dimension", ylim=(-0.6, 1.02))
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(dimensions[0] / 1.5, dimensions[-1] * 1.5)
+        axes.set_xticks(dimensions, [str(d) for d in dimensions])
         axes.axhline(0, color=TRAP, lw=0.6)
     panels[0].set_ylabel("cosine with the true gradient")
     panels[0].plot([], [], "o", mfc="none", mec=JS_COLOUR, ms=9, label="best published")

@@ -129,7 +129,7 @@ def name_claim(
     perceptrons = (CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, PENALISED)
     most = max(settings.dimensions)
     anchored = ", ".join(
-        f"{float(found[ANCHORED, d]['deviation'].mean()):+.1%} at D = {d}"
+        f"{float(found[ANCHORED, d]['deviation'].mean()):+z.1%} at D = {d}"
         for d in settings.dimensions
     )
     return Claim(
@@ -151,7 +151,7 @@ def name_claim(
         n_seeds=settings.seeds,
         figure="critic_accuracy",
         note=f"The cones read {anchored}. Exact transport between {settings.transport_points} "
-        f"points is off by {float(transport[most]['deviation'].mean()):+.0%} at D = {most}.",
+        f"points is off by {float(transport[most]['deviation'].mean()):+z.0%} at D = {most}.",
     )
 
 
@@ -232,10 +232,10 @@ def gradient_claim(found: dict[tuple[str, int], dict[str, Tensor]], settings: Se
         n_seeds=settings.seeds,
         figure="critic_accuracy",
         note=f"The orthonormal critic's value at D = {most} is off by "
-        f"{float(found[ORTHOGONAL, most]['deviation'].mean()):+.0%}, by "
-        f"{float(found[SORTED, most]['deviation'].mean()):+.0%} where whole layers are sorted and "
+        f"{float(found[ORTHOGONAL, most]['deviation'].mean()):+z.0%}, by "
+        f"{float(found[SORTED, most]['deviation'].mean()):+z.0%} where whole layers are sorted and "
         f"Muon takes as many steps, the penalised one's by "
-        f"{float(found[PENALISED, most]['deviation'].mean()):+.1%}.",
+        f"{float(found[PENALISED, most]['deviation'].mean()):+z.1%}.",
     )
 
 

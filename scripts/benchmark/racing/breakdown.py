@@ -12,14 +12,12 @@ from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from gans.callbacks import Coverage, Divergences, Gradients, LipschitzAudit, Pictures
+from gans.callbacks import MONITORS
 from gans.modules import AdversarialModule
 from scripts.benchmark.racing.ours import module_of
 from scripts.benchmark.racing.tasks import TASKS, Size
 from scripts.lab import quiet_trainer
 
-MONITORS = (Divergences, Gradients, LipschitzAudit, Pictures, Coverage)
-"""What the training command looks with."""
 LOOKS = 4
 
 
@@ -108,7 +106,7 @@ class Breakdown:
 def monitoring(module: AdversarialModule) -> float:
     """Seconds per iteration that looks of all monitors take, each spread over its own cadence."""
     watch = Stopwatch()
-    each_time = [monitor(every=1) for monitor in MONITORS]
+    each_time = [monitor(every=1) for monitor in MONITORS.values()]
     for monitor in each_time:
         monitor.observe = watch.timed(type(monitor).__name__, monitor.observe)
     with tempfile.TemporaryDirectory() as folder:
@@ -119,5 +117,5 @@ def monitoring(module: AdversarialModule) -> float:
     # the first look finds nothing warm
     return sum(
         statistics.median(watch.calls[monitor.__name__][1:]) / monitor().every
-        for monitor in MONITORS
+        for monitor in MONITORS.values()
     )
