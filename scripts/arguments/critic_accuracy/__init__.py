@@ -233,8 +233,8 @@ def gradient_claim(found: dict[tuple[str, int], dict[str, Tensor]], settings: Se
         figure="critic_accuracy",
         note=f"The orthonormal critic's value at D = {most} is off by "
         f"{float(found[ORTHOGONAL, most]['deviation'].mean()):+z.0%}, by "
-        f"{float(found[SORTED, most]['deviation'].mean()):+z.0%} where whole layers are sorted and "
-        f"Muon takes as many steps, the penalised one's by "
+        f"{float(found[SORTED, most]['deviation'].mean()):+z.0%} where whole layers are sorted "
+        f"and Muon takes as many steps, the penalised one's by "
         f"{float(found[PENALISED, most]['deviation'].mean()):+z.1%}.",
     )
 
