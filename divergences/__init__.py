@@ -4,6 +4,7 @@ from divergences import discrete, exact, fdivergence, lipschitz, numerical, vari
 from divergences.anchored import AnchoredCritic, McShane
 from divergences.batches import (
     BatchTransport,
+    ComparedTransforms,
     CTransform,
     EntropicPairPenalty,
     PairPenalty,
@@ -45,6 +46,7 @@ __all__ = [
     "AnchoredCritic",
     "BatchTransport",
     "CTransform",
+    "ComparedTransforms",
     "Constraint",
     "Critic",
     "Discriminator",

@@ -1,13 +1,15 @@
 """Solvers for W1 on pairs that know it: values, bounds, gradients, and what they refuse."""
 
 import math
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 import torch
+from torch.optim import Adam
 
 from divergences.anchored import AnchoredCritic, McShane, distances, moved_to_medoids
-from divergences.batches import BatchTransport, CTransform, PairPenalty
+from divergences.batches import BatchTransport, ComparedTransforms, CTransform, PairPenalty
 from divergences.lipschitz import input_gradient
 from divergences.neural import Critic
 from divergences.streams import Streams
@@ -23,6 +25,7 @@ QUICK: dict[str, Any] = {
     "sweeps": 2,
     "pool": 2048,
 }
+SMALL_STEPS: Any = partial(Adam, lr=2e-4)
 
 
 def quick(**settings: Any) -> AnchoredCritic:
@@ -118,6 +121,7 @@ def test_observe_is_called_after_every_step():
     ("learner", "off"),
     [
         (CTransform(steps=400, batch=64, hidden=(32, 32)), 0.1),
+        (ComparedTransforms(steps=400, batch=64, hidden=(32, 32), optimizer=SMALL_STEPS), 0.1),
         (BatchTransport(steps=300, batch=64, hidden=(32, 32)), 0.1),
         (Critic(constraint=PairPenalty(0.01), steps=400, batch=64, hidden=(32, 32)), 0.1),
     ],
@@ -129,6 +133,30 @@ def test_a_batch_solver_reads_the_distance_of_segments_and_promises_no_bound(lea
     assert estimate.value.tolist() == pytest.approx([1, 1], rel=off)
     assert estimate.bound == "none"
     assert any("slope" in warning for warning in estimate.warnings)
+
+
+def test_compared_transforms_read_the_plain_dual_of_lipschitz_critics_and_less_of_steep_ones():
+    """At the potential of exact transport the reading is W1 of the samples, and twice it less."""
+    streams = Streams([0], dtype=torch.float64)
+    x, y = streams.randn(60, 2), streams.randn(60, 2) + 1
+    f = McShane(x, 0.0, linear_program(x[0], y[0], 1, 1_000_000).u[None])
+    w1 = float(EarthMover(floor=False)(x[0], y[0]))
+    learner = ComparedTransforms()
+
+    def read(slope, x, y):
+        network = cast("torch.nn.Module", lambda points: slope * f(points))
+        return -float(learner.loss(network, x, y, streams).detach())
+
+    assert read(1.0, x, y) == pytest.approx(w1, abs=1e-9)
+    assert read(0.5, x, y) == pytest.approx(w1 / 2, abs=1e-9)
+    assert read(2.0, x, y) < w1  # any c-transform of the samples is a lower bound on theirs
+    # steep on the points of P alone: the transform on Q shows it
+    bumpy = torch.where(torch.arange(60) % 2 == 0, 1.0, 0.0).double()
+    spoilt = cast(
+        "torch.nn.Module",
+        lambda points: f(points) + (bumpy[None, :, None] if points is x else 0),
+    )
+    assert -float(learner.loss(spoilt, x, y, streams).detach()) <= w1 + 1e-9
 
 
 def test_a_pair_penalty_is_0_for_a_1_lipschitz_critic_and_not_for_a_steeper_one():

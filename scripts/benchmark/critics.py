@@ -37,6 +37,7 @@ from divergences import (
 from divergences.anchored import AnchoredCritic
 from divergences.batches import (
     BatchTransport,
+    ComparedTransforms,
     CTransform,
     EntropicPairPenalty,
     PairPenalty,
@@ -134,6 +135,11 @@ SOLVERS: dict[str, Solver] = {
         25_000,
         lambda d, steps: CTransform(steps=steps, **_protocol(d, batch=256)),
         "max-min within the minibatch (MM:B)",
+    ),
+    "c-transforms compared": Solver(
+        25_000,
+        lambda d, steps: ComparedTransforms(steps=steps, **_protocol(d, batch=256)),
+        "plain dual, or a c-transform where that is less (MM:Bv2)",
     ),
     "batch transport": Solver(
         5_000,
