@@ -11,8 +11,10 @@ from divergences.batches import (
 )
 from divergences.dual import HeldOutDual
 from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
+from divergences.integration import MonteCarlo, Quadrature
 from divergences.interface import Estimate, Estimator
 from divergences.kernel import MMD, EnergyDistance
+from divergences.known_density import KnownDensity
 from divergences.lipschitz import (
     Constraint,
     GradientPenalty,
@@ -25,7 +27,7 @@ from divergences.lipschitz import (
 from divergences.maximin import Maximin, ReversedMaximin
 from divergences.metrics import DivergenceMetric
 from divergences.muon import Muon
-from divergences.neighbours import KnownDensity, NearestNeighbours, RossJS
+from divergences.neighbours import NearestNeighbours
 from divergences.networks import MLP, FourierFeatures, FullSort, MaxMin, Whiten
 from divergences.neural import (
     NWJ,
@@ -35,9 +37,11 @@ from divergences.neural import (
     DonskerVaradhan,
     FDivergence,
 )
-from divergences.numerical import MonteCarlo, Quadrature
+from divergences.ross import RossJS
+from divergences.sinkhorn import Sinkhorn
+from divergences.sliced import Sliced
 from divergences.streams import Streams
-from divergences.transport import EarthMover, Sinkhorn, Sliced
+from divergences.transport import EarthMover
 
 __all__ = [
     "MLP",

@@ -1,6 +1,6 @@
-"""Wasserstein distances between samples: exact, sliced, and entropically regularised.
+"""Wasserstein distances between samples, exactly, and what plans between samples share.
 
-All are differentiable in both samples. The gradient is the envelope theorem's: that of the cost
+They are differentiable in both samples. The gradient is the envelope theorem's: that of the cost
 at the optimal plan held fixed, with no solver in the graph. Distances between coincident points
 have gradient 0.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, final
 
@@ -20,8 +19,6 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from divergences.interface import Bound, Estimate, Estimator, each_member
-
-Potentials = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 DENSE = 2048 * 2048  # pairs up to which a cost matrix is faster than computing costs on the fly
 FLOOR_POINTS = 256  # points per half that the floor is measured on
@@ -37,7 +34,7 @@ class Coupling(NamedTuple):
     v: Tensor
 
 
-def _check_order(order: int) -> None:
+def check_order(order: int) -> None:
     if order not in (1, 2):
         raise ValueError(f"order = {order}: only W1 and W2 are implemented")
 
@@ -50,7 +47,7 @@ def _costs(x: Tensor, y: Tensor, order: int) -> Tensor:
     )
 
 
-def _root(mean_cost: Tensor, order: int) -> Tensor:
+def root(mean_cost: Tensor, order: int) -> Tensor:
     """The distance that a mean cost stands for; gradient 0, not infinite, at 0."""
     if order == 1:
         return mean_cost
@@ -113,7 +110,7 @@ def _staircase(n: int, m: int, device: torch.device) -> tuple[Tensor, Tensor, Te
     return i.to(device), j.to(device), (edges.diff().double() / (n * m)).to(device)
 
 
-def _monotone(x: Tensor, y: Tensor, order: int) -> tuple[Tensor, Tensor, Tensor]:
+def monotone(x: Tensor, y: Tensor, order: int) -> tuple[Tensor, Tensor, Tensor]:
     """Mean cost of optimal 1-D plans, and their potentials, for ``(..., n)`` and ``(..., m)``.
 
     Along the path of the monotone plan a step to the right changes only ``u``, a step down only
@@ -135,15 +132,15 @@ def _monotone(x: Tensor, y: Tensor, order: int) -> tuple[Tensor, Tensor, Tensor]
     )
 
 
-def _sampling_variance(u: Tensor, v: Tensor) -> Tensor:
+def sampling_variance(u: Tensor, v: Tensor) -> Tensor:
     return u.var() / len(u) + v.var() / len(v)
 
 
-def _estimate(
+def estimate_of(
     mean_cost: Tensor, variance: Tensor, order: int, floor: Tensor, like: Tensor
 ) -> Estimate:
     """Distance with its interval, whose lower end allows for the bias that the floor shows."""
-    value = _root(mean_cost, order)
+    value = root(mean_cost, order)
     read, stderr = value.detach(), variance.sqrt()
     if order == 2:  # delta method for the root
         stderr = stderr / (2 * read)
@@ -219,7 +216,7 @@ class EarthMover(Estimator):
     max_iterations: int = 10_000_000
 
     def __post_init__(self) -> None:
-        _check_order(self.order)
+        check_order(self.order)
         if self.order == 2:  # only the square of W2 is convex, hence an upper bound
             object.__setattr__(self, "quantity", "w2")
             object.__setattr__(self, "bound", "none")
@@ -230,7 +227,7 @@ class EarthMover(Estimator):
     def _mean_cost(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         a, b = x.double(), y.double()
         if x.shape[1] == 1:
-            return _monotone(a[:, 0], b[:, 0], self.order)
+            return monotone(a[:, 0], b[:, 0], self.order)
         plan = linear_program(x, y, self.order, self.max_iterations)
         return (plan.weight * _costs(a[plan.i], b[plan.j], self.order)).sum(), plan.u, plan.v
 
@@ -243,7 +240,7 @@ class EarthMover(Estimator):
         for sample in (x, y):
             most = FLOOR_POINTS if d > 1 else len(sample)
             first, second = sample[0::2][:most], sample[1::2][:most]
-            reading = _root(self._mean_cost(first, second)[0], self.order)
+            reading = root(self._mean_cost(first, second)[0], self.order)
             sizes = (1 / n + 1 / m) / (1 / len(first) + 1 / len(second))
             readings.append(reading * sizes ** (1 / max(2, d)))
         return torch.stack(readings).mean()
@@ -251,228 +248,5 @@ class EarthMover(Estimator):
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         mean_cost, u, v = self._mean_cost(x, y)
         floor = self._floor(x, y)
-        estimate = _estimate(mean_cost, _sampling_variance(u, v), self.order, floor, x)
+        estimate = estimate_of(mean_cost, sampling_variance(u, v), self.order, floor, x)
         return replace(estimate, bound=self.bound, n=(len(x), len(y)))
-
-
-@final
-@dataclass(frozen=True)
-class Sliced(Estimator):
-    r"""Sliced Wasserstein distance: the mean over lines of that between the projections.
-
-    .. math::
-        SW_p(P, Q)^p = E_{\theta \sim S^{d-1}} W_p(\langle \theta, x \rangle,
-        \langle \theta, y \rangle)^p
-
-    in the unit of the data. Its floor does not grow with the dimension as that of
-    :class:`EarthMover` does; its value shrinks instead: for a shift by ``s`` it is
-    :math:`s\, E|\theta_1|`, that is ``2 s / pi`` in the plane and about
-    :math:`s \sqrt{2 / (\pi d)}` in ``d`` dimensions.
-
-    The stderr joins the variance over projections and that over points, the latter from the
-    potentials averaged over projections.
-
-    References:
-        | Sliced and Radon Wasserstein Barycenters of Measures (Bonneel et al., 2015), section 3
-        | https://doi.org/10.1007/s10851-014-0506-3
-
-    Arguments:
-        order: 1 or 2.
-        projections: Number of random lines; in one dimension a single one is used.
-        seed: Of the lines, the same in each call and for each member.
-        floor: Measure what it reads between samples of the same law, on halves of each sample.
-
-    Raises:
-        TypeError: If the samples are not floating-point tensors of one dtype.
-        ValueError: If shapes disagree, points are not finite, ``order`` is not 1 or 2, or there
-            are fewer than 2 projections.
-
-    Example:
-        >>> x = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
-        >>> Sliced(projections=2000)(x, x + torch.tensor([torch.pi / 2, 0.0])).value
-        tensor(1.00...)
-    """
-
-    quantity: ClassVar[str] = "sw1"
-    bound: ClassVar[Bound] = "upper"
-    rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1007/s10851-014-0506-3",)
-
-    order: int = 1
-    projections: int = 200
-    seed: int = 0
-    floor: bool = True
-
-    def __post_init__(self) -> None:
-        _check_order(self.order)
-        if self.projections < 2:
-            raise ValueError(f"projections = {self.projections}: at least 2 give an error")
-        if self.order == 2:
-            object.__setattr__(self, "quantity", "sw2")
-            object.__setattr__(self, "bound", "none")
-
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
-        return each_member(self._one, x, y)
-
-    def _directions(self, like: Tensor) -> Tensor:
-        d = like.shape[1]
-        if d == 1:
-            return like.new_ones(1, 1, dtype=torch.float64)
-        generator = torch.Generator().manual_seed(self.seed)
-        normal = torch.randn(self.projections, d, generator=generator, dtype=torch.float64)
-        return (normal / torch.linalg.vector_norm(normal, dim=1, keepdim=True)).to(like.device)
-
-    def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        directions = self._directions(x)
-        a, b = (directions @ sample.double().T for sample in (x, y))
-        costs, u, v = _monotone(a, b, self.order)
-        variance = _sampling_variance(u.mean(0), v.mean(0))
-        if len(costs) > 1:
-            variance = variance + costs.detach().var() / len(costs)
-        estimate = _estimate(costs.mean(), variance, self.order, self._floor(a, b), x)
-        return replace(estimate, bound=self.bound, n=(len(x), len(y)))
-
-    @torch.no_grad()
-    def _floor(self, a: Tensor, b: Tensor) -> Tensor:
-        n, m = a.shape[1], b.shape[1]
-        if not self.floor or min(n, m) < 4:
-            return a.new_tensor(math.nan)
-        readings = []
-        for projected in (a, b):
-            first, second = projected[:, 0::2], projected[:, 1::2]
-            reading = _root(_monotone(first, second, self.order)[0].mean(), self.order)
-            sizes = (1 / n + 1 / m) / (1 / first.shape[1] + 1 / second.shape[1])
-            readings.append(reading * sizes**0.5)
-        return torch.stack(readings).mean()
-
-
-@final
-@dataclass(frozen=True)
-class Sinkhorn(Estimator):
-    r"""Sinkhorn divergence between two samples: smooth in them, and 0 if they are the same.
-
-    .. math::
-        S_\varepsilon = OT_\varepsilon(x, y) - \tfrac12 OT_\varepsilon(x, x)
-        - \tfrac12 OT_\varepsilon(y, y), \qquad
-        OT_\varepsilon = \min_\pi \langle \pi, C \rangle
-        + \varepsilon\, \mathrm{KL}(\pi \| \tfrac1n \otimes \tfrac1m)
-
-    with cost :math:`C = \|x_i - y_j\|^p`, so in the unit of the data to the power ``order``. Tends
-    to :math:`W_p^p` as ε goes to 0 and, for ``order`` 1, to half the energy distance as it goes to
-    infinity; in between it reads low (0.83 for a W1 of 1.13 at ε = 0.1). Take
-    :class:`EarthMover` for the number and this for a gradient.
-
-    Solved in the log domain while ε falls to its final value, until the marginals of the plan are
-    off by less than ``tolerance`` in total variation norm. The stderr is from the potentials.
-
-    References:
-        | Interpolating between Optimal Transport and MMD using Sinkhorn Divergences
-          (Feydy et al., 2019), equations (3) and (26)
-        | https://arxiv.org/abs/1810.08278
-
-    Arguments:
-        regularisation: ε, in the unit of the cost.
-        order: 1 or 2.
-        tolerance: Largest error of a marginal, as the sum of absolute differences.
-        max_iterations: Of each of the three problems.
-
-    Raises:
-        TypeError: If the samples are not floating-point tensors of one dtype.
-        ValueError: If shapes disagree, points are not finite, ``order`` is not 1 or 2, or
-            ``regularisation`` or ``tolerance`` is not positive.
-        RuntimeError: If the tolerance was not reached.
-
-    Example:
-        >>> x = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
-        >>> Sinkhorn(regularisation=0.01)(x, x + torch.tensor([3.0, 0.0])).value
-        tensor(3.)
-    """
-
-    quantity: ClassVar[str] = "sinkhorn"
-    bound: ClassVar[Bound] = "none"
-    rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/1810.08278",)
-
-    regularisation: float = 0.1
-    order: int = 1
-    tolerance: float = 1e-6
-    max_iterations: int = 10_000
-
-    def __post_init__(self) -> None:
-        _check_order(self.order)
-        for name in ("regularisation", "tolerance"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} = {getattr(self, name)}: it must be positive")
-
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
-        return each_member(self._one, x, y)
-
-    def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        a, b = x.double(), y.double()
-        across, f, g = self._solve(a, b, self._potentials)
-        among_x, f_x, _ = self._solve(a, a, self._own_potential)
-        among_y, f_y, _ = self._solve(b, b, self._own_potential)
-        value = across - (among_x + among_y) / 2
-        stderr = _sampling_variance(f - f_x, g - f_y).sqrt()
-        return Estimate(value.to(x.dtype), stderr.to(x.dtype), n=(len(x), len(y)))
-
-    def _solve(self, x: Tensor, y: Tensor, potentials: Potentials) -> tuple[Tensor, ...]:
-        """Regularised cost, with gradient, and its two potentials, without."""
-        cost = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** self.order
-        with torch.no_grad():
-            f, g = potentials(cost)
-            plan = ((f[:, None] + g - cost) / self.regularisation).exp() / cost.numel()
-            optimum = f.mean() + g.mean() - self.regularisation * (plan.sum() - 1)
-        return optimum + (plan * (cost - cost.detach())).sum(), f, g
-
-    def _schedule(self, cost: Tensor) -> Iterator[float]:
-        """ε by halves from the largest cost down to its final value, which is then repeated."""
-        epsilon = float(cost.max())
-        for _ in range(self.max_iterations):
-            yield max(epsilon, self.regularisation)
-            epsilon /= 2
-
-    def _potentials(self, cost: Tensor) -> tuple[Tensor, Tensor]:
-        f, g, error = cost.new_zeros(len(cost)), cost.new_zeros(cost.shape[1]), math.inf
-        for epsilon in self._schedule(cost):
-            if epsilon > self.regularisation:
-                g = _fitted(f, cost.T, epsilon)
-                f = _fitted(g, cost, epsilon)
-                continue
-            exact = _fitted(f, cost.T, epsilon)
-            error = _marginal_error(g, exact, epsilon)
-            if error < self.tolerance:  # take the exact step; then only row sums can be off
-                error = _marginal_error(f, _fitted(exact, cost, epsilon), epsilon)
-                if error < self.tolerance:
-                    return f, exact
-            # over-relaxed steps need 2 to 5 times fewer iterations than exact ones (1711.01851)
-            g = torch.lerp(g, exact, 1.5)
-            f = torch.lerp(f, _fitted(g, cost, epsilon), 1.5)
-        raise self._not_converged(error)
-
-    def _own_potential(self, cost: Tensor) -> tuple[Tensor, Tensor]:
-        f, error = cost.new_zeros(len(cost)), math.inf
-        for epsilon in self._schedule(cost):
-            exact = _fitted(f, cost, epsilon)
-            if epsilon == self.regularisation:
-                error = _marginal_error(f, exact, epsilon)
-                if error < self.tolerance:
-                    return f, f
-            f = (f + exact) / 2
-        raise self._not_converged(error)
-
-    def _not_converged(self, error: float) -> RuntimeError:
-        return RuntimeError(
-            f"marginals are off by {error:.1e} after {self.max_iterations} iterations, more than "
-            f"tolerance = {self.tolerance:.1e}; raise max_iterations or regularisation"
-        )
-
-
-def _fitted(g: Tensor, cost: Tensor, epsilon: float) -> Tensor:
-    """The row potential that makes all row sums right, given the column potential ``g``."""
-    return -epsilon * (((g - cost) / epsilon).logsumexp(1) - math.log(cost.shape[1]))
-
-
-def _marginal_error(f: Tensor, exact: Tensor, epsilon: float) -> float:
-    """Sum of absolute errors of the row sums under ``f``, where ``exact`` would be right."""
-    return float(((f - exact) / epsilon).expm1().abs().mean())

@@ -8,7 +8,7 @@ from torchmetrics import Metric, MetricCollection
 from divergences.dual import HeldOutDual
 from divergences.kernel import MMD, EnergyDistance
 from divergences.metrics import DivergenceMetric
-from divergences.neighbours import RossJS
+from divergences.ross import RossJS
 from divergences.transport import EarthMover
 
 ESTIMATORS = [EnergyDistance(), MMD(bandwidth=1.0), RossJS(), EarthMover(), HeldOutDual()]

@@ -7,7 +7,9 @@ import torch
 from sklearn.feature_selection import mutual_info_classif
 from torch.distributions import Independent, Laplace, MultivariateNormal, Normal
 
-from divergences.neighbours import KnownDensity, NearestNeighbours, RossJS
+from divergences.known_density import KnownDensity
+from divergences.neighbours import NearestNeighbours
+from divergences.ross import RossJS
 from tests.cases import CASES, LOG2, Case, calibrate, having
 
 TWO_SAMPLE = (NearestNeighbours(), RossJS())

@@ -21,7 +21,7 @@ from torch.distributions import (
 )
 
 from divergences import numerical
-from divergences.numerical import MonteCarlo, Quadrature
+from divergences.integration import MonteCarlo, Quadrature
 from tests.cases import CASES, LOG2
 
 KNOWN = [c for c in CASES if c.densities]

@@ -16,7 +16,8 @@ from divergences import exact
 from divergences.dual import HeldOutDual
 from divergences.interface import Estimator
 from divergences.metrics import DivergenceMetric
-from divergences.neighbours import NearestNeighbours, RossJS
+from divergences.neighbours import NearestNeighbours
+from divergences.ross import RossJS
 from divergences.transport import EarthMover
 from gans.callbacks.periodic import Periodic, held_out, log_members
 from gans.callbacks.trust import UPPER

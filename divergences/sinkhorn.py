@@ -1,0 +1,148 @@
+"""Entropically regularised transport between samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from divergences.interface import Bound, Estimate, Estimator, each_member
+from divergences.transport import check_order, sampling_variance
+
+Potentials = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+@final
+@dataclass(frozen=True)
+class Sinkhorn(Estimator):
+    r"""Sinkhorn divergence between two samples: smooth in them, and 0 if they are the same.
+
+    .. math::
+        S_\varepsilon = OT_\varepsilon(x, y) - \tfrac12 OT_\varepsilon(x, x)
+        - \tfrac12 OT_\varepsilon(y, y), \qquad
+        OT_\varepsilon = \min_\pi \langle \pi, C \rangle
+        + \varepsilon\, \mathrm{KL}(\pi \| \tfrac1n \otimes \tfrac1m)
+
+    with cost :math:`C = \|x_i - y_j\|^p`, so in the unit of the data to the power ``order``. Tends
+    to :math:`W_p^p` as ε goes to 0 and, for ``order`` 1, to half the energy distance as it goes to
+    infinity; in between it reads low (0.83 for a W1 of 1.13 at ε = 0.1). Take
+    :class:`~divergences.transport.EarthMover` for the number and this for a gradient.
+
+    Solved in the log domain while ε falls to its final value, until the marginals of the plan are
+    off by less than ``tolerance`` in total variation norm. The stderr is from the potentials.
+
+    References:
+        | Interpolating between Optimal Transport and MMD using Sinkhorn Divergences
+          (Feydy et al., 2019), equations (3) and (26)
+        | https://arxiv.org/abs/1810.08278
+
+    Arguments:
+        regularisation: ε, in the unit of the cost.
+        order: 1 or 2.
+        tolerance: Largest error of a marginal, as the sum of absolute differences.
+        max_iterations: Of each of the three problems.
+
+    Raises:
+        TypeError: If the samples are not floating-point tensors of one dtype.
+        ValueError: If shapes disagree, points are not finite, ``order`` is not 1 or 2, or
+            ``regularisation`` or ``tolerance`` is not positive.
+        RuntimeError: If the tolerance was not reached.
+
+    Example:
+        >>> x = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
+        >>> Sinkhorn(regularisation=0.01)(x, x + torch.tensor([3.0, 0.0])).value
+        tensor(3.)
+    """
+
+    quantity: ClassVar[str] = "sinkhorn"
+    bound: ClassVar[Bound] = "none"
+    rate: ClassVar[float | None] = 0.5
+    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/1810.08278",)
+
+    regularisation: float = 0.1
+    order: int = 1
+    tolerance: float = 1e-6
+    max_iterations: int = 10_000
+
+    def __post_init__(self) -> None:
+        check_order(self.order)
+        for name in ("regularisation", "tolerance"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} = {getattr(self, name)}: it must be positive")
+
+    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+        return each_member(self._one, x, y)
+
+    def _one(self, x: Tensor, y: Tensor) -> Estimate:
+        a, b = x.double(), y.double()
+        across, f, g = self._solve(a, b, self._potentials)
+        among_x, f_x, _ = self._solve(a, a, self._own_potential)
+        among_y, f_y, _ = self._solve(b, b, self._own_potential)
+        value = across - (among_x + among_y) / 2
+        stderr = sampling_variance(f - f_x, g - f_y).sqrt()
+        return Estimate(value.to(x.dtype), stderr.to(x.dtype), n=(len(x), len(y)))
+
+    def _solve(self, x: Tensor, y: Tensor, potentials: Potentials) -> tuple[Tensor, ...]:
+        """Regularised cost, with gradient, and its two potentials, without."""
+        cost = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** self.order
+        with torch.no_grad():
+            f, g = potentials(cost)
+            plan = ((f[:, None] + g - cost) / self.regularisation).exp() / cost.numel()
+            optimum = f.mean() + g.mean() - self.regularisation * (plan.sum() - 1)
+        return optimum + (plan * (cost - cost.detach())).sum(), f, g
+
+    def _schedule(self, cost: Tensor) -> Iterator[float]:
+        """ε by halves from the largest cost down to its final value, which is then repeated."""
+        epsilon = float(cost.max())
+        for _ in range(self.max_iterations):
+            yield max(epsilon, self.regularisation)
+            epsilon /= 2
+
+    def _potentials(self, cost: Tensor) -> tuple[Tensor, Tensor]:
+        f, g, error = cost.new_zeros(len(cost)), cost.new_zeros(cost.shape[1]), math.inf
+        for epsilon in self._schedule(cost):
+            if epsilon > self.regularisation:
+                g = _fitted(f, cost.T, epsilon)
+                f = _fitted(g, cost, epsilon)
+                continue
+            exact = _fitted(f, cost.T, epsilon)
+            error = _marginal_error(g, exact, epsilon)
+            if error < self.tolerance:  # take the exact step; then only row sums can be off
+                error = _marginal_error(f, _fitted(exact, cost, epsilon), epsilon)
+                if error < self.tolerance:
+                    return f, exact
+            # over-relaxed steps need 2 to 5 times fewer iterations than exact ones (1711.01851)
+            g = torch.lerp(g, exact, 1.5)
+            f = torch.lerp(f, _fitted(g, cost, epsilon), 1.5)
+        raise self._not_converged(error)
+
+    def _own_potential(self, cost: Tensor) -> tuple[Tensor, Tensor]:
+        f, error = cost.new_zeros(len(cost)), math.inf
+        for epsilon in self._schedule(cost):
+            exact = _fitted(f, cost, epsilon)
+            if epsilon == self.regularisation:
+                error = _marginal_error(f, exact, epsilon)
+                if error < self.tolerance:
+                    return f, f
+            f = (f + exact) / 2
+        raise self._not_converged(error)
+
+    def _not_converged(self, error: float) -> RuntimeError:
+        return RuntimeError(
+            f"marginals are off by {error:.1e} after {self.max_iterations} iterations, more than "
+            f"tolerance = {self.tolerance:.1e}; raise max_iterations or regularisation"
+        )
+
+
+def _fitted(g: Tensor, cost: Tensor, epsilon: float) -> Tensor:
+    """The row potential that makes all row sums right, given the column potential ``g``."""
+    return -epsilon * (((g - cost) / epsilon).logsumexp(1) - math.log(cost.shape[1]))
+
+
+def _marginal_error(f: Tensor, exact: Tensor, epsilon: float) -> float:
+    """Sum of absolute errors of the row sums under ``f``, where ``exact`` would be right."""
+    return float(((f - exact) / epsilon).expm1().abs().mean())
