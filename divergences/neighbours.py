@@ -21,12 +21,7 @@ from scipy.spatial import KDTree
 from scipy.special import digamma
 from torch import Tensor
 
-from divergences.interface import (
-    Bound,
-    Estimate,
-    Estimator,
-    each_member,
-)
+from divergences.interface import Bound, Estimate, Estimator, each_member
 
 Array = NDArray[np.floating]
 Reading = tuple[float, list[Array]]  # a value, and each point's influence on it, per sample
@@ -129,6 +124,12 @@ def known(value: float, reason: str, like: Tensor) -> Estimate:
     return Estimate(exact, torch.zeros_like(exact), ci=(exact, exact), warnings=(reason,))
 
 
+def known_apart(value: float, meaning: str, like: Tensor) -> Estimate:
+    """The value between laws on different subspaces, with a warning that says when it holds."""
+    reason = "x and y lie in different affine subspaces (lines, planes): if each has a density "
+    return known(value, f"{reason}there, {meaning}", like)
+
+
 def check_k(k: int) -> None:
     if k < 1:
         raise ValueError(f"k = {k}: at least one neighbour is needed")
@@ -205,11 +206,7 @@ class NearestNeighbours(Estimator):
         refuse_ties(nu[:, 0], nu[:, k - 1], "a point of y")
         d, share_support = joint_dimension(x, y) if self.check_support else (a.shape[1], True)
         if not share_support:
-            reason = (
-                "x and y lie in different affine subspaces (lines, planes): if each has a density "
-                "there, KL is infinite"
-            )
-            return replace(known(math.inf, reason, x), n=size)
+            return replace(known_apart(math.inf, "KL is infinite", x), n=size)
 
         def read(j: int) -> Reading:
             terms = d * np.log(nu[:, j - 1] / rho[:, j - 1])

@@ -22,23 +22,13 @@ import torch
 from torch import Tensor
 
 from divergences.densities import Density
-from divergences.integration import Integrator, MonteCarlo, Quadrature
+from divergences.integration import Integrator, Quadrature
 from divergences.interface import Estimate
 
-__all__ = [
-    "MonteCarlo",
-    "Quadrature",
-    "cross_entropy",
-    "entropy",
-    "js_divergence",
-    "kl_divergence",
-    "total_variation",
-]
-
-CELLS = Quadrature()
+DEFAULT = Quadrature()
 
 
-def entropy(p: Density, integrator: Integrator = CELLS) -> Estimate:
+def entropy(p: Density, integrator: Integrator = DEFAULT) -> Estimate:
     r"""Differential entropy :math:`H(P) = -E_p \log p`, in nats. May be negative.
 
     Example:
@@ -49,7 +39,7 @@ def entropy(p: Density, integrator: Integrator = CELLS) -> Estimate:
     return integrator.average(lambda log_p, _: -log_p, p, p)
 
 
-def cross_entropy(p: Density, q: Density, integrator: Integrator = CELLS) -> Estimate:
+def cross_entropy(p: Density, q: Density, integrator: Integrator = DEFAULT) -> Estimate:
     r"""Cross-entropy :math:`-E_p \log q`, in nats; ``inf`` where q is 0 and p is not.
 
     Example:
@@ -61,7 +51,7 @@ def cross_entropy(p: Density, q: Density, integrator: Integrator = CELLS) -> Est
     return integrator.average(lambda _, log_q: -log_q, p, q)
 
 
-def kl_divergence(p: Density, q: Density, integrator: Integrator = CELLS) -> Estimate:
+def kl_divergence(p: Density, q: Density, integrator: Integrator = DEFAULT) -> Estimate:
     r"""KL divergence :math:`E_p \log p/q`, in nats; ``inf``, exactly, where q is 0 and p is not.
 
     Example:
@@ -75,7 +65,7 @@ def kl_divergence(p: Density, q: Density, integrator: Integrator = CELLS) -> Est
     return integrator.average(lambda log_p, log_q: log_p - log_q, p, q)
 
 
-def js_divergence(p: Density, q: Density, integrator: Integrator = CELLS) -> Estimate:
+def js_divergence(p: Density, q: Density, integrator: Integrator = DEFAULT) -> Estimate:
     r"""Jensen-Shannon divergence, in nats, from 0 to log 2.
 
     .. math:: \tfrac12 \mathrm{KL}(P \| \tfrac{P + Q}2) + \tfrac12 \mathrm{KL}(Q \| \tfrac{P + Q}2)
@@ -93,7 +83,7 @@ def js_divergence(p: Density, q: Density, integrator: Integrator = CELLS) -> Est
     return integrator.average(log_share_of_mean, p, q, both=True)
 
 
-def total_variation(p: Density, q: Density, integrator: Integrator = CELLS) -> Estimate:
+def total_variation(p: Density, q: Density, integrator: Integrator = DEFAULT) -> Estimate:
     r"""Total variation :math:`\tfrac12 \int |p - q| = E_p \max(0, 1 - q/p)`, from 0 to 1.
 
     Example:

@@ -20,7 +20,7 @@ from divergences.neighbours import (
     from_influences,
     joint_dimension,
     k_nearest,
-    known,
+    known_apart,
     refuse_ties,
 )
 
@@ -92,11 +92,7 @@ class RossJS(Estimator):
         for (distances, _), name in zip(own, "xy", strict=True):
             refuse_ties(distances[:, 0], distances[:, k - 1], f"another point of {name}")
         if self.check_support and not joint_dimension(x, y)[1]:
-            reason = (
-                "x and y lie in different affine subspaces (lines, planes): if each has a density "
-                "there, JS is log 2"
-            )
-            return replace(known(math.log(2), reason, x), n=size)
+            return replace(known_apart(math.log(2), "JS is log 2", x), n=size)
 
         # for each sample: pairs (i, j), j of the other label and nearer than i's 2k-th of its own
         strangers = []

@@ -296,7 +296,7 @@ def test_exact(p, q, order):
 @fuzzed(0.5)
 @given(p=laws(), q=laws(), n=st.integers(-1, 50), fine=st.booleans())
 def test_numerical(p, q, n, fine):
-    by = answer(numerical.MonteCarlo, n) if fine else numerical.Quadrature(max_evaluations=2**14)
+    by = answer(dv.MonteCarlo, n) if fine else dv.Quadrature(max_evaluations=2**14)
     if by is None:
         return
     for function, least, most in (

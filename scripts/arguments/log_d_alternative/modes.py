@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 
 from divergences import discrete
-from divergences.numerical import Quadrature, js_divergence, kl_divergence
+from divergences.integration import Quadrature
+from divergences.numerical import js_divergence, kl_divergence
 from scripts.arguments.log_d_alternative.identity import SOURCE
 from scripts.findings import HOLDS, Check, Claim, Findings
 from scripts.lab import Lab
