@@ -281,6 +281,9 @@ class Critic(Learned):
         ema: Decay of an exponential moving average of the weights, which is then what is read;
             none by default. An average of matrices of norm 1 at most is one, so that a lower
             bound stays one.
+        first: Trained before, on the same laws and streams; this critic goes on from its weights.
+            Orthonormal layers find directions that a penalty alone does not, and a penalty then
+            lets slopes rise to 1 where such layers cannot.
 
     Example:
         >>> points = torch.randn(512, 2, generator=torch.Generator().manual_seed(0))
@@ -295,6 +298,7 @@ class Critic(Learned):
     activation: type[nn.Module] = nn.ReLU
     fourier: Sequence[float] = ()
     ema: float | None = None
+    first: Learned | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -319,6 +323,8 @@ class Critic(Learned):
         observe: Callable[[int, nn.Module], None] | None = None,
         start: Fit | None = None,
     ) -> Fit:
+        if start is None and self.first is not None:
+            start = self.first.fit(p, q, seeds)
         decay = self.ema
         if decay is None:
             return super().fit(p, q, seeds, observe, start)

@@ -1,5 +1,7 @@
 """The benchmark of W1 critics: its metrics by hand, its pairs, its records, its flags."""
 
+import csv
+import json
 import math
 from typing import Any
 
@@ -17,6 +19,7 @@ from scripts.benchmark import critics, w1
 from scripts.benchmark.__main__ import parse
 from scripts.benchmark.critics import Run, compared, measure
 from scripts.benchmark.published_w1 import SOLVERS, TABLE, published
+from scripts.files import plain, write_atomically
 
 
 class Plane(nn.Module):
@@ -88,28 +91,66 @@ def test_the_interval_of_a_lower_bound_covers_the_critics_own_value_19_times_in_
     assert below > 0.975 - 3 * math.sqrt(0.975 * 0.025 / readings)
 
 
-def test_pairs_of_other_seeds_are_other_pairs_and_have_records_of_their_own(tmp_path, monkeypatch):
+@pytest.fixture
+def here(monkeypatch):
+    """Records of few points, made in this process."""
     monkeypatch.setattr(critics, "HELD_OUT", 64)
     monkeypatch.setattr(critics, "TRANSPORT_POINTS", 32)
-    records = {}
 
-    def here(wanted, work, out, workers):
-        found = [work(run) for run in wanted]
-        records.update({out / run.file: r for run, r in zip(wanted, found, strict=True)})
-        return found
+    def run_all(wanted, work, out, workers):
+        for run in wanted:
+            write_atomically(out / "cells" / run.file, json.dumps(plain(work(run))))
+        return [json.loads((out / "cells" / run.file).read_text()) for run in wanted]
 
-    monkeypatch.setattr(w1, "run_all", here)
-    flags = ["--solvers", "spectral", "--dimensions", "2", "--funnels", "3", "--seeds", "2"]
-    flags += ["--share", "0.0002", "--workers", "1", "--out", str(tmp_path)]
-    options = parse(["w1", *flags, "--pair-seeds", "4", "7"])
+    monkeypatch.setattr(w1, "run_all", run_all)
+
+
+def small(folder, *flags):
+    """Two seeds of one step or two in the plane."""
+    fixed = ["--dimensions", "2", "--funnels", "3", "--seeds", "2", "--workers", "1"]
+    return parse(["w1", *fixed, "--out", str(folder), *flags])
+
+
+def table(folder):
+    return list(csv.DictReader((folder / "w1.csv").read_text().splitlines()))
+
+
+def test_pairs_of_other_seeds_are_other_pairs_and_have_records_of_their_own(tmp_path, here):
+    flags = ["--solvers", "spectral", "--share", "0.0002", "--pair-seeds", "4", "7"]
+    options = small(tmp_path, *flags)
     wanted = w1.runs(options)
     for run in wanted:
         assert torch.equal(run.law().centres, Funnels.drawn(2, 3, run.pair_seed).centres)
     w1.run(options)
-    found = [records[tmp_path / run.file] for run in wanted]
-    assert [record["pair"] for record in found] == [4, 7]
-    assert found[0]["truth"] != found[1]["truth"]
-    assert len((tmp_path / "w1.csv").read_text().splitlines()) == 3
+    rows = table(tmp_path)
+    assert [row["pair"] for row in rows] == ["4", "7"]
+    assert rows[0]["truth"] != rows[1]["truth"]
+
+
+def test_commands_of_other_shares_add_to_one_table_and_the_longest_run_is_drawn(tmp_path, here):
+    for solver, share in (("spectral", ".0002"), ("spectral", ".0001"), ("clip", ".0002")):
+        w1.run(small(tmp_path, "--solvers", solver, "--share", share))
+    rows = table(tmp_path)
+    assert [(row["solver"], row["steps"]) for row in rows] == [
+        ("clip", "1"),
+        ("spectral", "1"),
+        ("spectral", "2"),
+    ]
+    drawn = w1.longest([row | {"seeds": int(row["seeds"])} for row in rows])
+    assert [row["steps"] for row in drawn if row["solver"] == "spectral"] == ["2"]
+
+
+def test_a_solver_that_diverged_has_a_row_without_numbers(tmp_path, here, monkeypatch):
+    real = critics.measure
+
+    def diverged(run):
+        return real(run) | {key: [math.nan, 1.0] for key in critics.MEANS}
+
+    monkeypatch.setattr(critics, "measure", diverged)
+    w1.run(small(tmp_path, "--solvers", "spectral", "--share", ".0001"))
+    (row,) = table(tmp_path)
+    assert row["cosine"] == "nan"
+    assert row["truth"] != "nan"
 
 
 @pytest.mark.parametrize("solver", critics.SOLVERS)

@@ -8,12 +8,20 @@ import torch
 from torch.optim import SGD
 
 from divergences.anchored import AnchoredCritic
-from divergences.lipschitz import Orthogonal, SpectralNorm, input_gradient
+from divergences.lipschitz import (
+    LipschitzPenalty,
+    Orthogonal,
+    SpectralNorm,
+    input_gradient,
+    penalised_value,
+)
 from divergences.maximin import ReversedMaximin
-from divergences.networks import FourierFeatures, MaxMin
+from divergences.muon import Muon
+from divergences.networks import FourierFeatures, FullSort, MaxMin
 from divergences.neural import Critic
 from divergences.streams import Streams
-from gans.targets import Box, Funnels, Shifted
+from gans.targets import Box, Funnels, OneFunnel, Shifted
+from scripts.benchmark.critics import compared
 
 LAW = Shifted(Box([0.5, 0.5]), [0.6, 0.8])
 SMALL: dict[str, Any] = {"hidden": (16, 16), "batch": 32, "optimizer": partial(SGD, lr=0.01)}
@@ -70,6 +78,52 @@ def test_a_warm_critic_reads_a_law_that_has_moved_in_fewer_steps():
     cold = short.fit(far, far.base, SEEDS).held_out(far, far.base).value
     assert (warm - 1.1).abs().max() < 0.1
     assert (cold - 1.1).abs().min() > 0.5
+
+
+def test_a_critic_with_a_first_one_is_a_fit_that_starts_from_its_fit():
+    first = Critic(steps=9, constraint=Orthogonal(), activation=MaxMin, **SMALL)
+    then = partial(Critic, steps=7, constraint=LipschitzPenalty(), activation=MaxMin, **SMALL)
+    both = then(first=first).fit(LAW, LAW.base, SEEDS)
+    by_hand = then().fit(LAW, LAW.base, SEEDS, start=first.fit(LAW, LAW.base, SEEDS))
+    torch.testing.assert_close(weights(both), weights(by_hand), rtol=0, atol=0)
+    assert both.held_out(LAW, LAW.base).bound == "none"
+    # what is given to start from takes the first one's place
+    start = then().fit(LAW, LAW.base, SEEDS)
+    again = then(first=first).fit(LAW, LAW.base, SEEDS, start=start)
+    torch.testing.assert_close(
+        weights(again), weights(then().fit(LAW, LAW.base, SEEDS, start=start)), rtol=0, atol=0
+    )
+
+
+def held_and_loose(law):
+    """An orthonormal critic's accuracy, and what it is once a penalty of weight 10 has let go."""
+    settings: dict[str, Any] = {"hidden": (32, 32), "batch": 256, "activation": FullSort}
+    settings["cooldown"] = 1.0
+    held = Critic(constraint=Orthogonal(), steps=400, optimizer=partial(Muon, lr=0.05), **settings)
+    loose = Critic(
+        constraint=LipschitzPenalty(10.0),
+        steps=200,
+        optimizer=partial(Muon, lr=0.01),
+        first=held,
+        **settings,
+    )
+    return [compared(critic.fit(law, law.base, SEEDS), law, 2048) for critic in (held, loose)]
+
+
+def test_a_penalty_lets_slopes_rise_that_orthonormal_layers_held_down():
+    held, loose = held_and_loose(Funnels.drawn(16, 16, seed=0))
+    assert (held["deviation"] < -0.15).all()
+    assert (loose["deviation"].abs() < held["deviation"].abs() / 1.5).all()
+    assert (loose["cosine"] > held["cosine"]).all()
+
+
+def test_where_orthonormal_layers_read_w1_a_penalty_overshoots_as_its_equation_says():
+    """Rays of one funnel: one slope serves all of them."""
+    law = OneFunnel(8)
+    held, loose = held_and_loose(law)
+    assert (held["deviation"].abs() < 0.01).all()
+    wanted = float(penalised_value(law.w1, 10.0) / law.w1 - 1)
+    assert loose["deviation"].tolist() == pytest.approx([wanted] * 2, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,8 @@ def run_all(
             record = plain(future.result())
             write_atomically(records / running[future].file, json.dumps(record, indent=1))
     return [json.loads((records / piece.file).read_text()) for piece in wanted]
+
+
+def kept(out: Path) -> list[dict[str, Any]]:
+    """All records of a folder, whichever command wrote them, in the order of their names."""
+    return [json.loads(path.read_text()) for path in sorted((out / "cells").glob("*.json"))]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from scripts.benchmark import critics
 from scripts.benchmark.published_w1 import published
-from scripts.benchmark.records import run_all
+from scripts.benchmark.records import kept, run_all
 from scripts.files import as_csv, atomically, write_atomically
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
@@ -96,22 +96,24 @@ def runs(options: argparse.Namespace) -> list[critics.Run]:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Every solver on every pair: a table and a figure beside the published ones."""
+    """Every solver on every pair; table and figure are of all records that the folder keeps."""
     out: Path = options.out
     wanted = runs(options)
     by_transport = list(dict.fromkeys(replace(r, solver="anchored", share=1.0) for r in wanted))
-    exact = run_all(by_transport, critics.transport_row, out / "transport", options.workers)
-    transport = {_pair(r): r for r in exact}
-    records = run_all(wanted, critics.measure, out, options.workers)
+    run_all(by_transport, critics.transport_row, out / "transport", options.workers)
+    asked = run_all(wanted, critics.measure, out, options.workers)
+    transport = {_pair(r): r for r in sorted(kept(out / "transport"), key=_seeds)}
+    records = sorted(kept(out), key=_place)
     rows = [critics.as_row(r, transport[_pair(r)]) for r in records]
     write_atomically(out / "w1.csv", as_csv(rows))
-    sizes = dict.fromkeys((r.dimension, r.funnels) for r in wanted)
+    sizes = dict.fromkeys((row["dimension"], row["funnels"]) for row in rows)
     theirs = [row for d, n in sizes for row in published(d, n)]
     if theirs:
         write_atomically(out / "published.csv", as_csv(theirs))
+    drawn = by_dimension(longest(rows), theirs)
     for ending in ("svg", "png"):
-        atomically(out / f"w1.{ending}", partial(by_dimension(rows, theirs).savefig, dpi=150))
-    for row in rows:
+        atomically(out / f"w1.{ending}", partial(drawn.savefig, dpi=150))
+    for row in (row for row, record in zip(rows, records, strict=True) if record in asked):
         print(
             f"D={row['dimension']:<4}N={row['funnels']:<4}pair {row['pair']:<3}{row['solver']:18}"
             f"cosine {row['cosine']:+.3f} ± {row['cosine_stderr']:.3f}  "
@@ -121,11 +123,26 @@ def run(options: argparse.Namespace) -> None:
             f"{row['transport_deviation']:+.0%}  "
             f"{row['seconds']:.1f} s ({row['full_seconds']:.0f} s at full length)"
         )
-    print(f"{len(rows)} rows; {out / 'w1.csv'}, {out / 'w1.png'}, beside {out / 'published.csv'}")
+    print(f"{len(rows)} rows kept; {out}: w1.csv, w1.png, beside published.csv")
 
 
 def _pair(record: dict[str, Any]) -> tuple[Any, ...]:
     return record["dimension"], record["funnels"], record["pair"]
+
+
+def _place(record: dict[str, Any]) -> tuple[Any, ...]:
+    dimension, funnels, pair = _pair(record)
+    return dimension, funnels, str(pair), record["solver"], record["steps"]
+
+
+def _seeds(transport: dict[str, Any]) -> int:
+    return len(transport["transport"])
+
+
+def longest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each solver on each pair the row of most steps, then of most seeds."""
+    by_length = sorted(rows, key=lambda row: (row["steps"], row["seeds"]))
+    return list({(row["solver"], *_pair(row)): row for row in by_length}.values())
 
 
 def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Figure:
