@@ -100,13 +100,17 @@ SORTED: dict[str, Any] = {
 """How an orthonormal critic that sorts whole layers is trained."""
 
 
-def _released(dimension: int, steps: int) -> Critic:
-    """Orthonormal for five eighths of the steps, then under a one-sided penalty."""
-    options = _protocol(dimension, batch=4096) | SORTED
-    bound = round(steps * 5 / 8)
-    first = Critic(**options | {"steps": max(1, bound), "optimizer": partial(Muon, lr=0.1)})
+def released(steps: int, **options: Any) -> Critic:
+    """Sorted for five eighths of the steps; then a one-sided penalty, slopes free to rise."""
+    bound = max(1, round(steps * 5 / 8))
+    first = Critic(**SORTED | options, steps=bound)
     loose = {"constraint": LipschitzPenalty(), "optimizer": partial(Muon, lr=0.01)}
-    return Critic(**options | loose, steps=max(1, steps - bound), first=first)
+    return Critic(**SORTED | options | loose, steps=max(1, steps - bound), first=first)
+
+
+def _released(dimension: int, steps: int) -> Critic:
+    faster = {"batch": 4096, "optimizer": partial(Muon, lr=0.1)}
+    return released(steps, **_protocol(dimension, **faster))
 
 
 SOLVERS: dict[str, Solver] = {

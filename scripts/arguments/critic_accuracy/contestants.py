@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -36,6 +35,7 @@ class Settings:
     """Sizes of the networks and lengths of training."""
 
     steps: int = 400
+    budgets: tuple[int, ...] = (50, 100, 200)  # of shorter training, in most dimensions
     hidden: tuple[int, ...] = (64, 64)
     batch: int = 256
     seeds: int = 2
@@ -46,11 +46,12 @@ class Settings:
     iterations: int = 200
 
 
-CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, PENALISED, TWO_SIDED, ANCHORED = (
+CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, RELEASED, PENALISED, TWO_SIDED, ANCHORED = (
     "clipped",
     "spectrally normalised",
     "orthonormal, MaxMin",
     "orthonormal, sorted, Muon",
+    "the same, then one-sided penalty",
     "one-sided penalty",
     "two-sided penalty",
     "cones on sample points",
@@ -62,12 +63,13 @@ PERCEPTRONS: dict[str, tuple[Constraint, type[nn.Module]]] = {
     PENALISED: (LipschitzPenalty(10.0), nn.ReLU),
     TWO_SIDED: (GradientPenalty(10.0), nn.ReLU),
 }
-COMPARED = (CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, PENALISED, ANCHORED)
+COMPARED = (CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, RELEASED, PENALISED, ANCHORED)
 COLOURS = {
     CLIPPED: TRAP,
     SPECTRAL: "#7a5195",
     ORTHOGONAL: "#2a8a57",
     SORTED: "#7ec8a0",
+    RELEASED: "#c77dbb",
     PENALISED: JS_COLOUR,
     TWO_SIDED: EXACT,
     ANCHORED: W1_COLOUR,
@@ -77,20 +79,21 @@ COLOURS = {
 def critics(settings: Settings) -> dict[str, Learned]:
     """All but the cones are perceptrons of the same size, trained as long."""
     adam: Any = partial(Adam, lr=2e-3, fused=True)
-    make: Callable[..., Critic] = partial(
-        Critic,
-        steps=settings.steps,
-        hidden=settings.hidden,
-        batch=settings.batch,
-        optimizer=adam,
-        cooldown=0.5,
-    )
+    sizes: dict[str, Any] = {"hidden": settings.hidden, "batch": settings.batch}
     perceptrons: dict[str, Learned] = {
-        name: make(constraint=constraint, activation=activation)
+        name: Critic(
+            constraint=constraint,
+            activation=activation,
+            steps=settings.steps,
+            optimizer=adam,
+            cooldown=0.5,
+            **sizes,
+        )
         for name, (constraint, activation) in PERCEPTRONS.items()
     }
     return perceptrons | {
-        SORTED: make(**recipes.SORTED),
+        SORTED: Critic(**recipes.SORTED, steps=settings.steps, **sizes),
+        RELEASED: recipes.released(settings.steps, **sizes),
         ANCHORED: AnchoredCritic(
             steps=300, anchors=64, candidates=settings.candidates, sweeps=3, batch=settings.batch
         ),
