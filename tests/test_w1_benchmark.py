@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from divergences.neural import Critic
 from divergences.streams import Streams
 from divergences.variational import kantorovich_rubinstein
 from gans.targets import Box, Funnels, OneFunnel, Shifted
-from scripts.benchmark import critics, w1
+from scripts.benchmark import critics, solvers, w1
 from scripts.benchmark.__main__ import parse
 from scripts.benchmark.critics import Run, compared, measure
 from scripts.benchmark.published_w1 import SOLVERS, TABLE, published
@@ -153,17 +154,26 @@ def test_a_solver_that_diverged_has_a_row_without_numbers(tmp_path, here, monkey
     assert row["truth"] != "nan"
 
 
-@pytest.mark.parametrize("solver", critics.SOLVERS)
+@pytest.mark.parametrize("solver", solvers.SOLVERS)
 def test_every_solver_of_the_benchmark_leaves_a_record(solver, monkeypatch):
     monkeypatch.setattr(critics, "HELD_OUT", 256)
     small: dict[str, Any] = {"anchors": 8, "candidates": 32, "screening": 2, "sweeps": 0}
     monkeypatch.setattr(
-        critics, "_anchored", lambda d, steps: AnchoredCritic(steps=steps, **small)
+        solvers, "_anchored", lambda d, steps: AnchoredCritic(steps=steps, **small)
     )
-    record = measure(Run(solver, 3, 2, 2, 2 / critics.SOLVERS[solver].steps))
+    whole = solvers.SOLVERS[solver]
+    monkeypatch.setitem(solvers.SOLVERS, solver, replace(whole, least=1))
+    record = measure(Run(solver, 3, 2, 2, 2 / whole.steps))
     assert record["steps"] == 2
     assert len(record["cosine"]) == 2
     assert all(map(math.isfinite, record["cosine"]))
+
+
+def test_a_share_is_of_the_full_protocol_and_some_are_never_cut_short():
+    assert Run("GP", 2, 4, 2, 0.5).steps == 30_000
+    assert Run("GP", 2, 4, 2, 1e-9).steps == 1
+    assert Run("anchored", 2, 4, 2, 0.01).steps == solvers.SOLVERS["anchored"].steps
+    assert Run("released", 2, 4, 2, 0.01).steps == 400 < Run("released", 2, 4, 2, 1.0).steps
 
 
 def test_the_published_table_is_whole():

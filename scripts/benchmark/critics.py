@@ -11,161 +11,23 @@ from __future__ import annotations
 import math
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
-from torch.optim import Adam
 
-from divergences import (
-    Critic,
-    EarthMover,
-    FullSort,
-    GradientPenalty,
-    HeldOutDual,
-    LipschitzPenalty,
-    MaxMin,
-    Muon,
-    Orthogonal,
-    SpectralNorm,
-    Streams,
-    WeightClipping,
-)
-from divergences.anchored import AnchoredCritic
-from divergences.batches import (
-    BatchTransport,
-    ComparedTransforms,
-    CTransform,
-    EntropicPairPenalty,
-    PairPenalty,
-)
-from divergences.learned import Fit, Learned
+from divergences import EarthMover, HeldOutDual, Streams
+from divergences.learned import Fit
 from divergences.lipschitz import input_gradient, lipschitz_audit
-from divergences.maximin import Maximin, ReversedMaximin
 from gans.targets import Funnels, Moved
+from scripts.benchmark.solvers import SOLVERS
 from scripts.findings import standard_error
 
 HELD_OUT = 4096  # fresh points that the metrics are taken on, as published
 TRANSPORT_POINTS = 1024  # points per side of exact transport
-
-ADAM: Any = partial(Adam, lr=2e-4, betas=(0.0, 0.9), fused=True)
-
-
-def _protocol(dimension: int, **options: Any) -> dict[str, Any]:
-    """Network, batch and optimizer of the published protocol."""
-    width = max(2 * dimension, 128)
-    return {"hidden": (width, width), "batch": 1024, "optimizer": ADAM} | options
-
-
-def _anchored(dimension: int, steps: int) -> AnchoredCritic:
-    """Cones on points of P: sharp where a point may lie at a tip, soft where none will."""
-    if dimension <= 16:
-        return AnchoredCritic(
-            steps=steps, anchors=256, candidates=4096 if dimension < 4 else 8192, sweeps=2
-        )
-    return AnchoredCritic(
-        steps=steps, anchors=1024, candidates=16384, sweeps=0, softness=dimension / 200
-    )
-
-
-@dataclass(frozen=True)
-class Solver:
-    """A way to W1.
-
-    Attributes:
-        steps: Of the full protocol.
-        make: From the dimension and the number of steps to the estimator.
-        seen: What it is, in a few words.
-    """
-
-    steps: int
-    make: Callable[[int, int], Learned]
-    seen: str
-
-
-def _critic(constraint: Any, **options: Any) -> Callable[[int, int], Learned]:
-    return lambda d, steps: Critic(constraint=constraint, steps=steps, **_protocol(d, **options))
-
-
-SORTED: dict[str, Any] = {
-    "constraint": Orthogonal(iterations=4),
-    "activation": FullSort,
-    "optimizer": partial(Muon, lr=0.05),
-    "cooldown": 1.0,
-}
-"""How an orthonormal critic that sorts whole layers is trained."""
-
-
-def released(steps: int, **options: Any) -> Critic:
-    """Sorted for five eighths of the steps; then a one-sided penalty, slopes free to rise."""
-    bound = max(1, round(steps * 5 / 8))
-    first = Critic(**SORTED | options, steps=bound)
-    loose = {"constraint": LipschitzPenalty(), "optimizer": partial(Muon, lr=0.01)}
-    return Critic(**SORTED | options | loose, steps=max(1, steps - bound), first=first)
-
-
-def _released(dimension: int, steps: int) -> Critic:
-    faster = {"batch": 4096, "optimizer": partial(Muon, lr=0.1)}
-    return released(steps, **_protocol(dimension, **faster))
-
-
-SOLVERS: dict[str, Solver] = {
-    "clip": Solver(5_000, _critic(WeightClipping(0.04)), "weights clipped at .04"),
-    "GP": Solver(60_000, _critic(GradientPenalty()), "two-sided penalty, weight 10"),
-    "LP": Solver(60_000, _critic(LipschitzPenalty()), "one-sided penalty, weight 10"),
-    "spectral": Solver(10_000, _critic(SpectralNorm()), "spectral normalisation, ReLU"),
-    "orthogonal": Solver(
-        25_000,
-        _critic(Orthogonal(), activation=MaxMin, optimizer=partial(Adam, lr=1e-3, fused=True)),
-        "orthonormal layers, MaxMin",
-    ),
-    "sorted": Solver(
-        20_000,
-        _critic(**SORTED),
-        "orthonormal layers, all units sorted, Muon",
-    ),
-    "released": Solver(4_000, _released, "sorted, then let go: one-sided penalty, weight 10"),
-    "LP averaged": Solver(
-        60_000, _critic(LipschitzPenalty(), ema=0.999), "LP, moving average of the critic"
-    ),
-    "LP waves": Solver(
-        60_000, _critic(LipschitzPenalty(), fourier=(0.5, 1.0)), "LP, Fourier features"
-    ),
-    "pair penalty": Solver(10_000, _critic(PairPenalty()), "quadratic large-scale dual"),
-    "entropic penalty": Solver(
-        10_000, _critic(EntropicPairPenalty()), "entropic large-scale dual"
-    ),
-    "MM": Solver(
-        20_000, lambda d, steps: Maximin(steps=steps, **_protocol(d)), "max-min, mover from P"
-    ),
-    "MM reversed": Solver(
-        20_000,
-        lambda d, steps: ReversedMaximin(steps=steps, **_protocol(d)),
-        "max-min, mover from Q",
-    ),
-    "c-transform": Solver(
-        25_000,
-        lambda d, steps: CTransform(steps=steps, **_protocol(d, batch=256)),
-        "max-min within the minibatch (MM:B)",
-    ),
-    "c-transforms compared": Solver(
-        25_000,
-        lambda d, steps: ComparedTransforms(steps=steps, **_protocol(d, batch=256)),
-        "plain dual, or a c-transform where that is less (MM:Bv2)",
-    ),
-    "batch transport": Solver(
-        5_000,
-        lambda d, steps: BatchTransport(steps=steps, **_protocol(d, batch=256)),
-        "regression on exact potentials of minibatches",
-    ),
-    "anchored": Solver(
-        500, lambda d, steps: _anchored(d, steps), "cones on sample points, heights trained"
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -174,8 +36,9 @@ class Run:
 
     Attributes:
         pair: A file of funnels, in place of those that are drawn.
-        pair_seed: What the pair is drawn with. Settings of ``anchored`` were chosen on pairs of
-            seed 0, so that only other seeds say what it is worth.
+        share: Of the full protocol's steps, but never fewer than the solver's ``least``.
+        pair_seed: What the pair is drawn with. Settings of ``anchored``, ``sorted`` and
+            ``released`` were chosen on pairs of seed 0: only others say what these are worth.
     """
 
     solver: str
@@ -195,7 +58,7 @@ class Run:
 
     @property
     def steps(self) -> int:
-        return max(1, round(self.share * SOLVERS[self.solver].steps))
+        return SOLVERS[self.solver].cut(self.share)
 
     def law(self) -> Funnels:
         """The pair: drawn here, or from the file that was given."""
@@ -221,14 +84,15 @@ def measure(run: Run) -> dict[str, Any]:
     fit = learned.fit(law, law.base, range(run.seeds))
     seconds = time.process_time() - start
     found = {key: values.tolist() for key, values in compared(fit, law, HELD_OUT).items()}
+    share = run.steps / SOLVERS[run.solver].steps
     shared = {
         "solver": run.solver,
         "what": SOLVERS[run.solver].seen,
         **run.which,
         "steps": run.steps,
-        "share": run.share,
+        "share": share,
         "seconds": seconds / run.seeds,
-        "full_seconds": seconds / run.seeds / min(1.0, run.share),
+        "full_seconds": seconds / run.seeds / share,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     return shared | found

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from scripts.benchmark import critics
 from scripts.benchmark.published_w1 import published
 from scripts.benchmark.records import kept, run_all
+from scripts.benchmark.solvers import SOLVERS
 from scripts.files import as_csv, atomically, write_atomically
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
@@ -27,14 +28,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--solvers",
         nargs="+",
-        choices=critics.SOLVERS,
+        choices=SOLVERS,
         metavar="SOLVER",
-        default=list(critics.SOLVERS),
-        help=f"default: all of {', '.join(critics.SOLVERS)}",
+        default=list(SOLVERS),
+        help=f"default: all of {', '.join(SOLVERS)}",
     )
     command.add_argument("--seeds", type=int, default=5, help="members per row (default: 5)")
     command.add_argument(
-        "--share", type=float, default=1.0, help="share of each protocol's steps (default: 1)"
+        "--share",
+        type=float,
+        default=1.0,
+        help="share of each protocol's steps (default: 1); some are never cut below a few hundred",
     )
     command.add_argument(
         "--pair",
@@ -47,7 +51,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[0],
         metavar="S",
-        help="what pairs are drawn with (default: 0, on which 'anchored' got its settings)",
+        help="what pairs are drawn with (default: 0, on which anchored, sorted and released got "
+        "their settings)",
     )
     command.add_argument(
         "--quick", action="store_true", help="D 2 and 16, N 4 and 16, 2 seeds, 1 %% of the steps"
@@ -69,7 +74,7 @@ def check(options: argparse.Namespace) -> None:
 
 
 def runs(options: argparse.Namespace) -> list[critics.Run]:
-    """What there is to do; the quick table keeps the anchored critic at its full length."""
+    """What there is to do."""
     if options.quick:
         options.dimensions, options.funnels = [2, 16], [4, 16]
         options.seeds, options.share = 2, 0.01
@@ -84,12 +89,7 @@ def runs(options: argparse.Namespace) -> list[critics.Run]:
         n = len(law.biases)
         pairs = [{"dimension": law.event_shape[0], "funnels": n, "pair": str(options.pair)}]
     return [
-        critics.Run(
-            solver=solver,
-            seeds=options.seeds,
-            share=1.0 if solver == "anchored" else options.share,
-            **pair,
-        )
+        critics.Run(solver=solver, seeds=options.seeds, share=options.share, **pair)
         for pair in pairs
         for solver in options.solvers
     ]

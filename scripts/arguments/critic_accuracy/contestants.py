@@ -25,7 +25,7 @@ from divergences.neural import Critic
 from divergences.streams import Streams
 from divergences.transport import EarthMover
 from gans.targets import Moved
-from scripts.benchmark import critics as recipes
+from scripts.benchmark import solvers
 from scripts.benchmark.critics import compared
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
@@ -92,8 +92,8 @@ def critics(settings: Settings) -> dict[str, Learned]:
         for name, (constraint, activation) in PERCEPTRONS.items()
     }
     return perceptrons | {
-        SORTED: Critic(**recipes.SORTED, steps=settings.steps, **sizes),
-        RELEASED: recipes.released(settings.steps, **sizes),
+        SORTED: Critic(**solvers.SORTED, steps=settings.steps, **sizes),
+        RELEASED: solvers.released(settings.steps, **sizes),
         ANCHORED: AnchoredCritic(
             steps=300, anchors=64, candidates=settings.candidates, sweeps=3, batch=settings.batch
         ),
