@@ -9,6 +9,14 @@ from divergences.batches import (
     EntropicPairPenalty,
     PairPenalty,
 )
+from divergences.critic import Critic
+from divergences.discriminators import (
+    NWJ,
+    Discriminator,
+    DiscriminatorKL,
+    DonskerVaradhan,
+    FDivergence,
+)
 from divergences.dual import HeldOutDual
 from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
 from divergences.integration import MonteCarlo, Quadrature
@@ -29,14 +37,6 @@ from divergences.metrics import DivergenceMetric
 from divergences.muon import Muon
 from divergences.neighbours import NearestNeighbours
 from divergences.networks import MLP, FourierFeatures, FullSort, MaxMin, Whiten
-from divergences.neural import (
-    NWJ,
-    Critic,
-    Discriminator,
-    DiscriminatorKL,
-    DonskerVaradhan,
-    FDivergence,
-)
 from divergences.ross import RossJS
 from divergences.sinkhorn import Sinkhorn
 from divergences.sliced import Sliced

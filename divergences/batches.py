@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from divergences import variational
 from divergences.anchored import distances
+from divergences.critic import UNCERTIFIED
 from divergences.interface import Bound, Estimate
 from divergences.learned import Learned, Source
 from divergences.lipschitz import Constraint, positive
 from divergences.networks import MLP
-from divergences.neural import UNCERTIFIED
 from divergences.streams import Streams
 from divergences.transport import linear_program
 

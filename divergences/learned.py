@@ -101,6 +101,12 @@ class Fit:
         return self.estimate(p.draw(streams, n), q.draw(streams, n))
 
 
+def paired_scores(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+    """Scores of shape ``(K, n)`` and ``(K, m)``, in one pass through the network."""
+    scores = network(torch.cat([x, y], dim=1)).squeeze(-1)
+    return scores.split([x.shape[1], y.shape[1]], dim=1)
+
+
 @torch.no_grad()
 def streams_beside(source: Source, seeds: Sequence[int]) -> tuple[Streams, int]:
     """Streams of the source's device and precision, one per seed, and its points' dimension."""

@@ -13,8 +13,8 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from divergences.discriminators import Discriminator
 from divergences.learned import Empirical
-from divergences.neural import Discriminator
 from divergences.streams import Streams
 from divergences.transport import EarthMover
 from gans.callbacks import held_out

@@ -9,9 +9,9 @@ from scipy.stats import norm
 from torch import nn
 
 from divergences.batches import EntropicPairPenalty
+from divergences.critic import Critic
 from divergences.maximin import Maximin, ReversedMaximin, Rivals
 from divergences.networks import MLP
-from divergences.neural import Critic
 from divergences.streams import Streams
 from gans.targets import Box, OneFunnel, Shifted
 from scripts.benchmark.critics import compared

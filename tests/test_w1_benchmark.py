@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from divergences.anchored import AnchoredCritic
+from divergences.critic import Critic
 from divergences.learned import Fit
-from divergences.neural import Critic
 from divergences.streams import Streams
 from divergences.variational import kantorovich_rubinstein
 from gans.targets import Box, Funnels, OneFunnel, Shifted

@@ -10,8 +10,8 @@ from torch.optim import Adam
 
 from divergences.anchored import AnchoredCritic, McShane, distances, moved_to_medoids
 from divergences.batches import BatchTransport, ComparedTransforms, CTransform, PairPenalty
+from divergences.critic import Critic
 from divergences.lipschitz import input_gradient
-from divergences.neural import Critic
 from divergences.streams import Streams
 from divergences.transport import EarthMover, linear_program
 from gans.targets import Box, Funnels, OneFunnel, Shifted

@@ -8,6 +8,7 @@ import torch
 from torch.optim import SGD
 
 from divergences.anchored import AnchoredCritic
+from divergences.critic import Critic
 from divergences.lipschitz import (
     LipschitzPenalty,
     Orthogonal,
@@ -18,7 +19,6 @@ from divergences.lipschitz import (
 from divergences.maximin import ReversedMaximin
 from divergences.muon import Muon
 from divergences.networks import FourierFeatures, FullSort, MaxMin
-from divergences.neural import Critic
 from divergences.streams import Streams
 from gans.targets import Box, Funnels, OneFunnel, Shifted
 from scripts.benchmark.critics import compared

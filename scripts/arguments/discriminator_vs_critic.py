@@ -17,9 +17,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.distributions import Normal
 
+from divergences.critic import Critic
+from divergences.discriminators import Discriminator
 from divergences.learned import Fit, Learned
 from divergences.lipschitz import Constraint, SpectralNorm, Unconstrained, input_gradient
-from divergences.neural import Critic, Discriminator
 from gans.targets import Gaussian
 from scripts.findings import HOLDS, Check, Claim, Findings, standard_error, worst
 from scripts.lab import Lab

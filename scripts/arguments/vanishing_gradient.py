@@ -20,10 +20,11 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
+from divergences.critic import Critic
+from divergences.discriminators import Discriminator
 from divergences.learned import Learned
 from divergences.lipschitz import SpectralNorm
 from divergences.networks import MLP, member_norms
-from divergences.neural import Critic, Discriminator
 from divergences.streams import Streams
 from gans.modules import VanillaGAN
 from gans.networks import NoiseGenerator

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from divergences.anchored import AnchoredCritic
+from divergences.critic import Critic
 from divergences.learned import Learned
 from divergences.lipschitz import (
     Constraint,
@@ -21,7 +22,6 @@ from divergences.lipschitz import (
     WeightClipping,
 )
 from divergences.networks import MaxMin
-from divergences.neural import Critic
 from divergences.streams import Streams
 from divergences.transport import EarthMover
 from gans.targets import Moved

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
+from divergences.critic import Critic
+from divergences.discriminators import Discriminator
 from divergences.learned import Learned
-from divergences.neural import Critic, Discriminator
 from divergences.streams import Streams
 from gans.networks import Generator, NoiseGenerator
 from gans.objectives import NonSaturating, Objective, Wasserstein

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import Adam
 
-from divergences.neural import Discriminator
+from divergences.discriminators import Discriminator
 from divergences.streams import Streams
 from scripts.findings import QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab import Lab

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.distributions import Categorical, Laplace, MixtureSameFamily, Normal, Uniform
 from torch.nn.functional import logsigmoid
 
+from divergences.discriminators import Discriminator
 from divergences.integration import Quadrature
 from divergences.learned import Source
-from divergences.neural import Discriminator
 from divergences.numerical import entropy, js_divergence
 from divergences.streams import Streams
 from gans.targets import Gaussian

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import RMSprop
 
+from divergences.critic import Critic
 from divergences.lipschitz import (
     GradientPenalty,
     LipschitzPenalty,
@@ -19,7 +20,6 @@ from divergences.lipschitz import (
     lipschitz_audit,
     penalised_value,
 )
-from divergences.neural import Critic
 from divergences.streams import Streams
 from gans.targets import Gaussian, ParallelSegments, Target
 from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members, Settings

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from divergences import discrete, exact
+from divergences.critic import Critic
+from divergences.discriminators import Discriminator
 from divergences.lipschitz import SpectralNorm, input_gradient
 from divergences.neighbours import NearestNeighbours
-from divergences.neural import Critic, Discriminator
 from divergences.streams import Streams
 from divergences.transport import EarthMover
 from gans.targets import Gaussian, ParallelSegments

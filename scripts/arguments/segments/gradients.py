@@ -8,8 +8,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from divergences.critic import Critic
+from divergences.discriminators import Discriminator
 from divergences.lipschitz import SpectralNorm, input_gradient
-from divergences.neural import Critic, Discriminator
 from scripts.arguments.segments.common import HOME, LOG2, SOURCE, Members, Settings, on_quadrature
 from scripts.findings import HOLDS, Check, Claim, Findings, standard_error, worst
 from scripts.lab import Lab

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from divergences.critic import Critic
 from divergences.lipschitz import SpectralNorm
-from divergences.neural import Critic
 from gans.targets import ParallelSegments
 from scripts.arguments.wgan_in_practice.games import (
     CLIPPING,

@@ -1,11 +1,10 @@
-"""Learned estimators: discriminators and critics, one short class per loss beside its equation."""
+"""Discriminators trained to their optimum: what depends on the density ratio, from its loss."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, final
 
 import torch
@@ -15,32 +14,13 @@ from torch.nn.functional import softplus
 from divergences import variational
 from divergences.fdivergence import ConvexGenerator, KullbackLeibler
 from divergences.interface import Bound, Estimate
-from divergences.learned import Fit, Learned, Source
-from divergences.lipschitz import Constraint, SpectralNorm
+from divergences.learned import Learned, Source, paired_scores
 from divergences.networks import (
     MLP,
     FourierFeatures,
-    FullSort,
-    MaxMin,
     Whiten,
-    check_decay,
-    move_average,
 )
 from divergences.streams import Streams
-
-SLOPE_AT_MOST_1 = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Softplus, FullSort, MaxMin)
-"""Activations that are 1-Lipschitz as torch makes them by default. SiLU and GELU are not."""
-
-UNCERTIFIED = (
-    "nothing bounds this critic's slope by 1: its value is W1 up to an unknown factor; audit the "
-    "slope, or use SpectralNorm or Orthogonal"
-)
-
-
-def _scores(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-    """Scores of shape ``(K, n)`` and ``(K, m)``, in one pass through the network."""
-    scores = network(torch.cat([x, y], dim=1)).squeeze(-1)
-    return scores.split([x.shape[1], y.shape[1]], dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +81,7 @@ class Discriminator(RatioLearned):
     bound: ClassVar[Bound] = "lower"
 
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
-        return _logistic(*_scores(network, x, y))
+        return _logistic(*paired_scores(network, x, y))
 
     @staticmethod
     def read(p_scores: Tensor, q_scores: Tensor) -> Estimate:
@@ -138,7 +118,7 @@ class DiscriminatorKL(RatioLearned):
     bound: ClassVar[Bound] = "none"
 
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
-        return _logistic(*_scores(network, x, y))
+        return _logistic(*paired_scores(network, x, y))
 
     @staticmethod
     def read(p_scores: Tensor, q_scores: Tensor) -> Estimate:
@@ -173,7 +153,7 @@ class DonskerVaradhan(RatioLearned):
     bound: ClassVar[Bound] = "none"
 
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
-        on_p, on_q = _scores(network, x, y)
+        on_p, on_q = paired_scores(network, x, y)
         return on_q.logsumexp(-1) - math.log(on_q.shape[-1]) - on_p.mean(-1)
 
     @staticmethod
@@ -209,7 +189,7 @@ class NWJ(RatioLearned):
     bound: ClassVar[Bound] = "lower"
 
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
-        on_p, on_q = _scores(network, x, y)
+        on_p, on_q = paired_scores(network, x, y)
         return (on_q - 1).exp().mean(-1) - on_p.mean(-1)
 
     @staticmethod
@@ -250,108 +230,8 @@ class FDivergence(RatioLearned):
         object.__setattr__(self, "quantity", self.f.quantity)
 
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
-        on_p, on_q = _scores(network, x, y)
+        on_p, on_q = paired_scores(network, x, y)
         return self.f.conjugate_at(on_q).mean(-1) - self.f.activation(on_p).mean(-1)
 
     def read(self, p_scores: Tensor, q_scores: Tensor) -> Estimate:
         return self.f.estimate(p_scores, q_scores)
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Critic(Learned):
-    r"""W1 as a critic sees it: :math:`E_P[f] - E_Q[f]` under a Lipschitz constraint.
-
-    A lower bound on W1, and its estimates say so, if the constraint truly bounds the Lipschitz
-    constant by 1 (:class:`~divergences.lipschitz.SpectralNorm`,
-    :class:`~divergences.lipschitz.Orthogonal`) and so does the activation; see the constraint's
-    own page otherwise.
-
-    References:
-        | Wasserstein GAN (Arjovsky et al., 2017), Equation 2
-        | https://arxiv.org/abs/1701.07875
-
-    Arguments:
-        constraint: What keeps the critic Lipschitz.
-        activation: Class of the nonlinearity between layers;
-            :class:`~divergences.networks.MaxMin` and, in many dimensions,
-            :class:`~divergences.networks.FullSort` go with ``Orthogonal``.
-        fourier: As in :class:`RatioLearned`. Waves are steep: no constraint on the layers behind
-            them bounds the critic's slope by 1, and the estimate is no lower bound.
-        ema: Decay of an exponential moving average of the weights, which is then what is read;
-            none by default. An average of matrices of norm 1 at most is one, so that a lower
-            bound stays one.
-        first: Trained before, on the same laws and streams; this critic goes on from its weights.
-            Orthonormal layers find directions that a penalty alone does not, and a penalty then
-            lets slopes rise to 1 where such layers cannot.
-
-    Example:
-        >>> points = torch.randn(512, 2, generator=torch.Generator().manual_seed(0))
-        >>> bool((Critic(steps=300)(points[:, :1], 3 + points[:, 1:]).value - 3).abs() < 0.3)
-        True
-    """
-
-    quantity: ClassVar[str] = "w1"
-    bound: ClassVar[Bound] = "none"
-
-    constraint: Constraint = field(default_factory=SpectralNorm)
-    activation: type[nn.Module] = nn.ReLU
-    fourier: Sequence[float] = ()
-    ema: float | None = None
-    first: Learned | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_decay("ema", self.ema)
-
-    def build(self, p: Source, q: Source, streams: Streams, dimension: int) -> nn.Module:
-        network: nn.Module
-        if self.fourier:
-            waves = FourierFeatures(streams, dimension, self.fourier)
-            layers = MLP(streams, waves.out_features, 1, self.hidden, self.activation)
-            network = nn.Sequential(waves, *layers)
-        else:
-            network = MLP(streams, dimension, 1, self.hidden, self.activation)
-        self.constraint.parametrize(network)
-        return network
-
-    def fit(
-        self,
-        p: Source,
-        q: Source,
-        seeds: Sequence[int],
-        observe: Callable[[int, nn.Module], None] | None = None,
-        start: Fit | None = None,
-    ) -> Fit:
-        if start is None and self.first is not None:
-            start = self.first.fit(p, q, seeds)
-        decay = self.ema
-        if decay is None:
-            return super().fit(p, q, seeds, observe, start)
-        average: nn.Module | None = None
-
-        def follow(step: int, network: nn.Module) -> None:
-            nonlocal average
-            if average is None:
-                average = deepcopy(network)
-            move_average(average, network, decay)
-            if observe is not None:
-                observe(step, network)
-
-        fitted = super().fit(p, q, seeds, follow, start)
-        assert average is not None
-        return replace(fitted, network=average.eval().requires_grad_(False))
-
-    def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
-        on_p, on_q = _scores(network, x, y)
-        return on_q.mean(-1) - on_p.mean(-1) + self.constraint.penalty(network, x, y, streams)
-
-    def project(self, network: nn.Module) -> None:
-        self.constraint.project(network)
-
-    def read(self, p_scores: Tensor, q_scores: Tensor) -> Estimate:
-        reading = variational.kantorovich_rubinstein(p_scores, q_scores)
-        certified = self.constraint.certified and not self.fourier
-        if certified and self.activation in SLOPE_AT_MOST_1:
-            return reading
-        return replace(reading, bound="none", warnings=(*reading.warnings, UNCERTIFIED))

@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adam
 
 from divergences import Critic, Discriminator, Streams, WeightClipping
+from divergences.discriminators import NWJ, DiscriminatorKL, DonskerVaradhan, FDivergence
 from divergences.fdivergence import (
     JensenShannon,
     KullbackLeibler,
@@ -25,7 +26,6 @@ from divergences.lipschitz import (
     input_gradient,
 )
 from divergences.networks import FullSort, MaxMin
-from divergences.neural import NWJ, DiscriminatorKL, DonskerVaradhan, FDivergence
 from gans.targets import Gaussian, ParallelSegments, Ring
 
 FAST = partial(Adam, lr=3e-3, fused=True)
