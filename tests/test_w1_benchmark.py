@@ -141,6 +141,17 @@ def test_commands_of_other_shares_add_to_one_table_and_the_longest_run_is_drawn(
     assert [row["steps"] for row in drawn if row["solver"] == "spectral"] == ["2"]
 
 
+def test_a_value_under_a_penalty_is_corrected_by_its_equation_and_others_are_not():
+    """A slope of 1 + W1 / 2 lambda along every ray, lambda = 10, reads 1.1 where W1 is 2."""
+    record = {"value": [2 * 1.1, None, -6.0], "truth": [2.0, 2.0, 2.0]}
+    right, diverged, impossible = critics.corrected(record | {"solver": "released"})
+    assert right == pytest.approx(0, abs=1e-12)
+    assert math.isnan(diverged)
+    assert math.isnan(impossible)
+    assert all(map(math.isnan, critics.corrected(record | {"solver": "sorted"})))
+    assert all(map(math.isnan, critics.corrected(record | {"solver": "MM"})))
+
+
 def test_a_solver_that_diverged_has_a_row_without_numbers(tmp_path, here, monkeypatch):
     real = critics.measure
 

@@ -21,7 +21,7 @@ from torch.nn.functional import cosine_similarity
 
 from divergences import EarthMover, HeldOutDual, Streams
 from divergences.learned import Fit
-from divergences.lipschitz import input_gradient, lipschitz_audit
+from divergences.lipschitz import corrected_value, input_gradient, lipschitz_audit
 from gans.targets import Funnels, Moved
 from scripts.benchmark.solvers import SOLVERS
 from scripts.findings import standard_error
@@ -164,8 +164,9 @@ def as_row(record: dict[str, Any], transport: dict[str, Any]) -> dict[str, Any]:
     """One row of the table: means over seeds with standard errors."""
     named = ("dimension", "funnels", "pair", "solver", "steps", "share")
     row = {key: record[key] for key in named} | {"seeds": len(record["cosine"])}
-    for key in MEANS:
-        values = torch.tensor(_numbers(record[key]), dtype=torch.float64)
+    found = {key: _numbers(record[key]) for key in MEANS} | {"corrected": corrected(record)}
+    for key, numbers in found.items():
+        values = torch.tensor(numbers, dtype=torch.float64)
         row |= {key: float(values.mean()), f"{key}_stderr": float(standard_error(values))}
     truth = transport["truth"]
     return row | {
@@ -179,6 +180,20 @@ def as_row(record: dict[str, Any], transport: dict[str, Any]) -> dict[str, Any]:
         "full_seconds": record["full_seconds"],
         "peak_mib": record["peak_mib"],
     }
+
+
+def corrected(record: dict[str, Any]) -> list[float]:
+    """What values deviate by once a slope penalty's overshoot is taken out; NaN without one.
+
+    NaN, too, where the value is less than any that a critic under that penalty reads.
+    """
+    weight = SOLVERS[record["solver"]].penalty_weight() or 0.0
+    return [
+        float(corrected_value(torch.tensor(value, dtype=torch.float64), weight)) / truth - 1
+        if value > -weight / 2 and weight
+        else math.nan
+        for value, truth in zip(_numbers(record["value"]), record["truth"], strict=True)
+    ]
 
 
 def _numbers(values: Sequence[float | str | None]) -> list[float]:

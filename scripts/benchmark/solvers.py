@@ -29,6 +29,7 @@ from divergences.batches import (
     PairPenalty,
 )
 from divergences.learned import Learned
+from divergences.lipschitz import SlopePenalty
 from divergences.maximin import Maximin, ReversedMaximin
 
 ADAM: Any = partial(Adam, lr=2e-4, betas=(0.0, 0.9), fused=True)
@@ -70,6 +71,12 @@ class Solver:
     def cut(self, share: float) -> int:
         """Steps of a share of the full protocol."""
         return max(self.least, round(share * self.steps))
+
+    def penalty_weight(self) -> float | None:
+        """Of the slope penalty that the value is read under, if there is one."""
+        learned = self.make(2, self.least)
+        constraint = learned.constraint if isinstance(learned, Critic) else None
+        return constraint.weight if isinstance(constraint, SlopePenalty) else None
 
 
 def _critic(constraint: Any, **options: Any) -> Callable[[int, int], Learned]:

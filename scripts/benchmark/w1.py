@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from scripts.benchmark.solvers import SOLVERS
 from scripts.files import as_csv, atomically, write_atomically
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
-COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "sorted": EXACT}
+COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "sorted": EXACT, "released": "#c77dbb"}
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -114,16 +115,25 @@ def run(options: argparse.Namespace) -> None:
     for ending in ("svg", "png"):
         atomically(out / f"w1.{ending}", partial(drawn.savefig, dpi=150))
     for row in (row for row, record in zip(rows, records, strict=True) if record in asked):
-        print(
-            f"D={row['dimension']:<4}N={row['funnels']:<4}pair {row['pair']:<3}{row['solver']:18}"
-            f"cosine {row['cosine']:+.3f} ± {row['cosine_stderr']:.3f}  "
-            f"L2 {row['l2']:.3f}  "
-            f"value {row['deviation']:+.1%}  over its slope {row['per_slope']:+.1%}  "
-            f"samples alone {row['held_out_dual_deviation']:+.0%} to "
-            f"{row['transport_deviation']:+.0%}  "
-            f"{row['seconds']:.1f} s ({row['full_seconds']:.0f} s at full length)"
-        )
+        print(line(row))
     print(f"{len(rows)} rows kept; {out}: w1.csv, w1.png, beside published.csv")
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row in words."""
+    penalised = not math.isnan(row["corrected"])
+    parts = [
+        f"D={row['dimension']:<4}N={row['funnels']:<4}pair {row['pair']:<3}{row['solver']:18}"
+        f"cosine {row['cosine']:+.3f} ± {row['cosine_stderr']:.3f}",
+        f"L2 {row['l2']:.3f}",
+        f"value {row['deviation']:+.1%}",
+        f"over its slope {row['per_slope']:+.1%}",
+        *([f"less the penalty's overshoot {row['corrected']:+.1%}"] if penalised else []),
+        f"samples alone {row['held_out_dual_deviation']:+.0%} "
+        f"to {row['transport_deviation']:+.0%}",
+        f"{row['seconds']:.1f} s ({row['full_seconds']:.0f} s at full length)",
+    ]
+    return "  ".join(parts)
 
 
 def _pair(record: dict[str, Any]) -> tuple[Any, ...]:
@@ -146,39 +156,46 @@ def longest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Figure:
-    """Cosine against the dimension, one panel per number of funnels; published ones hollow."""
+    """Cosine and error of the value, one column per number of funnels; published ones hollow."""
     funnels = sorted({row["funnels"] for row in rows})
-    figure = Figure(figsize=(3.2 * len(funnels) + 1.2, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(funnels), sharey=True, squeeze=False)[0]
     dimensions = sorted({row["dimension"] for row in [*rows, *theirs]})
-    for axes, n in zip(panels, funnels, strict=True):
+    figure = Figure(figsize=(3.2 * len(funnels) + 1.2, 6.4), layout="constrained")
+    panels = figure.subplots(2, len(funnels), sharex=True, sharey="row", squeeze=False)
+    for n, (top, bottom) in zip(funnels, panels.T, strict=True):
         for solver in dict.fromkeys(row["solver"] for row in rows):
             ours = [r for r in rows if r["funnels"] == n and r["solver"] == solver]
             x = sorted({r["dimension"] for r in ours})
             by_pair = [[r for r in ours if r["dimension"] == d] for d in x]
-            axes.errorbar(
-                x,
-                [sum(r["cosine"] for r in pairs) / len(pairs) for pairs in by_pair],
-                # pairs differ, seeds on one pair are independent of those on another
-                [sum(r["cosine_stderr"] ** 2 for r in p) ** 0.5 / len(p) for p in by_pair],
-                color=COLOURS.get(solver, TRAP),
-                marker="o",
-                ms=4,
-                lw=1.2,
-                label=solver if solver in COLOURS else None,
-            )
+            for axes, key, shown in ((top, "cosine", float), (bottom, "deviation", abs)):
+                axes.errorbar(
+                    x,
+                    [shown(sum(r[key] for r in p) / len(p)) for p in by_pair],
+                    # pairs differ, seeds on one pair are independent of those on another
+                    [sum(r[f"{key}_stderr"] ** 2 for r in p) ** 0.5 / len(p) for p in by_pair],
+                    color=COLOURS.get(solver, TRAP),
+                    marker="o",
+                    ms=4,
+                    lw=1.2,
+                    label=solver if solver in COLOURS else None,
+                )
         for dimension in dimensions:
             best = [r for r in theirs if (r["funnels"], r["dimension"]) == (n, dimension)]
             if best:
-                top = max(r["cosine"] for r in best)
-                axes.plot(dimension, top, "o", mfc="none", mec=JS_COLOUR, ms=9)
-        axes.set(title=f"{n} funnels", xlabel="dimension", ylim=(-0.6, 1.02))
-        axes.set_xscale("log", base=2)
-        axes.set_xlim(dimensions[0] / 1.5, dimensions[-1] * 1.5)
-        axes.set_xticks(dimensions, [str(d) for d in dimensions])
-        axes.axhline(0, color=TRAP, lw=0.6)
-    panels[0].set_ylabel("cosine with the true gradient")
-    panels[0].plot([], [], "o", mfc="none", mec=JS_COLOUR, ms=9, label="best published")
-    panels[0].plot([], [], "o", color=TRAP, ms=4, label="other critics")
-    panels[0].legend(fontsize=8)
+                hollow: dict[str, Any] = {"mfc": "none", "mec": JS_COLOUR, "ms": 9}
+                top.plot(dimension, max(r["cosine"] for r in best), "o", **hollow)
+                bottom.plot(dimension, min(r["deviation"] for r in best), "o", **hollow)
+        top.set(title=f"{n} funnels", ylim=(-0.6, 1.02))
+        top.axhline(0, color=TRAP, lw=0.6)
+        bottom.set_yscale("symlog", linthresh=0.01)  # some published errors round to 0
+        bottom.set_xlabel("dimension")
+        bottom.set_xscale("log", base=2)
+        bottom.set_xlim(dimensions[0] / 1.5, dimensions[-1] * 1.5)
+        bottom.set_xticks(dimensions, [str(d) for d in dimensions])
+    first, below = panels[:, 0]
+    first.set_ylabel("cosine with the true gradient")
+    below.set_ylabel("error of the value, |value / W1 - 1|")
+    below.set_ylim(bottom=-0.001)
+    first.plot([], [], "o", mfc="none", mec=JS_COLOUR, ms=9, label="best published")
+    first.plot([], [], "o", color=TRAP, ms=4, label="other critics")
+    first.legend(fontsize=8)
     return figure
