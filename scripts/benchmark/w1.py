@@ -123,7 +123,7 @@ def line(row: dict[str, Any]) -> str:
     """A row in words."""
     penalised = not math.isnan(row["corrected"])
     parts = [
-        f"D={row['dimension']:<4}N={row['funnels']:<4}pair {row['pair']:<3}{row['solver']:18}"
+        f"D={row['dimension']:<4}N={row['funnels']:<4}pair {row['pair']:<3}{row['solver']:23}"
         f"cosine {row['cosine']:+.3f} ± {row['cosine_stderr']:.3f}",
         f"L2 {row['l2']:.3f}",
         f"value {row['deviation']:+.1%}",
