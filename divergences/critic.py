@@ -44,8 +44,9 @@ class Critic(Learned):
         activation: Class of the nonlinearity between layers;
             :class:`~divergences.networks.MaxMin` and, in many dimensions,
             :class:`~divergences.networks.FullSort` go with ``Orthogonal``.
-        fourier: As in :class:`RatioLearned`. Waves are steep: no constraint on the layers behind
-            them bounds the critic's slope by 1, and the estimate is no lower bound.
+        fourier: As in :class:`~divergences.discriminators.RatioLearned`. Waves are steep: no
+            constraint on the layers behind them bounds the critic's slope by 1, and the estimate
+            is no lower bound.
         ema: Decay of an exponential moving average of the weights, which is then what is read;
             none by default. An average of matrices of norm 1 at most is one, so that a lower
             bound stays one.

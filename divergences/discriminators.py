@@ -15,11 +15,7 @@ from divergences import variational
 from divergences.fdivergence import ConvexGenerator, KullbackLeibler
 from divergences.interface import Bound, Estimate
 from divergences.learned import Learned, Source, paired_scores
-from divergences.networks import (
-    MLP,
-    FourierFeatures,
-    Whiten,
-)
+from divergences.networks import MLP, FourierFeatures, Whiten
 from divergences.streams import Streams
 
 

@@ -17,11 +17,11 @@ from divergences.lipschitz import (
     penalised_value,
 )
 from divergences.maximin import ReversedMaximin
-from divergences.muon import Muon
-from divergences.networks import FourierFeatures, FullSort, MaxMin
+from divergences.networks import FourierFeatures, MaxMin
 from divergences.streams import Streams
 from gans.targets import Box, Funnels, OneFunnel, Shifted
 from scripts.benchmark.critics import compared
+from scripts.benchmark.solvers import released
 
 LAW = Shifted(Box([0.5, 0.5]), [0.6, 0.8])
 SMALL: dict[str, Any] = {"hidden": (16, 16), "batch": 32, "optimizer": partial(SGD, lr=0.01)}
@@ -97,17 +97,11 @@ def test_a_critic_with_a_first_one_is_a_fit_that_starts_from_its_fit():
 
 def held_and_loose(law):
     """An orthonormal critic's accuracy, and what it is once a penalty of weight 10 has let go."""
-    settings: dict[str, Any] = {"hidden": (32, 32), "batch": 256, "activation": FullSort}
-    settings["cooldown"] = 1.0
-    held = Critic(constraint=Orthogonal(), steps=400, optimizer=partial(Muon, lr=0.05), **settings)
-    loose = Critic(
-        constraint=LipschitzPenalty(10.0),
-        steps=200,
-        optimizer=partial(Muon, lr=0.01),
-        first=held,
-        **settings,
-    )
-    return [compared(critic.fit(law, law.base, SEEDS), law, 2048) for critic in (held, loose)]
+    critic = released(640, hidden=(32, 32), batch=256)
+    assert critic.first is not None
+    held = critic.first.fit(law, law.base, SEEDS)
+    loose = critic.fit(law, law.base, SEEDS, start=held)
+    return [compared(fit, law, 2048) for fit in (held, loose)]
 
 
 def test_a_penalty_lets_slopes_rise_that_orthonormal_layers_held_down():

@@ -187,12 +187,14 @@ def corrected(record: dict[str, Any]) -> list[float]:
 
     NaN, too, where the value is less than any that a critic under that penalty reads.
     """
-    weight = SOLVERS[record["solver"]].penalty_weight() or 0.0
+    values, weight = _numbers(record["value"]), SOLVERS[record["solver"]].penalty_weight()
+    if weight is None:
+        return [math.nan] * len(values)
     return [
         float(corrected_value(torch.tensor(value, dtype=torch.float64), weight)) / truth - 1
-        if value > -weight / 2 and weight
+        if value > -weight / 2
         else math.nan
-        for value, truth in zip(_numbers(record["value"]), record["truth"], strict=True)
+        for value, truth in zip(values, record["truth"], strict=True)
     ]
 
 

@@ -31,11 +31,13 @@ from scripts.arguments.critic_accuracy.contestants import (
     RELEASED,
     SORTED,
     SPECTRAL,
+    TRAINED,
     TWO_SIDED,
     Settings,
     accuracy,
     by_transport,
 )
+from scripts.arguments.critic_accuracy.pictures import value_and_cosine
 from scripts.findings import FAILS, HOLDS, Check, Claim, Findings, standard_error
 from scripts.lab import Lab
 from scripts.plotting import EXACT, with_band
@@ -85,7 +87,7 @@ def run(lab: Lab, settings: Settings) -> Findings:
             2, accuracy, name, laws[most], settings.seeds, replace(settings, steps=steps)
         )
         for steps in settings.budgets
-        for name in budget.TRAINED
+        for name in TRAINED
     }
     two_sided = lab.submit(4, accuracy, TWO_SIDED, plane, settings.seeds, settings)
     samples = {
@@ -95,7 +97,7 @@ def run(lab: Lab, settings: Settings) -> Findings:
     shifted = lab.submit(2, accuracy, SPECTRAL, copy, settings.seeds, settings)
     found = {key: future.result() for key, future in waiting.items()}
     by_steps = {key: future.result() for key, future in shorter.items()}
-    by_steps |= {(name, settings.steps): found[name, most] for name in budget.TRAINED}
+    by_steps |= {(name, settings.steps): found[name, most] for name in TRAINED}
     transport = {d: future.result() for d, future in samples.items()}
     generators = {name: future.result() for name, future in games.items()}
     in_plane = {n: found[n, 2] for n in PERCEPTRONS if n != TWO_SIDED} | {
@@ -141,7 +143,6 @@ def name_claim(
     shifted: dict[str, Tensor],
     settings: Settings,
 ) -> Claim:
-    perceptrons = (CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, RELEASED, PENALISED)
     most = max(settings.dimensions)
     anchored = ", ".join(
         f"{float(found[ANCHORED, d]['deviation'].mean()):+z.1%} at D = {d}"
@@ -155,7 +156,7 @@ def name_claim(
         expected=FAILS,
         checks=[
             is_w1(f"{name}, D = {d}", found[name, d])
-            for name in perceptrons
+            for name in TRAINED
             for d in settings.dimensions
         ],
         controls=[
@@ -273,21 +274,10 @@ def by_dimension(
     settings: Settings,
 ) -> Figure:
     """Value over W1, and cosine, against the dimension."""
-    figure = Figure(figsize=(9.6, 4.0), layout="constrained")
-    left, right = figure.subplots(1, 2)
     x = list(settings.dimensions)
-    for name in COMPARED:
-        for axes, key, shift in ((left, "deviation", 1), (right, "cosine", 0)):
-            values = torch.stack([found[name, d][key].double() + shift for d in x])
-            with_band(axes, x, values, COLOURS[name], name)
+    figure, left = value_and_cosine(found, COMPARED, x, "dimension")
     sampled = torch.stack([transport[d]["deviation"] + 1 for d in x])
     with_band(left, x, sampled, EXACT, "exact transport of samples")
-    left.axhline(1, color=EXACT, lw=0.8, ls=":")
-    left.set(ylabel="value / W1", ylim=(-0.05, 2.5))
-    right.set(ylabel="cosine with the true gradient", ylim=(-0.1, 1.02))
-    for axes in (left, right):
-        axes.set(xscale="log", xlabel="dimension", xticks=x, xticklabels=[str(d) for d in x])
-        axes.minorticks_off()
-    right.legend(fontsize=8)
+    left.set_ylim(-0.05, 2.5)
     left.legend(*[h[-1:] for h in left.get_legend_handles_labels()], fontsize=8)
     return figure

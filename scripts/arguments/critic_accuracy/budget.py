@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from scripts.arguments.critic_accuracy.contestants import (
-    CLIPPED,
-    COLOURS,
-    ORTHOGONAL,
-    PENALISED,
-    RELEASED,
-    SORTED,
-    SPECTRAL,
-)
+from scripts.arguments.critic_accuracy.contestants import CLIPPED, PENALISED, SPECTRAL, TRAINED
+from scripts.arguments.critic_accuracy.pictures import value_and_cosine
 from scripts.findings import QUALIFIED, Check, Claim, standard_error
-from scripts.plotting import EXACT, with_band
 
-TRAINED = (CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, RELEASED, PENALISED)
 Found = dict[tuple[str, int], dict[str, Tensor]]
 """From a critic and its steps to what :func:`~scripts.benchmark.critics.compared` finds."""
 
@@ -93,19 +83,7 @@ def table(found: Found) -> list[dict[str, Any]]:
 
 def by_steps(found: Found, dimension: int) -> Figure:
     """Value over W1, and cosine, against the steps of training."""
-    figure = Figure(figsize=(9.6, 4.0), layout="constrained")
-    left, right = figure.subplots(1, 2)
     x = sorted({steps for _, steps in found})
-    for name in TRAINED:
-        for axes, key, shift in ((left, "deviation", 1), (right, "cosine", 0)):
-            values = torch.stack([found[name, s][key].double() + shift for s in x])
-            with_band(axes, x, values, COLOURS[name], name)
-    left.axhline(1, color=EXACT, lw=0.8, ls=":")
-    left.set(ylabel="value / W1", ylim=(-0.05, 1.25))
-    right.set(ylabel="cosine with the true gradient", ylim=(-0.1, 1.02))
-    for axes in (left, right):
-        axes.set(xscale="log", xticks=x, xticklabels=[str(s) for s in x])
-        axes.set_xlabel(f"steps, in {dimension} dimensions")
-        axes.minorticks_off()
-    right.legend(fontsize=8)
+    figure, left = value_and_cosine(found, TRAINED, x, f"steps, in {dimension} dimensions")
+    left.set_ylim(-0.05, 1.25)
     return figure
