@@ -59,7 +59,7 @@ class HeldOutDual(Estimator):
 
     max_iterations: int = 10_000_000
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y, at_least=4)
 
     @torch.no_grad()

@@ -59,7 +59,7 @@ class HistogramEstimator(Estimator):
         if self.bins is not None and (self.bins < 2 or self.bins % 2):
             raise ValueError(f"bins = {self.bins}: give an even number, at least 2")
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y, at_least=4)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:

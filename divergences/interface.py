@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Bound = Literal["exact", "lower", "upper", "none"]
+LENGTH = "in the unit of the data"
+SQUARE = "in the squared unit of the data"
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+class Quantity(NamedTuple):
+    """How a quantity is written, in which unit, and the largest value it can have."""
+
+    symbol: str
+    unit: str = ""
+    largest: float = math.inf
+
+
+QUANTITIES = {
+    "kl": Quantity("KL(x‖y)", "nats"),
+    "kl_reverse": Quantity("KL(y‖x)", "nats"),
+    "js": Quantity("JS(x, y)", "nats", math.log(2)),
+    "tv": Quantity("TV(x, y)", largest=1.0),
+    "hellinger2": Quantity("squared Hellinger distance(x, y)", largest=2.0),
+    "pearson": Quantity("Pearson χ²(x‖y)"),
+    "entropy": Quantity("H(x)", "nats"),
+    "cross_entropy": Quantity("H(x, y)", "nats"),
+    "w1": Quantity("W1(x, y)", LENGTH),
+    "w2": Quantity("W2(x, y)", LENGTH),
+    "sw1": Quantity("sliced W1(x, y)", LENGTH),
+    "sw2": Quantity("sliced W2(x, y)", LENGTH),
+    "energy": Quantity("energy distance(x, y)", LENGTH),
+    "mmd": Quantity("MMD²(x, y)", largest=2.0),
+    "sinkhorn": Quantity("Sinkhorn divergence(x, y)", LENGTH),
+    "sinkhorn2": Quantity("Sinkhorn divergence of order 2(x, y)", SQUARE),
+}
+"""The quantities estimated here, by the name that :attr:`Estimator.quantity` holds."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +68,14 @@ class Estimate:
             Shown beside the value, never subtracted from it.
         seconds: Wall-clock time spent.
         warnings: What the method knows it cannot know, one sentence each.
+        quantity: What was estimated, a key of :data:`QUANTITIES`; ``""`` if nobody has said.
 
     Example:
-        >>> float(Estimate(torch.tensor(0.5), torch.tensor(0.1), n=(64, 64)).ci[1])
+        >>> found = Estimate(torch.tensor(0.5), torch.tensor(0.1), n=(64, 64), quantity="kl")
+        >>> float(found.ci[1])
         0.6959...
+        >>> print(found)
+        KL(x‖y) = 0.50 nats, 95 % [0.30, 0.70]
     """
 
     value: Tensor
@@ -48,6 +86,7 @@ class Estimate:
     floor: Tensor = None  # type: ignore[assignment]
     seconds: float = float("nan")
     warnings: tuple[str, ...] = ()
+    quantity: str = ""
 
     def __post_init__(self) -> None:
         if self.ci is None:
@@ -59,12 +98,68 @@ class Estimate:
     def __float__(self) -> float:
         return float(self.value)
 
+    @property
+    def unit(self) -> str:
+        """The unit of ``value``: ``"nats"``, that of the data, or ``""`` for a pure number."""
+        return QUANTITIES[self.quantity].unit if self.quantity in QUANTITIES else ""
+
+    def __str__(self) -> str:
+        """One line per member with quantity, unit and interval; below them the warnings."""
+        columns = (t.detach().reshape(-1).tolist() for t in (self.value, *self.ci))
+        lines = [self._line(*numbers) for numbers in zip(*columns, strict=True)]
+        if self.value.ndim:
+            lines = [f"member {k}: {line}" for k, line in enumerate(lines)]
+        return "\n".join([*lines, *(f"  warning: {warning}" for warning in self.warnings)])
+
+    def _line(self, value: float, low: float, high: float) -> str:
+        known = QUANTITIES.get(self.quantity, Quantity(self.quantity or "estimate"))
+        if math.isnan(value):
+            return f"{known.symbol}: no estimate"
+        text, low_text, high_text = _to_their_precision(value, low, high)
+        parts = [" ".join(filter(None, [f"{known.symbol} = {text}", known.unit]))]
+        if self.bound == "lower":
+            parts.append("a lower bound")
+        no_interval = math.isnan(low) or math.isnan(high)
+        parts.append("no interval" if no_interval else f"95 % [{low_text}, {high_text}]")
+        return ", ".join(parts)
+
+    def in_dtype(self, dtype: torch.dtype) -> Estimate:
+        """The same with every tensor in ``dtype``."""
+        return self._with_tensors(lambda tensor: tensor.to(dtype))
+
+    def of_only_member(self) -> Estimate:
+        """The same with shape ``()``, from shape ``(1,)``."""
+        return self._with_tensors(lambda tensor: tensor.squeeze(0))
+
+    def _with_tensors(self, change: Callable[[Tensor], Tensor]) -> Estimate:
+        low, high = self.ci
+        return replace(
+            self,
+            value=change(self.value),
+            stderr=change(self.stderr),
+            ci=(change(low), change(high)),
+            floor=change(self.floor),
+        )
+
+
+def _to_their_precision(value: float, *ends: float) -> list[str]:
+    """All numbers with as many digits as the interval's width lets two of the value count."""
+    finite = [number for number in (value, *ends) if math.isfinite(number)]
+    half = (max(finite, default=0.0) - min(finite, default=0.0)) / 2
+    largest = max(map(abs, finite), default=0.0)
+    digits = 4
+    if half > 0:
+        digits = 2 + math.floor(math.log10(largest)) - math.floor(math.log10(half))
+    return [f"{number:#.{min(max(digits, 2), 15)}g}".rstrip(".") for number in (value, *ends)]
+
 
 class Estimator(ABC):
     r"""Estimates one quantity from two samples.
 
     Called on ``x`` of shape ``(n, d)`` drawn from P and ``y`` of shape ``(m, d)`` drawn from Q,
-    or on both with a leading member axis, ``(K, n, d)`` and ``(K, m, d)``.
+    or on both with a leading member axis, ``(K, n, d)`` and ``(K, m, d)``. Both are tensors, NumPy
+    arrays, data frames, or lists of rows. The estimate has the samples' precision, and single
+    precision where theirs is half.
 
     Attributes:
         quantity: What is estimated: ``"kl"``, ``"js"``, ``"tv"``, ``"w1"``, ...
@@ -79,9 +174,41 @@ class Estimator(ABC):
     rate: ClassVar[float | None] = None
     references: ClassVar[tuple[str, ...]] = ()
 
-    @abstractmethod
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def __call__(self, x: Any, y: Any) -> Estimate:
         """Estimate the quantity between the laws of ``x`` and ``y``."""
+        x, y = as_tensor(x, "x"), as_tensor(y, "y")
+        estimate = replace(self.measure(x, y), quantity=self.quantity)
+        return estimate.in_dtype(torch.promote_types(x.dtype, torch.float32))
+
+    @abstractmethod
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
+        """What a call returns, in any precision; both samples are tensors, of any kind."""
+
+
+def as_tensor(sample: Any, name: str = "x") -> Tensor:
+    """The sample as a tensor of the same numbers; a tensor itself is returned as it is.
+
+    Raises:
+        TypeError: If it holds something else than floating-point numbers.
+
+    Example:
+        >>> as_tensor([[0.5, 1.0], [2.0, 3.0]]).dtype
+        torch.float64
+    """
+    if isinstance(sample, Tensor):
+        return sample
+    if not (hasattr(sample, "__array__") or isinstance(sample, (list, tuple))):
+        raise TypeError(f"{name} is a {type(sample).__name__}; pass a torch.Tensor or an array")
+    try:
+        array = np.asarray(sample)
+    except ValueError as error:
+        raise ValueError(f"{name} is no array: {error}") from error
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"{name} holds {array.dtype}, not floating-point numbers; convert it, for instance "
+            "with numpy.asarray(x, dtype=float)"
+        )
+    return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
 
 
 def check_samples(x: Tensor, y: Tensor, at_least: int = 2) -> tuple[Tensor, Tensor]:
@@ -103,8 +230,10 @@ def check_samples(x: Tensor, y: Tensor, at_least: int = 2) -> tuple[Tensor, Tens
     if x.device != y.device:
         raise ValueError(f"x is on {x.device} and y on {y.device}; move one of them")
     for name, sample in (("x", x), ("y", y)):
-        if not sample.is_floating_point():
+        if sample.dtype not in FLOATS:
             raise TypeError(f"{name} has dtype {sample.dtype}; convert it with {name}.float()")
+        if sample.layout != torch.strided:
+            raise TypeError(f"{name} is sparse ({sample.layout}); convert it with .to_dense()")
         if sample.ndim not in (2, 3):
             raise ValueError(
                 f"{name} has shape {tuple(sample.shape)}; expected (n, d), or (K, n, d) for K "

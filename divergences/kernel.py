@@ -88,7 +88,7 @@ class EnergyDistance(Estimator):
     rate: ClassVar[float | None] = 0.5
     references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1016/j.jspi.2013.03.018",)
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
@@ -136,7 +136,7 @@ class MMD(Estimator):
         if self.bandwidth is not None and not self.bandwidth > 0:
             raise ValueError(f"bandwidth = {self.bandwidth}: it must be positive")
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from scipy.special import digamma, gammaln
@@ -85,7 +85,10 @@ class KnownDensity(Estimator):
     def __post_init__(self) -> None:
         check_k(self.k)
 
-    def __call__(self, x: Tensor, y: Tensor | None = None) -> Estimate:
+    def __call__(self, x: Any, y: Any = None) -> Estimate:
+        return super().__call__(x, x)
+
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
         start = time.perf_counter()
         points, _ = check_samples(x, x, at_least=2 * self.k + 1)
         log_q = self.log_prob(x.detach())

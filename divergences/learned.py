@@ -202,7 +202,7 @@ class Learned(Estimator):
         network.eval().requires_grad_(False)
         return Fit(network, tuple(seeds), self.read, streams)
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
         """Train on one half of each sample and read on the other.
 
         The estimate is refused, with a value of ``nan`` and a warning that holds both readings,
@@ -229,16 +229,7 @@ class Learned(Estimator):
             n=(x.shape[1], y.shape[1]),
             seconds=time.perf_counter() - start,
         )
-        if members:
-            return result
-        low, high = result.ci
-        return replace(
-            result,
-            value=result.value[0],
-            stderr=result.stderr[0],
-            ci=(low[0], high[0]),
-            floor=result.floor[0],
-        )
+        return result if members else result.of_only_member()
 
 
 def _refuse_disagreement(seen: Estimate, held: Estimate) -> Estimate:

@@ -14,10 +14,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
-from divergences.interface import Estimate, Estimator, check_samples
-
-MOST = {"js": math.log(2), "tv": 1.0, "hellinger2": 2.0}
-"""The largest value of each quantity that has one, which is where its plot ends."""
+from divergences.interface import QUANTITIES, Estimate, Estimator, check_samples
 
 
 @final
@@ -60,7 +57,8 @@ class DivergenceMetric(Metric):
     @property
     def plot_upper_bound(self) -> float | None:
         """The largest value that the quantity can have, if there is one."""
-        return MOST.get(self.estimator.quantity)
+        known = QUANTITIES.get(self.estimator.quantity)
+        return None if known is None or math.isinf(known.largest) else known.largest
 
     def update(self, real: Tensor, fake: Tensor) -> None:
         """Keep a batch of real and of generated points, not necessarily equally many.

@@ -78,7 +78,7 @@ class RossJS(Estimator):
     def __post_init__(self) -> None:
         check_k(self.k)
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y, at_least=2 * self.k + 1)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:

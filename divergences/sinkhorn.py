@@ -73,8 +73,10 @@ class Sinkhorn(Estimator):
         for name in ("regularisation", "tolerance"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)}: it must be positive")
+        if self.order == 2:
+            object.__setattr__(self, "quantity", "sinkhorn2")
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:

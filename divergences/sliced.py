@@ -69,7 +69,7 @@ class Sliced(Estimator):
             object.__setattr__(self, "quantity", "sw2")
             object.__setattr__(self, "bound", "none")
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y)
 
     def _directions(self, like: Tensor) -> Tensor:

@@ -221,7 +221,7 @@ class EarthMover(Estimator):
             object.__setattr__(self, "quantity", "w2")
             object.__setattr__(self, "bound", "none")
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y)
 
     def _mean_cost(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
