@@ -16,7 +16,8 @@ from torch import Tensor
 Bound = Literal["exact", "lower", "upper", "none"]
 LENGTH = "in the unit of the data"
 SQUARE = "in the squared unit of the data"
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+HALVES = (torch.float16, torch.bfloat16)
+FLOATS = (*HALVES, torch.float32, torch.float64)
 
 
 class Quantity(NamedTuple):
@@ -177,12 +178,13 @@ class Estimator(ABC):
     def __call__(self, x: Any, y: Any) -> Estimate:
         """Estimate the quantity between the laws of ``x`` and ``y``."""
         x, y = as_tensor(x, "x"), as_tensor(y, "y")
-        estimate = replace(self.measure(x, y), quantity=self.quantity)
-        return estimate.in_dtype(torch.promote_types(x.dtype, torch.float32))
+        if x.dtype == y.dtype and x.dtype in HALVES:
+            x, y = x.float(), y.float()  # the same numbers; the estimate needs more digits
+        return replace(self.measure(x, y), quantity=self.quantity).in_dtype(x.dtype)
 
     @abstractmethod
     def measure(self, x: Tensor, y: Tensor) -> Estimate:
-        """What a call returns, in any precision; both samples are tensors, of any kind."""
+        """What a call returns, in any precision; the samples are tensors, not checked so far."""
 
 
 def as_tensor(sample: Any, name: str = "x") -> Tensor:

@@ -16,19 +16,23 @@ def estimate(value, low, high, **more):
     return Estimate(value, stderr, tuple(ends), **more)
 
 
-@pytest.mark.parametrize(
-    ("found", "text"),
-    [
-        (estimate(0.6312, 0.4712, 0.7612, quantity="kl"), "KL(x‖y) = 0.63 nats, 95 % [0.47, 0.76]"),
-        (estimate(1000.123, 1000.0, 1000.24, quantity="tv"), "TV(x, y) = 1000.12, 95 % [1000.00, 1000.24]"),
-        (estimate(3e-9, 1e-9, 5e-9, quantity="js"), "JS(x, y) = 3.0e-09 nats, 95 % [1.0e-09, 5.0e-09]"),
-        (estimate(math.inf, 3.0, math.inf, quantity="kl"), "KL(x‖y) = inf nats, 95 % [3.000, inf]"),
-        (estimate(math.nan, 0.0, 1.0, quantity="kl"), "KL(x‖y): no estimate"),
-        (estimate(0.0, 0.0, 0.0, quantity="js"), "JS(x, y) = 0.000 nats, 95 % [0.000, 0.000]"),
-        (estimate(0.5, math.nan, math.nan), "estimate = 0.5000, no interval"),
-    ],
-)  # fmt: skip
-def test_one_line_names_quantity_direction_unit_and_interval(found, text):
+NAN, INF = math.nan, math.inf
+PRINTED = {
+    "KL(x‖y) = 0.63 nats, 95 % [0.47, 0.76]": estimate(0.6312, 0.4712, 0.7612, quantity="kl"),
+    "TV(x, y) = 1000.12, 95 % [1000.00, 1000.24]": estimate(1000.123, 1e3, 1000.24, quantity="tv"),
+    "JS(x, y) = 3.0e-09 nats, 95 % [1.0e-09, 5.0e-09]": estimate(3e-9, 1e-9, 5e-9, quantity="js"),
+    "KL(x‖y) = inf nats, 95 % [3.000, inf]": estimate(INF, 3.0, INF, quantity="kl"),
+    "W1(x, y) = 0.50 in the unit of the data, a lower bound, 95 % [0.20, inf]": estimate(
+        0.5, 0.2, INF, quantity="w1", bound="lower"
+    ),
+    "KL(x‖y): no estimate": estimate(NAN, 0.0, 1.0, quantity="kl"),
+    "JS(x, y) = 0.000 nats, 95 % [0.000, 0.000]": estimate(0.0, 0.0, 0.0, quantity="js"),
+    "estimate = 0.5000, no interval": estimate(0.5, NAN, NAN),
+}
+
+
+@pytest.mark.parametrize(("text", "found"), PRINTED.items())
+def test_one_line_names_quantity_direction_unit_and_interval(text, found):
     assert str(found) == text
 
 
