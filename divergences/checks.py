@@ -1,0 +1,108 @@
+"""Checks of single settings: the value as a plain number, or an error that names it.
+
+For constructors. A bool is not a number here, nor is a string; NumPy's scalars and tensors of
+one element are, if they hold the right kind.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any, SupportsIndex
+
+LARGEST = 2**62  # well within what 64 bits hold, and more than anything can be counted to
+
+
+def _shown(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def whole_number(name: str, value: Any, least: int = 1, most: int = LARGEST) -> int:
+    """The value as an ``int`` from ``least`` to ``most``.
+
+    Raises:
+        TypeError: If it is no integer; ``3.0`` is none.
+        ValueError: If it is out of range.
+
+    Example:
+        >>> whole_number("k", 5)
+        5
+        >>> whole_number("k", 3.3)
+        Traceback (most recent call last):
+        ...
+        TypeError: k = 3.3: it must be an integer, at least 1
+    """
+    try:
+        if _is_bool(value) or not isinstance(value, SupportsIndex):
+            raise TypeError
+        number = value.__index__()
+    except (TypeError, ValueError, RuntimeError):
+        text = f"{name} = {_shown(value)}: it must be an integer, at least {least}"
+        raise TypeError(text) from None
+    if not least <= number <= most:
+        wanted = f"at least {least}" if number < least else f"at most {most}"
+        raise ValueError(f"{name} = {_shown(number)}: it must be {wanted}")
+    return number
+
+
+def positive_number(name: str, value: Any) -> float:
+    """The value as a finite ``float`` above 0.
+
+    Raises:
+        TypeError: If it is no real number.
+        ValueError: If it is not above 0, infinite, NaN, or too large for a ``float``.
+
+    Example:
+        >>> positive_number("bandwidth", 2)
+        2.0
+        >>> positive_number("bandwidth", 0)
+        Traceback (most recent call last):
+        ...
+        ValueError: bandwidth = 0: it must be a finite number above 0
+    """
+    try:
+        scalar = value.item() if getattr(value, "shape", None) == () else value
+        if _is_bool(scalar) or not isinstance(scalar, numbers.Real):
+            raise TypeError
+        number = float(scalar)
+    except OverflowError:
+        number = math.inf
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} = {_shown(value)}: it must be a number above 0") from None
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name} = {_shown(value)}: it must be a finite number above 0")
+    return number
+
+
+def boolean(name: str, value: Any) -> bool:
+    """The value, if it is ``True`` or ``False``.
+
+    Raises:
+        TypeError: If it is anything else.
+
+    Example:
+        >>> boolean("floor", True)
+        True
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} = {_shown(value)}: it must be True or False")
+    return value
+
+
+def seed_number(name: str, value: Any) -> int:
+    """The value as an ``int`` that seeds a :class:`torch.Generator`: a signed 64-bit integer.
+
+    Raises:
+        TypeError: If it is no integer.
+        ValueError: If it does not fit.
+
+    Example:
+        >>> seed_number("seed", 0)
+        0
+    """
+    return whole_number(name, value, least=-(2**63), most=2**63 - 1)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool")
