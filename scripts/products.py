@@ -49,9 +49,9 @@ def errors_of(product: Callable[[Tensor, Tensor], Tensor]) -> Errors:
     their root mean square stays below :math:`\sqrt k\, u` times that of the products.
 
     References:
-        | Accuracy and Stability of Numerical Algorithms (Higham, 2nd edition, 2002), Equation 3.5
+        | Accuracy and Stability of Numerical Algorithms (Higham, 2002, 2nd edition), Section 3.1
         | https://doi.org/10.1137/1.9780898718027
-        | A New Approach to Probabilistic Rounding Error Analysis (Higham & Mary, 2019), Theorem 3.1
+        | A New Approach to Probabilistic Rounding Error Analysis (Higham & Mary, 2019), Section 3
         | https://doi.org/10.1137/18M1226312
 
     Arguments:
