@@ -25,34 +25,8 @@ from torch.distributions import (
     Normal,
 )
 
-Sampler = Callable[[int, Generator], Tensor]
-LOG2 = math.log(2)
-
-
-@dataclass(frozen=True)
-class Case:
-    """Two laws and the divergences between them; ``None`` where unknown.
-
-    ``smooth`` pairs overlap and have densities in all dimensions, without thin parts.
-    """
-
-    id: str
-    dim: int
-    p: Sampler
-    q: Sampler
-    kl: float | None = None
-    js: float | None = None
-    tv: float | None = None
-    w1: float | None = None
-    w2: float | None = None
-    densities: tuple[Distribution, Distribution] | None = None
-    atoms: bool = False
-    smooth: bool = False
-
-    def draw(self, n: int, seed: int, m: int | None = None) -> tuple[Tensor, Tensor]:
-        """Independent samples of ``n`` and ``m`` points."""
-        generator = Generator().manual_seed(seed)
-        return self.p(n, generator), self.q(m or n, generator)
+from tests.bent_cases import BENT
+from tests.case import LOG2, Case, Sampler, from_log_densities
 
 
 def _normal(mean: float, sd: float, dim: int) -> tuple[Sampler, Distribution]:
@@ -80,16 +54,6 @@ def _ring(sd: float, modes: int = 8, turned: float = 0.0) -> tuple[Sampler, Dist
     return sample, MixtureSameFamily(Categorical(torch.ones(modes).double()), bumps)
 
 
-def _from_log_densities(log_p: np.ndarray, log_q: np.ndarray, cell: float) -> dict[str, Any]:
-    log_mean = np.logaddexp(log_p, log_q) - LOG2
-    p, q = np.exp(log_p), np.exp(log_q)
-    return {
-        "kl": cell * float((p * (log_p - log_q)).sum()),
-        "js": cell * float((p * (log_p - log_mean) + q * (log_q - log_mean)).sum()) / 2,
-        "tv": cell * float(np.abs(p - q).sum()) / 2,
-    }
-
-
 def _on_grid(p: tuple[float, int, float], q: tuple[float, int, float]) -> dict[str, Any]:
     """KL, JS and TV of two planar mixtures, each ``(sd, modes, turned)``; 0 modes for one at 0.
 
@@ -106,7 +70,7 @@ def _on_grid(p: tuple[float, int, float], q: tuple[float, int, float]) -> dict[s
         exponents = -np.stack(squares) / (2 * sd**2)
         return logsumexp(exponents, axis=0) - math.log(2 * np.pi * sd**2 * len(centres))
 
-    return _from_log_densities(log_density(*p), log_density(*q), 0.03**2)
+    return from_log_densities(log_density(*p), log_density(*q), 0.03**2)
 
 
 def _radial(
@@ -276,7 +240,7 @@ def _corners() -> Case:
         2,
         sample(p),
         sample(q),
-        **_from_log_densities(np.log(p), np.log(q), 1.0),
+        **from_log_densities(np.log(p), np.log(q), 1.0),
         w1=wasserstein_distance_nd(corners.numpy(), corners.numpy(), p, q),
         atoms=True,
     )
@@ -303,6 +267,7 @@ CASES = (
     _planar("ring and normal", (0.1, 8, 0.0), (math.sqrt(2), 0, 0.0), smooth=False),
     _planar("ring and half of it", (0.2, 8, 0.0), (0.2, 4, 0.0), smooth=False),
     _corners(),
+    *BENT,
 )
 
 
