@@ -7,9 +7,10 @@ Zeros and infinities are exact: :math:`0 \log 0 = 0`, and :math:`p \log(p / 0) =
 :math:`p > 0`. Gradients stay finite there: a term that is zero or infinite because a probability
 is zero counts as a constant, although its true one-sided derivative may be infinite.
 
-Vectors are checked, never repaired: a row must be non-negative and sum to one within
-``eps ** 0.75`` of its dtype (2e-12 in float64, 6e-6 in float32). The check also runs inside
-``torch.func`` transforms.
+Vectors are checked, never repaired: a row must be non-negative and sum to one within the rounding
+that a softmax of its length leaves: ``eps ** 0.75`` of its dtype (2e-12 in float64, 6e-6 in
+float32), and ``sqrt(n)`` rounding errors for adding up ``n`` exponentials (6e-5 for 256,000
+float32 outcomes). The check also runs inside ``torch.func`` transforms.
 """
 
 from __future__ import annotations
@@ -371,8 +372,8 @@ def _probabilities(p: Tensor, name: str) -> None:
 
 def _distributions(p: Tensor, name: str) -> None:
     """Refuse rows that are negative somewhere or do not sum to one."""
-    total = p.sum(-1)
-    tolerance = torch.finfo(p.dtype).eps ** 0.75
+    total = p.sum(-1, dtype=torch.float64)  # so that the check adds no rounding of its own
+    tolerance = _rounding_of_a_sum(p)
     if ((p >= 0).all(-1) & ((total - 1).abs() <= tolerance)).all():
         return
     bad = ~((p >= 0) & p.isfinite())
@@ -387,3 +388,15 @@ def _distributions(p: Tensor, name: str) -> None:
         f"{name}{where or ''} sums to {total[tuple(where)].item():.9g} and not to 1 within "
         f"{tolerance:.1g}, the tolerance of {p.dtype}; divide counts or weights by their sum"
     )
+
+
+def _rounding_of_a_sum(p: Tensor) -> float:
+    """How far from one rounding may take the sum of a row that was divided by its sum.
+
+    Each probability is rounded to its dtype, the subnormal ones to a multiple of the smallest;
+    the sum they were divided by was added up in float32 or better, with errors that grow like a
+    random walk.
+    """
+    n, own = p.shape[-1], torch.finfo(p.dtype)
+    added_up = min(own.eps, torch.finfo(torch.float32).eps)
+    return own.eps**0.75 + math.sqrt(n) * added_up + n * own.tiny * own.eps / 2
