@@ -71,3 +71,29 @@ def test_members_are_read_alone_and_scale_with_the_unit():
 def test_too_few_points_are_refused():
     with pytest.raises(ValueError, match="at least 4 points"):
         HeldOutDual()(torch.zeros(3, 2), torch.zeros(9, 2))
+
+
+LAWS = {
+    "equal": (lambda z: z, lambda z: z),
+    "equal, skewed": (torch.exp, torch.exp),
+    "shifted": (lambda z: z, lambda z: z + torch.tensor([1.0, 0.0])),
+    "wider": (lambda z: z, lambda z: 2 * z),
+}
+
+
+@pytest.mark.parametrize(("of_x", "of_y"), LAWS.values(), ids=LAWS)
+def test_its_standard_error_is_its_spread(of_x, of_y):
+    """Within [.85, 1.2], but for the 4 % that the spread of 300 repeats is known to. Where the
+    laws are alike, the errors of the two halves are."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 300, 48, 2, generator=generator, dtype=torch.float64)
+    read = HeldOutDual()(of_x(x), of_y(y))
+    assert 0.85 / 1.08 < (read.stderr.mean() / read.value.std()).item() < 1.2 * 1.08
+
+
+@pytest.mark.parametrize("law", [lambda z: z, torch.exp, lambda z: z.sign() + 0.01 * z])
+def test_between_equal_laws_its_interval_starts_above_0_as_rarely_as_it_says(law):
+    """At most in 2.5 %; of 300, more than 15 have probability .007."""
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(2, 300, 40, 2, generator=generator, dtype=torch.float64)
+    assert (HeldOutDual()(law(x), law(y)).ci[0] > 0).sum() <= 15
