@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gans.files import atomically
+from scripts.foreign import as_cell
 
 __all__ = ["as_csv", "atomically", "inside", "plain", "write_atomically"]
 
@@ -42,9 +43,9 @@ def plain(value: Any) -> Any:
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
-    """Rows of equal keys as CSV with a header."""
+    """Rows of equal keys as CSV with a header; no cell of it is a formula."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text)
+    writer.writerow(map(as_cell, rows[0]))
+    writer.writerows([as_cell(row[key]) for key in rows[0]] for row in rows)
     return text.getvalue()

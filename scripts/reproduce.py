@@ -22,6 +22,7 @@ from tqdm import tqdm
 from scripts.errors import Parser, guarded
 from scripts.files import as_csv, atomically, plain, write_atomically
 from scripts.findings import Findings
+from scripts.foreign import one_line, say, tell
 from scripts.lab import Lab, start_worker
 from scripts.report import write_report
 
@@ -71,7 +72,7 @@ def run(name: str, executor: Executor, out: Path, settings: dict[str, Any]) -> N
     profile = argument.PROFILES[settings["profile"]]
     settings = plain(settings | asdict(profile))
     if finished(name, out, settings):
-        print(f"{name}: finished before, kept", file=sys.stderr)
+        tell(f"{name}: finished before, kept")
         return
     start = time.perf_counter()
     with tqdm(total=0, desc=name, file=sys.stderr, bar_format=BAR) as bar:
@@ -113,6 +114,7 @@ def table(claims: list[dict[str, Any]]) -> str:
         )
         for claim in claims
     ]
+    rows = [tuple(map(one_line, row)) for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
     return "\n".join(line.rstrip() for line in lines)
@@ -178,17 +180,15 @@ def reproduce(options: argparse.Namespace) -> int:
             for worker in multiprocessing.active_children():
                 worker.terminate()
             executor.shutdown(cancel_futures=True)
-            print(
-                "\ninterrupted; finished arguments are kept, run again to go on", file=sys.stderr
-            )
+            tell("\ninterrupted; finished arguments are kept, run again to go on")
             return 130
     records = [json.loads((out / "records" / f"{name}.json").read_text()) for name in names]
     claims = [claim for record in records for claim in record["claims"]]
     write_atomically(out / "claims.json", json.dumps(claims, indent=1))
     write_report(out, ARGUMENTS)
-    print(table(claims))
+    say(table(claims))
     seconds = sum(record["seconds"] for record in records)
-    print(f"\n{len(claims)} claims in {seconds:.0f} s; report: {out / 'report.html'}")
+    say(f"\n{len(claims)} claims in {seconds:.0f} s; report: {out / 'report.html'}")
     return int(not all(claim["as_expected"] for claim in claims))
 
 

@@ -195,7 +195,7 @@ def test_a_report_needs_claims(tmp_path):
     ("file", "change", "message"),
     [
         ("claims", lambda claims: claims[0].pop("equation"), "no 'equation'"),
-        ("claims", lambda claims: claims[0]["controls"][0].pop("sound"), "no 'sound'"),
+        ("claims", lambda claims: claims[0]["controls"][0].pop("sound"), "'sound'"),
         ("claims", lambda claims: claims[0].update(id="untrue"), "two claims are called 'untrue'"),
         ("claims", lambda claims: claims[0].update(equation=r"\foo"), r"\\foo is not known"),
         ("data/segments", lambda data: data["thetas"].pop(), "13 entries, expected 12"),
@@ -288,7 +288,8 @@ def test_black_and_white_become_the_pages_and_dark_colours_lighten(tmp_path):
     figure.text(0.5, 0.2, "blue", color="#1f5fa8")
     figure.savefig(tmp_path / "a.svg", facecolor="#ffffff")
     found = figures.Figures(tmp_path)
-    svg = found.show("a", "label")
+    svg = found.show("a").content
+    assert found.show("a") is None
     assert "currentColor" in svg
     assert "var(--page)" in svg
     assert "var(--c1f5fa8)" in svg
@@ -315,7 +316,7 @@ def test_the_dark_page_of_the_figures_is_that_of_the_style():
 def test_a_line_breaks_where_there_is_no_number():
     axis = Axis([1.0, 10.0, 100.0], log=True)
     values = [1.0, 10.0, None, "inf", 0.0, 100.0]
-    path = line(Series(values, "t", line), axis)
+    path = line(Series(values, "t", line), axis).path
     assert path.count("M") == 2
     assert path.count("L") == 1
     assert axis.y(10.0) == pytest.approx((axis.y(1.0) + axis.y(100.0)) / 2)
@@ -323,8 +324,9 @@ def test_a_line_breaks_where_there_is_no_number():
 
 def test_error_bars_are_one_standard_error_each_way():
     axis = Axis([0.0, 1.0])
-    bar = dots(Series([0.5, None], "t", dots, [0.25, None]), axis)
-    low, high = re.search(r"M[\d.]+ ([\d.]+)V([\d.]+)", bar).groups()
+    shape = dots(Series([0.5, None], "t", dots, [0.25, None]), axis)
+    assert len(shape.circles) == 1
+    low, high = re.search(r"M[\d.]+ ([\d.]+)V([\d.]+)", shape.path).groups()
     assert float(low) - float(high) == pytest.approx((axis.y(0) - axis.y(1)) / 2, abs=0.11)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from scripts.foreign import as_label
+
 
 def number(value: float | None) -> bool:
     """Whether there is a number, in a fresh record (NaN) or one read from JSON (null)."""
@@ -35,7 +37,7 @@ def coverage_figure(records: list[dict[str, Any]]) -> Figure:
                 edgecolors=f"C{i}",
                 facecolors="none" if alarmed else f"C{i}",
             )
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), list(map(as_label, names)))
     axes.set(
         xlabel="share of intervals that hold the truth, where no warning came with them\n"
         "(hollow: most estimates of the cell did warn)"

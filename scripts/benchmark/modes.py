@@ -12,6 +12,7 @@ from scripts.benchmark.protocols import PROTOCOLS
 from scripts.benchmark.published import published
 from scripts.benchmark.records import run_all
 from scripts.files import as_csv, plain, write_atomically
+from scripts.foreign import say, visible
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -83,12 +84,12 @@ def run(options: argparse.Namespace) -> None:
     if theirs:
         write_atomically(out / "published.csv", as_csv(plain(theirs)))
         beside = f", beside {out / 'published.csv'}"
-    print(f"{options.protocol}: {PROTOCOLS[options.protocol].source}")
+    say(f"{options.protocol}: {PROTOCOLS[options.protocol].source}")
     for row in rows:
-        print(
-            f"{row['target']:7} {row['row']:44} modes {row['covered_1']:5.1f} (>= 1) "
-            f"{row['covered_20']:5.1f} (>= 20)  high quality {row['high_quality']:.3f}  reverse "
-            f"KL {row['mode_reverse_kl']:.3f}  width {row['core_width']:.2f}  own value tells "
-            f"{row['own_tells']:+.2f}"
+        say(
+            f"{visible(row['target']):7} {visible(row['row']):44} "
+            f"modes {row['covered_1']:5.1f} (>= 1) {row['covered_20']:5.1f} (>= 20)  "
+            f"high quality {row['high_quality']:.3f}  reverse KL {row['mode_reverse_kl']:.3f}  "
+            f"width {row['core_width']:.2f}  own value tells {row['own_tells']:+.2f}"
         )
-    print(f"{len(rows)} rows; {table}{beside}")
+    say(f"{len(rows)} rows; {table}{beside}")

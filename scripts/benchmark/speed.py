@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from scripts.benchmark.racing.race import HAVE_JAX, Race
 from scripts.benchmark.racing.tasks import TASKS
 from scripts.benchmark.records import run_all
 from scripts.files import as_csv, atomically, write_atomically
+from scripts.foreign import as_label, say, tell, visible
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 TOY_WIDTH = 512
@@ -94,9 +94,9 @@ def run(options: argparse.Namespace) -> None:
     if torch.cuda.is_available():
         races += [Race(task, 128, GPU_MEMBERS, *laps, gpu=True) for task in options.tasks]
     else:
-        print("no GPU here: the section on one is left out", file=sys.stderr)
+        tell("no GPU here: the section on one is left out")
     if not HAVE_JAX:
-        print("jax is not installed: raced without it (pip install .[race])", file=sys.stderr)
+        tell("jax is not installed: raced without it (pip install .[race])")
     grown = [Growth(*laps)]
     parts = [Breakdown("WGAN-GP", k, 128, max(20, 400 // k)) for k in (1, 8, 64)]
     parts.append(Breakdown("GAN", 8, 128, 50))  # monitoring weighs most beside short iterations
@@ -110,16 +110,21 @@ def run(options: argparse.Namespace) -> None:
     write_atomically(out / "breakdown.csv", as_csv(breakdown))
     atomically(out / "speed.png", partial(picture(rows).savefig, dpi=110))
     for row in rows:
-        print(
-            f"{row['task']:15} width {row['width']:3}  {row['contender']:21} K {row['members']:4} "
+        say(
+            f"{visible(row['task']):15} width {row['width']:3}  "
+            f"{visible(row['contender']):21} K {row['members']:4} "
             f"{row['member_steps_per_second']:9.1f}/s  {row['times_first']:5.2f}x  "
             f"{100 * row['share_of_ceiling']:4.0f} % of the ceiling  {row['megabytes']:6.0f} MB  "
             f"ready in {row['seconds_to_first_step']:.1f} s"
         )
-    print(f"cost grows as {exponents(rows, growth)}")
+    say(f"cost grows as {exponents(rows, growth)}")
     for row in breakdown:
         parts_of_it = (f"{k} {v:.2f}" for k, v in row.items() if isinstance(v, float))
-        print(f"{row['task']}, K = {row['members']}, ms per iteration: {', '.join(parts_of_it)}")
+        say(
+            visible(
+                f"{row['task']}, K = {row['members']}, ms per iteration: {', '.join(parts_of_it)}"
+            )
+        )
 
 
 def exponents(rows: list[dict[str, Any]], growth: list[dict[str, Any]]) -> str:
@@ -157,7 +162,7 @@ def picture(rows: list[dict[str, Any]]) -> Figure:
                     best[row["width"]] = max(rate, best.get(row["width"], 0.0))
             if best:
                 axes.plot(list(best), list(best.values()), style, color=colour, label=name, ms=4)
-        axes.set(xscale="log", yscale="log", title=task, xlabel="units per hidden layer")
+        axes.set(xscale="log", yscale="log", title=as_label(task), xlabel="units per hidden layer")
         axes.set_xticks(sorted({row["width"] for row in rows}), minor=False)
         axes.set_xticklabels(sorted({row["width"] for row in rows}))
         axes.minorticks_off()

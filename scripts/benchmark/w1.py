@@ -16,6 +16,7 @@ from scripts.benchmark.published_w1 import published
 from scripts.benchmark.records import kept, run_all
 from scripts.benchmark.solvers import SOLVERS
 from scripts.files import as_csv, atomically, write_atomically
+from scripts.foreign import as_label, say, visible
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "sorted": EXACT, "released": "#c77dbb"}
@@ -115,8 +116,8 @@ def run(options: argparse.Namespace) -> None:
     for ending in ("svg", "png"):
         atomically(out / f"w1.{ending}", partial(drawn.savefig, dpi=150))
     for row in (row for row, record in zip(rows, records, strict=True) if record in asked):
-        print(line(row))
-    print(f"{len(rows)} rows kept; {out}: w1.csv, w1.png, beside published.csv")
+        say(visible(line(row)))
+    say(f"{len(rows)} rows kept; {out}: w1.csv, w1.png, beside published.csv")
 
 
 def line(row: dict[str, Any]) -> str:
@@ -176,7 +177,7 @@ def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Fi
                     marker="o",
                     ms=4,
                     lw=1.2,
-                    label=solver if solver in COLOURS else None,
+                    label=as_label(solver) if solver in COLOURS else None,
                 )
         for dimension in dimensions:
             best = [r for r in theirs if (r["funnels"], r["dimension"]) == (n, dimension)]

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.errors import guarded
+from scripts.foreign import one_line, say
 from scripts.report import write_report
 from scripts.reproduce import ARGUMENTS
 
@@ -18,11 +20,12 @@ def main(args: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("out", type=Path, help="folder that scripts.reproduce wrote")
     out: Path = parser.parse_args(args).out
-    try:
-        print(write_report(out, ARGUMENTS))
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return guarded(lambda: write(out))
+
+
+def write(out: Path) -> int:
+    """Write the page and say where it is."""
+    say(one_line(write_report(out, ARGUMENTS)))
     return 0
 
 

@@ -6,13 +6,21 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from scripts.report.markup import escape, number
+from scripts.report.markup import number
 
 WIDTH, HEIGHT = 360, 104
 LEFT, RIGHT, TOP, BOTTOM = 46, 354, 6, 88
 DASH = 8  # half its length, and how far the first and the last step are from the frame
 
 Value = float | str | None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is drawn of a series: a path, and circles at these places."""
+
+    path: str
+    circles: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Series:
 
     values: Sequence[Value]
     tone: str
-    draw: Callable[[Series, Axis], str]
+    draw: Callable[[Series, Axis], Shape]
     stderr: Sequence[Value] = ()
 
 
@@ -66,36 +74,48 @@ def x(step: int, steps: int) -> float:
     return start + (end - start) * (step / (steps - 1) if steps > 1 else 0)
 
 
-def chart(
-    series: Sequence[Series], axis: Axis, ends: tuple[str, str], mark: int, label: str
-) -> str:
+@dataclass(frozen=True)
+class Chart:
     """Curves over steps, with a mark that a script may move.
 
-    Args:
+    Attributes:
         series: What to draw.
         axis: The upright axis, which charts side by side may share.
         ends: What to write at the first and at the last step.
         mark: The step that is marked.
         label: What the chart shows, for those who hear the page.
     """
-    steps = len(series[0].values)
-    drawn = "".join(one.draw(one, axis) for one in series)
-    texts = (
-        f'<text x="{LEFT - 5}" y="{TOP + 4}" text-anchor="end">{tick(axis.high)}</text>'
-        f'<text x="{LEFT - 5}" y="{BOTTOM + 4}" text-anchor="end">{tick(axis.low)}</text>'
-        f'<text x="{LEFT}" y="{HEIGHT - 4}">{escape(ends[0])}</text>'
-        f'<text x="{RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{escape(ends[1])}</text>'
-    )
-    frame = f'<path class="axis" d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}"></path>'
-    if axis.low < 0 < axis.high:
-        frame += f'<path class="axis zero" d="M{LEFT} {axis.y(0):.1f}H{RIGHT}"></path>'
-    return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(label)}" data-first="{x(0, 2)}" data-last="{x(1, 2)}" '
-        f'data-steps="{steps}">{frame}{drawn}{texts}'
-        f'<path class="mark" d="M0 {TOP}V{BOTTOM}" '
-        f'transform="translate({x(mark, steps):.2f} 0)"></path></svg>\n'
-    )
+
+    series: Sequence[Series]
+    axis: Axis
+    ends: tuple[str, str]
+    mark: int
+    label: str
+    box = (WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM)
+    first, last = LEFT + DASH, RIGHT - DASH
+
+    @property
+    def steps(self) -> int:
+        return len(self.series[0].values)
+
+    @property
+    def shapes(self) -> list[tuple[str, Shape]]:
+        """Tone and shape of each series."""
+        return [(one.tone, one.draw(one, self.axis)) for one in self.series]
+
+    @property
+    def ticks(self) -> tuple[str, str]:
+        """What stands at the upper and the lower end of the upright axis."""
+        return tick(self.axis.high), tick(self.axis.low)
+
+    @property
+    def zero(self) -> float | None:
+        """Where a line at 0 goes, if 0 lies within the axis."""
+        return self.axis.y(0) if self.axis.low < 0 < self.axis.high else None
+
+    @property
+    def marked(self) -> float:
+        return x(self.mark, self.steps)
 
 
 def tick(value: float) -> str:
@@ -111,34 +131,35 @@ def points(series: Series, axis: Axis) -> Iterator[tuple[int, float, float] | No
         yield None if placed is None else (step, placed, axis.y(placed))
 
 
-def line(series: Series, axis: Axis) -> str:
+def line(series: Series, axis: Axis) -> Shape:
     """A line that breaks where there is no number."""
     path, pen = "", "M"
     for point in points(series, axis):
         if point is not None:
             path += f"{pen}{x(point[0], len(series.values)):.1f} {point[2]:.1f}"
         pen = "M" if point is None else "L"
-    return f'<path class="line {series.tone}" d="{path}"></path>'
+    return Shape(path)
 
 
-def dashes(series: Series, axis: Axis) -> str:
+def dashes(series: Series, axis: Axis) -> Shape:
     """A dash per number, for steps that are no continuum."""
-    path = "".join(
-        f"M{x(point[0], len(series.values)) - DASH:.1f} {point[2]:.1f}h{2 * DASH}"
-        for point in points(series, axis)
-        if point is not None
+    return Shape(
+        "".join(
+            f"M{x(point[0], len(series.values)) - DASH:.1f} {point[2]:.1f}h{2 * DASH}"
+            for point in points(series, axis)
+            if point is not None
+        )
     )
-    return f'<path class="line {series.tone}" d="{path}"></path>'
 
 
-def dots(series: Series, axis: Axis) -> str:
+def dots(series: Series, axis: Axis) -> Shape:
     """A dot per number, with a bar of one standard error each way."""
-    marks = ""
+    path, circles = "", []
     for step, value, y in filter(None, points(series, axis)):
         at = x(step, len(series.values))
-        marks += f'<circle cx="{at:.1f}" cy="{y:.1f}" r="2.6"></circle>'
+        circles.append((at, y))
         error = series.stderr[step] if series.stderr else None
         if isinstance(error, int | float):
             low, high = axis.y(value - error), axis.y(value + error)
-            marks += f'<path d="M{at:.1f} {low:.1f}V{high:.1f}"></path>'
-    return f'<g class="dots {series.tone}">{marks}</g>'
+            path += f"M{at:.1f} {low:.1f}V{high:.1f}"
+    return Shape(path, tuple(circles))

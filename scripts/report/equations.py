@@ -7,19 +7,37 @@ import re
 import xml.etree.ElementTree as ET
 
 from latex2mathml.converter import convert
+from markupsafe import Markup
+
+from scripts.foreign import visible
 
 BOUNDS = {"sup", "inf", "max", "min", "lim"}
 FUNCTIONS = {"log", "exp", *BOUNDS}
 PARTS = {"mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2, "msubsup": 3}
 ROWS = {"math", "mrow", "mtd", "msqrt"}
+ELEMENTS = {
+    "math", "menclose", "mfrac", "mi", "mn", "mo", "mover", "mpadded", "mphantom", "mroot", "mrow",
+    "mspace", "msqrt", "mstyle", "msub", "msubsup", "msup", "mtable", "mtd", "mtext", "mtr",
+    "munder", "munderover",
+}  # fmt: skip
+LOOKS = {
+    "accent", "accentunder", "columnalign", "columnlines", "columnspacing", "depth", "display",
+    "displaystyle", "fence", "form", "height", "largeop", "linethickness", "lspace", "mathcolor",
+    "mathsize", "mathvariant", "maxsize", "minsize", "movablelimits", "notation", "rowspacing",
+    "rspace", "scriptlevel", "separator", "stretchy", "symmetric", "width",
+}  # fmt: skip
+LONGEST = 2_000
+"""Characters of an equation."""
 
 
-def mathml(latex: str) -> str:
-    """The equation as a ``<math>`` element.
+def mathml(latex: str) -> Markup:
+    """The equation as a ``<math>`` element, built of what equations consist of.
 
     Raises:
         ValueError: If a command is unknown or lacks a part; names the equation.
     """
+    if len(latex) > LONGEST:
+        raise ValueError(f"equation {latex[:40]!r}... is longer than {LONGEST} characters")
     try:
         root = ET.fromstring(
             re.sub(r' xmlns="[^"]*"', "", convert(latex, display="block"), count=1)
@@ -40,8 +58,14 @@ def mathml(latex: str) -> str:
     for node in root.iter("mo"):
         if node.text == "|":  # a bar opens, closes or separates, and is no operator with space
             node.attrib |= {"lspace": "0", "rspace": "0"}
-    root.set("aria-label", latex)
-    return ET.tostring(root, encoding="unicode")
+    for node in root.iter():
+        if node.tag not in ELEMENTS:
+            raise ValueError(f"equation {latex!r}: <{node.tag}> is no part of an equation")
+        for name in {*node.attrib} - LOOKS:
+            del node.attrib[name]
+        node.text, node.tail = visible(node.text or ""), visible(node.tail or "", "\n")
+    root.set("aria-label", visible(latex))
+    return Markup(ET.tostring(root, encoding="unicode"))
 
 
 def joined(nodes: list[ET.Element]) -> list[ET.Element]:

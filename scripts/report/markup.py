@@ -1,23 +1,17 @@
-"""Numbers and tables as a reader wants them; every text that goes into the page is escaped."""
+"""Numbers and names as a reader wants them; the templates escape what becomes of them."""
 
 from __future__ import annotations
 
-import html
-import json
 import math
 import re
-from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
-from typing import Any
+
+from markupsafe import Markup, escape
+
+from scripts.foreign import visible
 
 WORDS = {"inf": "∞", "-inf": "−∞"}
 DECIMALS = 7  # beyond that, powers of ten
 RELATIONS = {"=": "=", "<=": "≤", ">=": "≥"}
-
-
-def escape(text: Any) -> str:
-    """Text between tags or within a quoted attribute."""
-    return html.escape(str(text))
 
 
 def number(value: float | str | None) -> str:
@@ -25,7 +19,7 @@ def number(value: float | str | None) -> str:
     if value is None:
         return "–"
     if isinstance(value, str):
-        return WORDS.get(value) or escape(value)
+        return WORDS.get(value, value)
     return f"{value:.4g}".replace("-", "−")
 
 
@@ -44,51 +38,27 @@ def to_error(value: float | str | None, stderr: float | str | None) -> tuple[str
     return f"{value:.{decimals}f}".replace("-", "−"), f"{stderr:.{decimals}f}"
 
 
-def name_of(quantity: str) -> str:
+def name_of(quantity: str) -> Markup:
     """The name of a quantity, its one-letter indices set as indices."""
-    return re.sub(r"_(\w)\b", r"<sub>\1</sub>", escape(quantity))
-
-
-def table(
-    head: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    label: str,
-    numeric: Collection[int] = (),
-) -> str:
-    """A table in a region that scrolls sideways where the screen is narrow.
-
-    Args:
-        head: Column names, as HTML.
-        rows: Cells, as HTML; the first of each row is its header.
-        label: What the table is, for those who hear the page.
-        numeric: Columns of numbers, counted from 0.
-    """
-
-    def cell(i: int, content: str) -> str:
-        kind = ' class="number"' if i in numeric else ""
-        return f"<td{kind}>{content}</td>" if i else f'<th scope="row"{kind}>{content}</th>'
-
-    top = "".join(f'<th scope="col">{name}</th>' for name in head)
-    body = "".join(f"<tr>{''.join(cell(i, c) for i, c in enumerate(row))}</tr>\n" for row in rows)
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}"><table>'
-        f"<thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table></div>\n"
+    parts = re.split(r"_(\w)\b", visible(quantity))
+    return Markup("").join(
+        Markup("<sub>{}</sub>").format(part) if i % 2 else escape(part)
+        for i, part in enumerate(parts)
     )
 
 
-def read_json(path: Path) -> Any:
-    """The file's content.
+def spoken(name: str) -> str:
+    """An argument's name in words."""
+    words = {"wgan": "WGAN", "d": "D", "vs": "against"}
+    return " ".join(words.get(word, word) for word in name.split("_"))
 
-    Raises:
-        ValueError: If it is not JSON; names the file.
-    """
+
+def short(text: str) -> str:
+    """A cell of a CSV file; its numbers with six digits."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path} is not JSON ({error}); run python -m scripts.reproduce"
-        ) from error
+        return f"{float(text):.6g}"
+    except ValueError:
+        return text
 
 
 def same_length(where: str, lengths: dict[str, int], expected: int) -> None:

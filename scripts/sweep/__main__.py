@@ -15,8 +15,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from scripts.configuration import limit_imports
-from scripts.errors import Parser, guarded
+from scripts.errors import Parser, guarded, printable
 from scripts.files import write_atomically
+from scripts.foreign import one_line, say, tell
 from scripts.sweep.engines import Cluster, Engine, Local
 from scripts.sweep.gather import gather
 from scripts.sweep.job import Job, Outcome, fingerprint, run
@@ -111,10 +112,10 @@ def show(plan: Plan, folder: Folder, options: argparse.Namespace) -> int:
     """Print what would be done."""
     todo = wanted(plan, folder, options)
     for job in todo:
-        print(f"{job.label}: seeds {', '.join(map(str, job.seeds))}")
+        say(f"{one_line(job.label)}: seeds {', '.join(map(str, job.seeds))}")
     runs = len(plan.settings) * len(plan.seeds)
     there = sum(folder.read(s, seed) is not None for s, seed in plan.runs())
-    print(
+    say(
         f"{len(plan.settings)} settings x {len(plan.seeds)} seeds = {runs} runs, {there} of them "
         f"finished; would start {len(todo)} jobs for {sum(len(j.seeds) for j in todo)} runs"
     )
@@ -126,7 +127,7 @@ def sweep(plan: Plan, folder: Folder, engine: Engine, options: argparse.Namespac
     settings = {setting.key: setting for setting in plan.settings}
     todo = wanted(plan, folder, options)
     runs = sum(len(job.seeds) for job in todo)
-    with tqdm(total=runs, desc=plan.name, unit="run", file=sys.stderr) as bar:
+    with tqdm(total=runs, desc=one_line(plan.name), unit="run", file=sys.stderr) as bar:
 
         def keep(job: Job, outcomes: list[Outcome]) -> None:
             for outcome in outcomes:
@@ -138,11 +139,11 @@ def sweep(plan: Plan, folder: Folder, engine: Engine, options: argparse.Namespac
     report(failures, folder, options.retries)
     others = Counter(row["code"] for row in rows if row["code"] != fingerprint())
     for code, count in others.items():
-        print(f"{count} runs were made by other code ({code}); kept", file=sys.stderr)
+        tell(f"{count} runs were made by other code ({one_line(code)}); kept")
     if not importlib.util.find_spec("pyarrow"):
-        print("no table.parquet: it takes pip install '.[table]'", file=sys.stderr)
+        tell("no table.parquet: it takes pip install '.[table]'")
     all_runs = len(plan.settings) * len(plan.seeds)
-    print(
+    say(
         f"{len(rows)} of {all_runs} runs finished, {len(failures)} failed; table, figure and "
         f"TensorBoard runs: {folder.path}"
     )
@@ -167,9 +168,9 @@ def report(failures: list[Failure[Job]], folder: Folder, retries: int) -> None:
     ]
     write_atomically(path, json.dumps(told, indent=1))
     for entry in told:
-        line = " ".join(str(entry["error"]).split())
-        print(f"failed: {entry['setting']}, seed {entry['seed']}: {line}", file=sys.stderr)
-    print(f"failed {1 + retries} times each; tracebacks: {path}", file=sys.stderr)
+        name, line = one_line(entry["setting"]), printable(entry["error"])
+        tell(f"failed: {name}, seed {entry['seed']}: {line}")
+    tell(f"failed {1 + retries} times each; tracebacks: {path}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from scripts.files import as_csv, atomically, write_atomically
+from scripts.foreign import as_label
 from scripts.sweep.board import CHARTS, Band, write_bands
 from scripts.sweep.plan import Plan, Setting
 from scripts.sweep.records import Folder
@@ -131,5 +132,5 @@ def _draw_finals(
         axes.plot(finals, [i] * len(finals), "o", color=colour, ms=4, alpha=0.6)
         if finals:
             axes.plot(statistics.fmean(finals), i, "|", color=colour, ms=14, mew=2)
-    axes.set_yticks(range(len(bands)), list(bands), fontsize=8)
+    axes.set_yticks(range(len(bands)), list(map(as_label, bands)), fontsize=8)
     axes.set(xlabel=f"{title}, at the end", ylim=(len(bands) - 0.5, -0.5))

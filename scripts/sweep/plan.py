@@ -17,6 +17,7 @@ import yaml
 from jsonargparse import ArgumentError
 
 from scripts.configuration import one_line
+from scripts.foreign import one_line as plainly
 from scripts.sweep.job import Job, complete
 
 Config = dict[str, Any]
@@ -118,6 +119,12 @@ def read(path: Path) -> Plan:
             f"{path}: axes: {alike[0]!r} and {alike[1]!r} are the same configuration; leave one "
             "out (an axis that replaces a class comes before axes inside it)"
         )
+    for label, times in Counter(s.label for s in settings).items():
+        if times > 1:  # as 1 and "1" are, or names that only differ in what cannot be seen
+            raise ValueError(
+                f"{path}: axes: {times} settings are called {label!r}; give the axis a mapping "
+                "from names of its values to the keys they set"
+            )
     return Plan(path.stem, tuple(settings), seeds)
 
 
@@ -152,14 +159,14 @@ def _axes(path: Path, axes: Any) -> list[list[Choice]]:
     """
     if not isinstance(axes, dict):
         raise ValueError(f"{path}: axes = {axes!r:.60}: map each dotted key to its values")
-    return [_axis(path, str(axis), values) for axis, values in axes.items()]
+    return [_axis(path, plainly(axis), values) for axis, values in axes.items()]
 
 
 def _axis(path: Path, axis: str, values: Any) -> list[Choice]:
     if isinstance(values, list) and values:
         choices = [Choice(axis, named(value), {axis: value}) for value in values]
     elif isinstance(values, dict) and values and all(isinstance(v, dict) for v in values.values()):
-        choices = [Choice(axis, str(name), changes) for name, changes in values.items()]
+        choices = [Choice(axis, plainly(name), changes) for name, changes in values.items()]
     else:
         raise ValueError(
             f"{path}: axes: {axis}: {values!r:.60} is not a list of values, nor a mapping of "
@@ -245,11 +252,15 @@ def _inside(place: Any, key: str, step: str) -> Config:
 
 def named(value: Any) -> str:
     """A value as short text: a class by its name and the arguments given."""
+    return plainly(_told(value))
+
+
+def _told(value: Any) -> str:
     if isinstance(value, dict) and "class_path" in value:
-        inner = ", ".join(f"{k}={named(v)}" for k, v in (value.get("init_args") or {}).items())
+        inner = ", ".join(f"{k}={_told(v)}" for k, v in (value.get("init_args") or {}).items())
         return str(value["class_path"]).rpartition(".")[2] + (f"({inner})" if inner else "")
     if isinstance(value, dict):
-        return ", ".join(f"{k}={named(v)}" for k, v in value.items())
+        return ", ".join(f"{k}={_told(v)}" for k, v in value.items())
     if isinstance(value, list):
-        return "[" + " ".join(map(named, value)) + "]"
+        return "[" + " ".join(map(_told, value)) + "]"
     return str(value)
