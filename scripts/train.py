@@ -170,7 +170,7 @@ class TrainCLI(LightningCLI):
 
     def tell_trust(self) -> None:
         """Say what the run's last W1 is worth."""
-        trust = trust_in_w1(self.monitor.latest)
+        trust = trust_in_w1(self.monitor.latest, self.monitor.stderr)
         if trust is not None and self.trainer.is_global_zero:
             print(trust)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from divergences.answers import Answers
 from divergences.discriminators import Discriminator
 from divergences.learned import Empirical
 from divergences.streams import Streams
@@ -73,7 +75,7 @@ class Witness(Looks):
 
     ``own`` is what the players' own critic reads, ``transport`` exact transport between samples,
     ``fresh`` JS as a discriminator trained from scratch reads it, and ``pull`` the mean size of
-    the pull that the generator's loss gives to its points.
+    the pull that the generator's loss gives to its points. What has no answer is NaN.
 
     Arguments:
         every: Generator iterations between looks.
@@ -85,13 +87,15 @@ class Witness(Looks):
     def __init__(self, every: int, fresh_steps: int = 200):
         super().__init__(every)
         self.fresh_steps = fresh_steps
+        self._answers = Answers()
 
     def look(self, module: AdversarialModule) -> Tensor:
         real, fake, _ = held_out(module, POINTS, "witness")
         with torch.no_grad():
             own = module.objective.estimate(module.scores(real), module.scores(fake)).value
-        transport = EarthMover(floor=False)(real[:, :FEW], fake[:, :FEW]).value
-        fresh = self.fresh_js(real, fake, module.seeds)
+        few, none = (real[:, :FEW], fake[:, :FEW]), torch.full((len(real),), math.nan)
+        transport = self._answers("transport", lambda: EarthMover(floor=False)(*few).value, none)
+        fresh = self._answers("fresh", lambda: self.fresh_js(real, fake, module.seeds), none)
         pull = pulls(module, fake[:, :FEW]).norm(dim=-1).mean(-1)
         return torch.stack([r.double() for r in (own, transport, fresh, pull)])
 

@@ -20,7 +20,6 @@ from gans.callbacks import (
     gradient_norms,
     held_out,
 )
-from gans.callbacks.trust import CRITIC, FLOOR, LOWER, UPPER, trust_in_w1
 from gans.figures import draw_state
 from gans.metrics import ModeCoverage
 from gans.modules import VanillaGAN
@@ -99,24 +98,6 @@ def test_w1_is_bracketed(watched):
     tags = ("w1_HeldOutDual", "w1_exact", "w1_EarthMover")
     low, exact_w1, high = (curve(events, f"divergence/{tag}")[-1][1] for tag in tags)
     assert low - 0.02 < exact_w1 < high + 0.02
-
-
-@pytest.mark.parametrize(
-    ("critic", "verdict"), [(0.3, "too flat"), (0.6, "in between"), (0.9, "slope is above 1")]
-)
-def test_the_critic_is_held_against_the_bracket(critic, verdict):
-    """Means over members: 0.5 to 0.8."""
-    read = {
-        LOWER: torch.tensor([0.4, 0.6]),
-        UPPER: torch.tensor([0.7, 0.9]),
-        FLOOR: torch.tensor([0.1, 0.1]),
-        CRITIC: torch.tensor([critic, critic]),
-    }
-    said = trust_in_w1(read)
-    assert "at least 0.5 (held-out dual) and at most 0.8" in said
-    assert verdict in said
-    assert "at least 0 (held-out dual: -0.5)" in trust_in_w1(read | {LOWER: -read[LOWER]})
-    assert trust_in_w1({UPPER: read[UPPER]}) is None
 
 
 def test_members_appear_as_a_band(watched):

@@ -84,7 +84,7 @@ LAWS = {
 @pytest.mark.parametrize(("of_x", "of_y"), LAWS.values(), ids=LAWS)
 def test_its_standard_error_is_its_spread(of_x, of_y):
     """Within [.85, 1.2], but for the 4 % that the spread of 300 repeats is known to. Where the
-    laws are alike, the errors of the two halves are. Just apart, potentials of halves vary more."""
+    laws are alike, the errors of the halves are. Just apart, potentials of halves vary more."""
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, 300, 48, 2, generator=generator, dtype=torch.float64)
     read = HeldOutDual()(of_x(x), of_y(y))

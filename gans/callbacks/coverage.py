@@ -6,7 +6,10 @@ from typing import final
 
 import pytorch_lightning as pl
 import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
+from torch import Tensor
 
+from divergences.answers import Answers
 from divergences.streams import Streams
 from gans.callbacks.periodic import Periodic, log_members
 from gans.metrics import ModeCoverage
@@ -34,20 +37,33 @@ class Coverage(Periodic):
         if n < 1:
             raise ValueError(f"n = {n} must be at least 1 point")
         self.n = n
+        self._answers = Answers(rank_zero_warn)
 
     @torch.no_grad()
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        if not isinstance(module.target, Modes):
-            return
-        metric = ModeCoverage.of(module.target, sync_on_compute=False)
-        values = {}
-        for group, generator in (("modes", module.generator), ("modes_ema", module.generator_ema)):
-            if generator is None:
-                continue
-            name = f"{group} at {module.global_step}"
-            streams = Streams(module.seeds, name, module.device, module.streams.dtype, ahead=1)
-            metric.reset()
-            metric.update(generator.draw(streams, self.n))
-            read = metric.compute()
-            values |= {f"{group}/{key}": read[key].view(len(module.seeds)) for key in LOGGED}
+        values = modes_seen(module, self.n, self._answers)
         log_members(trainer.logger, values, trainer.global_step)
+
+
+@torch.no_grad()
+def modes_seen(module: AdversarialModule, n: int, answers: Answers) -> dict[str, Tensor]:
+    """What is logged of the modes, of ``n`` points per member; of a target without, nothing.
+
+    Nothing, too, where the target's modes overlap, so that none can be told covered: ``answers``
+    then says so.
+    """
+    target = module.target
+    if not isinstance(target, Modes):
+        return {}
+    metric = answers("modes", lambda: ModeCoverage.of(target, sync_on_compute=False), None)
+    values = {}
+    for group, generator in (("modes", module.generator), ("modes_ema", module.generator_ema)):
+        if generator is None or metric is None:
+            continue
+        name = f"{group} at {module.global_step}"
+        streams = Streams(module.seeds, name, module.device, module.streams.dtype, ahead=1)
+        metric.reset()
+        metric.update(generator.draw(streams, n))
+        read = metric.compute()
+        values |= {f"{group}/{key}": read[key].view(len(module.seeds)) for key in LOGGED}
+    return values

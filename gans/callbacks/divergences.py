@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, final
 
 import pytorch_lightning as pl
@@ -13,8 +14,9 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from divergences import exact
+from divergences.answers import Answers
 from divergences.dual import HeldOutDual
-from divergences.interface import Estimator
+from divergences.interface import Estimate, Estimator
 from divergences.metrics import DivergenceMetric
 from divergences.neighbours import NearestNeighbours
 from divergences.ross import RossJS
@@ -27,8 +29,13 @@ SHOWN = {"W1": UPPER, "JS": "divergence/js_RossJS"}
 """The two numbers in the progress bar and in the HParams table."""
 
 
-def exact_divergences(p: Distribution, q: Distribution | None) -> dict[str, Tensor]:
-    """KL both ways, JS, total variation and W1, as far as the pair of laws has them exactly."""
+def exact_divergences(
+    p: Distribution, q: Distribution | None, answers: Answers | None = None
+) -> dict[str, Tensor]:
+    """KL both ways, JS, total variation and W1, as far as the pair of laws has them exactly.
+
+    NaN, with a warning by ``answers``, where the pair has no answer at these parameters.
+    """
     if q is None:
         return {}
     known = {
@@ -38,11 +45,19 @@ def exact_divergences(p: Distribution, q: Distribution | None) -> dict[str, Tens
         "tv": (exact.total_variation, p, q),
         "w1": (exact.wasserstein, p, q),
     }
-    return {
-        name: divergence(first, second)
-        for name, (divergence, first, second) in known.items()
-        if divergence.knows(first, second)
+    answers = answers or Answers()
+    none = torch.full(torch.broadcast_shapes(p.batch_shape, q.batch_shape), math.nan)
+    values = {
+        name: answers(f"exact {name}", partial(_if_known, *pair), none)
+        for name, pair in known.items()
     }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _if_known(
+    divergence: exact.ExactDivergence, p: Distribution, q: Distribution
+) -> Tensor | None:
+    return divergence(p, q) if divergence.knows(p, q) else None
 
 
 @final
@@ -55,7 +70,7 @@ class Divergences(Periodic):
     exact transport reads between two samples of the *target*. By default W1 is bracketed:
     ``w1_HeldOutDual`` is too short and ``w1_EarthMover`` too long, in expectation. An infinite KL
     is logged as ``inf``, with ``divergence/kl_is_infinite`` beside it, because a chart cannot draw
-    infinity.
+    infinity. What an estimator has no answer for is NaN, with one warning for each reason.
 
     Arguments:
         every: Iterations between observations.
@@ -84,27 +99,35 @@ class Divergences(Periodic):
             for e in estimators
         }
         self.latest: dict[str, Tensor] = {}
+        self.stderr: dict[str, Tensor] = {}
         self._floor: Tensor | None = None
-        self._warned: set[str] = set()
+        self._answers = Answers(rank_zero_warn)
 
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         real, fake, streams = held_out(module, self.n, "divergences")
         if self._floor is None:
-            self._floor = EarthMover(floor=False)(real, module.target.draw(streams, self.n)).value
+            again = module.target.draw(streams, self.n)
+            transport = partial(EarthMover(floor=False), real, again)
+            self._floor = self._read("w1_floor", transport, real).value
         values = {
             f"{name}_exact": value
-            for name, value in exact_divergences(module.target, module.generator.law()).items()
+            for name, value in exact_divergences(
+                module.target, module.generator.law(), self._answers
+            ).items()
         }
         if "kl_exact" in values:
             values["kl_is_infinite"] = torch.isinf(values["kl_exact"]).float()
+        critic = f"{module.objective.quantity}_critic"
         with torch.no_grad():
-            read = module.objective.estimate(module.scores(real), module.scores(fake))
-        values[f"{module.objective.quantity}_critic"] = read.value
+            scores = module.scores(real), module.scores(fake)
+            read = {critic: self._read(critic, partial(module.objective.estimate, *scores), real)}
         for name, metric in self.metrics.items():
-            values[name] = self._read(name, metric, real, fake)
+            read[name] = self._read(name, partial(_metric, metric, real, fake), real)
+        values |= {name: estimate.value for name, estimate in read.items()}
         values["w1_floor"] = self._floor
         values["log2"] = torch.full_like(self._floor, math.log(2))
         self.latest = {f"divergence/{name}": value for name, value in values.items()}
+        self.stderr = {f"divergence/{name}": estimate.stderr for name, estimate in read.items()}
         log_members(trainer.logger, self.latest, trainer.global_step)
 
     def on_train_batch_end(
@@ -119,21 +142,21 @@ class Divergences(Periodic):
                     )
 
     def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "floor": self._floor, "latest": self.latest}
+        mine = {"floor": self._floor, "latest": self.latest, "stderr": self.stderr}
+        return super().state_dict() | mine
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self._floor, self.latest = state_dict["floor"], state_dict["latest"]
+        self.stderr = state_dict.get("stderr", {})  # checkpoints did not always have it
 
-    def _read(self, name: str, metric: DivergenceMetric, real: Tensor, fake: Tensor) -> Tensor:
-        """The metric's value, or NaN with a warning where the points do not allow one."""
-        metric.reset()
-        metric.update(real, fake)
-        try:
-            return metric.compute().view(len(real))  # torchmetrics squeezes one member away
-        except ValueError as error:
-            reason = f"{name} has no estimate: {error}"
-        if reason not in self._warned:
-            self._warned.add(reason)
-            rank_zero_warn(reason)
-        return torch.full((len(real),), math.nan)
+    def _read(self, name: str, ask: Callable[[], Estimate], real: Tensor) -> Estimate:
+        """The estimate, one number per member; NaN where the points do not allow one."""
+        none = torch.full((len(real),), math.nan)
+        return self._answers(name, ask, Estimate(none, none))
+
+
+def _metric(metric: DivergenceMetric, real: Tensor, fake: Tensor) -> Estimate:
+    metric.reset()
+    metric.update(real, fake)
+    return metric.estimate()

@@ -2,44 +2,79 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from torch import Tensor
 
 LOWER, UPPER = "divergence/w1_HeldOutDual", "divergence/w1_EarthMover"
-FLOOR, CRITIC = "divergence/w1_floor", "divergence/w1_critic"
+FLOOR, CRITIC, EXACT = "divergence/w1_floor", "divergence/w1_critic", "divergence/w1_exact"
 
 
-def trust_in_w1(readings: Mapping[str, Tensor]) -> str | None:
+class Mean(NamedTuple):
+    """A mean over members and half of its 95 % interval; members err independently."""
+
+    value: float
+    half: float
+
+    @property
+    def low(self) -> float:
+        return self.value - self.half
+
+    @property
+    def high(self) -> float:
+        return self.value + self.half
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ± {self.half:.2g}"
+
+
+def trust_in_w1(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> str | None:
     """Between what W1 lies, and what that says of the critic; ``None`` without these readings.
 
-    Means over members. The bracket holds in expectation: a potential that has not seen the points
-    reads too little, transport between samples too much.
+    Of means over members. Where W1 is known exactly it is said; elsewhere it is at least the lower
+    end of the 95 % interval of a potential that has not seen the points, and at most the upper end
+    of that of transport between samples. A critic reads more or less than W1 only if its own
+    interval lies wholly above or below.
 
     Arguments:
-        readings: Tag to values of shape ``(K,)``, of :class:`~gans.callbacks.Divergences`.
+        values: Tag to values of shape ``(K,)``, of :class:`~gans.callbacks.Divergences`.
+        stderr: Tag to their standard errors.
 
     Example:
         >>> from torch import tensor
-        >>> trust_in_w1({LOWER: tensor([0.9]), UPPER: tensor([1.1]), FLOOR: tensor([0.2])})
-        'W1 is at least 0.9 (held-out dual) and at most 1.1 (transport between samples, ...'
+        >>> read = {LOWER: tensor([0.9]), UPPER: tensor([1.1]), FLOOR: tensor([0.2])}
+        >>> trust_in_w1(read, {LOWER: tensor([0.05]), UPPER: tensor([0.05])})
+        'W1 is at least 0.802 (95 %; held-out dual 0.9 ± 0.098) and at most 1.2 (95 %; ...'
     """
-    if LOWER not in readings or UPPER not in readings:
+    means = {tag: _mean(values[tag], stderr[tag]) for tag in stderr if tag in values}
+    if EXACT in values and math.isfinite(float(values[EXACT].mean())):
+        low = high = float(values[EXACT].mean())
+        said = f"W1 is {low:.3g} (exact)"
+    elif LOWER in means and UPPER in means and math.isfinite(means[UPPER].high):
+        low, high = means[LOWER].low, means[UPPER].high
+        dual = f"held-out dual {means[LOWER]}"
+        at_least = f"at least {low:.3g} (95 %; {dual})"
+        said = (
+            f"W1 is {at_least if low > 0 else f'not told from 0 ({dual})'} and at most "
+            f"{high:.3g} (95 %; transport between samples, which reads "
+            f"{float(values[FLOOR].mean()):.3g} between samples of the target)"
+        )
+    else:
         return None
-    low, high = float(readings[LOWER].mean()), float(readings[UPPER].mean())
-    floor = float(readings[FLOOR].mean())
-    least = f"{low:.3g} (held-out dual)" if low > 0 else f"0 (held-out dual: {low:.3g})"
-    bracket = (
-        f"W1 is at least {least} and at most {high:.3g} (transport between samples, which reads "
-        f"{floor:.3g} between samples of the target)"
-    )
-    if CRITIC not in readings:
-        return bracket
-    critic = float(readings[CRITIC].mean())
-    if critic > high:
+    if CRITIC not in means or not math.isfinite(means[CRITIC].half):
+        return said
+    critic = means[CRITIC]
+    if critic.low > high:
         verdict = "more than that: its slope is above 1, so divide by the slope or do not quote it"
-    elif critic < low:
+    elif critic.high < low:
         verdict = "less than that: it is held too flat, or lags behind (n_critic, warmup)"
     else:
-        verdict = "in between"
-    return f"{bracket}; the critic reads {critic:.3g}, {verdict}"
+        verdict = "which agrees with that"
+    return f"{said}; the critic reads {critic}, {verdict}"
+
+
+def _mean(values: Tensor, stderr: Tensor) -> Mean:
+    half = 1.959964 * float(stderr.double().square().sum().sqrt()) / len(stderr)
+    return Mean(float(values.double().mean()), half)

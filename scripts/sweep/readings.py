@@ -8,17 +8,15 @@ from dataclasses import dataclass, field
 from typing import final
 
 import pytorch_lightning as pl
-import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
+from divergences.answers import Answers
 from divergences.interface import Estimator
 from divergences.lipschitz import input_gradient, lipschitz_audit
-from divergences.streams import Streams
 from gans.callbacks import Divergences, Periodic, gradient_norms, held_out
-from gans.callbacks.coverage import LOGGED
-from gans.metrics import ModeCoverage
+from gans.callbacks.coverage import modes_seen
 from gans.modules import AdversarialModule
-from gans.targets import Modes
 
 
 @dataclass
@@ -66,6 +64,7 @@ class Readings(Periodic):
                 raise ValueError(f"{name} = {count} must be at least 1 point")
         self.n, self.samples = n, samples
         self.divergences = Divergences(every, n, estimators)
+        self._answers = Answers(rank_zero_warn)
         self._step: list[int] = []
         self._seconds: list[float] = []
         self._read: list[dict[str, list[float]]] = []
@@ -76,7 +75,7 @@ class Readings(Periodic):
             self.divergences.latest
             | self._players(module)
             | self._slopes(module)
-            | self._modes(module)
+            | modes_seen(module, self.samples, self._answers)
         )
         self._step.append(trainer.global_step)
         self._seconds.append(time.perf_counter())
@@ -115,18 +114,3 @@ class Readings(Periodic):
         real, fake, streams = held_out(module, self.n, "audit")
         slopes = lipschitz_audit(module.critic, real, fake, streams)
         return {"critic/slope_max": slopes.amax(-1), "critic/slope_mean": slopes.mean(-1)}
-
-    @torch.no_grad()
-    def _modes(self, module: AdversarialModule) -> dict[str, Tensor]:
-        if not isinstance(module.target, Modes):
-            return {}
-        values = {}
-        for group, generator in (("modes", module.generator), ("modes_ema", module.generator_ema)):
-            if generator is None:
-                continue
-            metric = ModeCoverage.of(module.target)
-            streams = Streams(module.seeds, f"{group} at {module.global_step}", ahead=1)
-            metric.update(generator.draw(streams, self.samples))
-            read = metric.compute()
-            values |= {f"{group}/{tag}": read[tag].view(len(module.seeds)) for tag in LOGGED}
-        return values
