@@ -19,7 +19,6 @@ from divergences.discriminators import (
 )
 from divergences.dual import HeldOutDual
 from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
-from divergences.integration import MonteCarlo, Quadrature
 from divergences.interface import Estimate, Estimator
 from divergences.kernel import MMD, EnergyDistance
 from divergences.known_density import KnownDensity
@@ -34,9 +33,11 @@ from divergences.lipschitz import (
 )
 from divergences.maximin import Maximin, ReversedMaximin
 from divergences.metrics import DivergenceMetric
+from divergences.monte_carlo import MonteCarlo
 from divergences.muon import Muon
 from divergences.neighbours import NearestNeighbours
 from divergences.networks import MLP, FourierFeatures, FullSort, MaxMin, Whiten
+from divergences.quadrature import Quadrature
 from divergences.ross import RossJS
 from divergences.sinkhorn import Sinkhorn
 from divergences.sliced import Sliced

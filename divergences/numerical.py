@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 
 from divergences.densities import Density
-from divergences.integration import Integrator, Quadrature
+from divergences.integration import Average, Integrator
 from divergences.interface import Estimate
+from divergences.quadrature import Quadrature
 
 DEFAULT = Quadrature()
 
@@ -36,7 +37,7 @@ def entropy(p: Density, integrator: Integrator = DEFAULT) -> Estimate:
         >>> entropy(Uniform(0.0, 0.5), Quadrature(box=[(0.0, 0.5)])).value
         tensor(-0.6931, dtype=torch.float64)
     """
-    return integrator.average(lambda log_p, _: -log_p, p, p)
+    return _average(Average("entropy", lambda log_p, _: -log_p), p, p, integrator)
 
 
 def cross_entropy(p: Density, q: Density, integrator: Integrator = DEFAULT) -> Estimate:
@@ -48,7 +49,7 @@ def cross_entropy(p: Density, q: Density, integrator: Integrator = DEFAULT) -> E
         >>> cross_entropy(p, q).value - entropy(p).value - kl_divergence(p, q).value
         tensor(..., dtype=torch.float64)
     """
-    return integrator.average(lambda _, log_q: -log_q, p, q)
+    return _average(Average("cross_entropy", lambda _, log_q: -log_q), p, q, integrator)
 
 
 def kl_divergence(p: Density, q: Density, integrator: Integrator = DEFAULT) -> Estimate:
@@ -62,7 +63,7 @@ def kl_divergence(p: Density, q: Density, integrator: Integrator = DEFAULT) -> E
         >>> kl_divergence(wide, narrow, Quadrature(box)).value
         tensor(inf, dtype=torch.float64)
     """
-    return integrator.average(lambda log_p, log_q: log_p - log_q, p, q)
+    return _average(Average("kl", lambda log_p, log_q: log_p - log_q), p, q, integrator)
 
 
 def js_divergence(p: Density, q: Density, integrator: Integrator = DEFAULT) -> Estimate:
@@ -80,7 +81,9 @@ def js_divergence(p: Density, q: Density, integrator: Integrator = DEFAULT) -> E
     def log_share_of_mean(log_p: Tensor, log_q: Tensor) -> Tensor:
         return math.log(2) - torch.logaddexp(log_q - log_p, torch.zeros_like(log_q))
 
-    return integrator.average(log_share_of_mean, p, q, both=True)
+    return _average(
+        Average("js", log_share_of_mean, both=True, largest=math.log(2)), p, q, integrator
+    )
 
 
 def total_variation(p: Density, q: Density, integrator: Integrator = DEFAULT) -> Estimate:
@@ -92,4 +95,16 @@ def total_variation(p: Density, q: Density, integrator: Integrator = DEFAULT) ->
         >>> total_variation(p, q, Quadrature(box)).value
         tensor(0.5000, dtype=torch.float64)
     """
-    return integrator.average(lambda a, b: (1 - (b - a).exp()).relu(), p, q, both=True)
+
+    def lacking(log_p: Tensor, log_q: Tensor) -> Tensor:
+        return (-torch.expm1(log_q - log_p)).relu()
+
+    return _average(Average("tv", lacking, both=True, largest=1.0), p, q, integrator)
+
+
+def _average(of: Average, p: Density, q: Density, integrator: Integrator) -> Estimate:
+    if not isinstance(integrator, Integrator):
+        raise TypeError(
+            f"integrator is a {type(integrator).__name__}; pass a Quadrature or a MonteCarlo"
+        )
+    return integrator.average(of, p, q)

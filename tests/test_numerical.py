@@ -21,7 +21,8 @@ from torch.distributions import (
 )
 
 from divergences import numerical
-from divergences.integration import MonteCarlo, Quadrature
+from divergences.monte_carlo import MonteCarlo
+from divergences.quadrature import Quadrature
 from tests.cases import CASES, LOG2
 
 KNOWN = [c for c in CASES if c.densities]
@@ -64,7 +65,8 @@ def test_quadrature_of_total_variation_agrees_with_every_case(c):
 def test_monte_carlo_agrees_with_every_case(quantity, c):
     estimate = getattr(numerical, quantity)(*c.densities, MonteCarlo(20_000))
     expected = getattr(c, "tv" if quantity == "total_variation" else quantity.split("_")[0])
-    assert abs(estimate.value.item() - expected) <= 4.5 * estimate.stderr.item() + 1e-9
+    half = (estimate.ci[1] - estimate.ci[0]).item() / 2
+    assert abs(estimate.value.item() - expected) <= 2.3 * half + 1e-9
 
 
 def test_monte_carlo_intervals_cover_95_percent():
@@ -218,8 +220,8 @@ def test_a_density_of_the_users_own():
         pytest.param(
             Normal(0.0, 1.0), Normal(9.0, 1.0), [(-8, 8)], "second density has mass 0.15", id="box"
         ),
-        pytest.param(StudentT(2.5), StudentT(3.0), None, "has mass 0.99", id="heavy tails"),
-        pytest.param(Cauchy(0.0, 1.0), Cauchy(1.0, 1.0), None, "no box was given", id="moments"),
+        pytest.param(StudentT(2.5), StudentT(3.0), [(-9, 9)], "has mass 0.9", id="heavy tails"),
+        pytest.param(Triangle(), Normal(0.0, 1.0), None, "no box was given", id="one unknown"),
         pytest.param(normal(0, 1, 4), normal(1, 1, 4), None, "in 4 dimensions", id="four axes"),
         pytest.param(Triangle(), Triangle(), None, "give a box", id="unknown dimension"),
         pytest.param(normal(0, 1, 2), normal(0, 1, 3), None, "event_shape", id="dimensions"),
@@ -251,11 +253,17 @@ def test_quadrature_names_a_log_prob_that_misbehaves(log_prob: Callable, says):
         numerical.entropy(wrong, Quadrature([(0, 1)]))  # type: ignore[arg-type]
 
 
+class Square:
+    """Uniform on the unit square, and says nothing about where that is."""
+
+    def log_prob(self, value: torch.Tensor) -> torch.Tensor:
+        return ((value > 0) & (value < 1)).all(1).double().log()
+
+
 def test_quadrature_gives_up_rather_than_answer_badly():
-    square = Independent(Uniform(torch.zeros(2).double(), torch.ones(2).double()), 1)
-    with pytest.raises(RuntimeError, match="edges of the box"):
-        numerical.entropy(square, Quadrature([(-0.7, 2), (-0.3, 2)], max_evaluations=10**6))
-    value = numerical.entropy(square, Quadrature([(0, 1), (0, 1)])).value.item()
+    with pytest.raises((RuntimeError, ValueError), match="edges"):
+        numerical.entropy(Square(), Quadrature([(-0.7, 2), (-0.3, 2)], max_evaluations=10**6))
+    value = numerical.entropy(Square(), Quadrature([(0, 1), (0, 1)])).value.item()
     assert value == pytest.approx(0, abs=1e-12)
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 from torch.nn.functional import softplus
 
-from divergences.integration import Quadrature
 from divergences.numerical import js_divergence, kl_divergence
+from divergences.quadrature import Quadrature
 from scripts.findings import HOLDS, Check, Claim, Findings
 from scripts.lab import Lab
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR

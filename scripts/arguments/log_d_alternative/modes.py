@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 
 from divergences import discrete
-from divergences.integration import Quadrature
 from divergences.numerical import js_divergence, kl_divergence
+from divergences.quadrature import Quadrature
 from scripts.arguments.log_d_alternative.identity import SOURCE
 from scripts.findings import HOLDS, Check, Claim, Findings
 from scripts.lab import Lab

@@ -14,9 +14,10 @@ from torch.distributions import Categorical, Laplace, MixtureSameFamily, Normal,
 from torch.nn.functional import logsigmoid
 
 from divergences.discriminators import Discriminator
-from divergences.integration import Quadrature
+from divergences.integration import Average
 from divergences.learned import Source
 from divergences.numerical import entropy, js_divergence
+from divergences.quadrature import Quadrature
 from divergences.streams import Streams
 from gans.targets import Gaussian
 from scripts.findings import HOLDS, Check, Claim, Findings, standard_error
@@ -196,8 +197,8 @@ def value(pair: Pair, scale: float = 1.0, offset: float = 0.0) -> float:
     def on_fake(log_q: Tensor, log_p: Tensor) -> Tensor:
         return logsigmoid(-scale * (log_p - log_q) - offset)
 
-    real = pair.quadrature.average(on_real, pair.p, pair.q)
-    fake = pair.quadrature.average(on_fake, pair.q, pair.p)
+    real = pair.quadrature.average(Average("E log D", on_real), pair.p, pair.q)
+    fake = pair.quadrature.average(Average("E log(1 - D)", on_fake), pair.q, pair.p)
     return float(real.value + fake.value)
 
 

@@ -1,0 +1,233 @@
+r"""Coordinates in which a whole line, a half-line and an interval are alike, ends included.
+
+Each axis is cut at the ends of supports. A piece with ends a and b is run through by a coordinate
+v between -LIMIT and LIMIT,
+
+.. math:: x = a + (b - a) / (1 + e^{-v}), \quad x = a + s e^v, \quad x = b - s e^{-v}, \quad
+          x = c + s \sinh v
+
+where both ends, the lower, the upper or neither is finite: tails that fall as a power of x fall
+exponentially in v, and so does what surrounds a singularity at an end.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LIMIT = 230.0
+"""Of the coordinate: a distance of 1e-100 or 1e100 in units of the scale."""
+FIRST_CUTS = (-LIMIT, 5 - LIMIT, -20.0, 20.0, LIMIT - 5, LIMIT)
+WIDEST = 4.0
+"""Widths of a place that a cell may have to begin with within two of it; more further out."""
+FARTHEST = 4.0
+"""Widths beyond these two at which a cell may have any size."""
+
+
+@final
+@dataclass(frozen=True)
+class Cells:
+    """Boxes in the coordinate v: ``low`` and ``width``, and of what piece, all ``(cells, d)``."""
+
+    low: Tensor
+    width: Tensor
+    a: Tensor
+    b: Tensor
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def __getitem__(self, which: Tensor | slice) -> Cells:
+        return Cells(self.low[which], self.width[which], self.a[which], self.b[which])
+
+    def halved(self, axis: Tensor) -> Cells:
+        """Both halves of every cell along its axis, beside each other."""
+        on = torch.nn.functional.one_hot(axis, self.low.shape[1]).to(self.low)
+        width = self.width * (1 - on / 2)
+        low = torch.stack([self.low, self.low + width * on], 1).flatten(0, 1)
+        twice = (t.repeat_interleave(2, 0) for t in (width, self.a, self.b))
+        return Cells(low, *twice)
+
+    def at_an_end(self) -> Tensor:
+        """Which cells reach as far as the coordinate goes."""
+        high = self.low + self.width
+        return ((self.low <= -LIMIT) | (high >= LIMIT)).any(1)
+
+    @staticmethod
+    def together(several: list[Cells]) -> Cells:
+        fields = ("low", "width", "a", "b")
+        return Cells(*(torch.cat([getattr(c, name) for c in several]) for name in fields))
+
+
+@final
+@dataclass(frozen=True)
+class Coordinates:
+    """Cuts of every axis, and the centre and scale of what lies between, ``(d,)`` each."""
+
+    cuts: list[Tensor]
+    centre: Tensor
+    scale: Tensor
+
+    def points(self, cells: Cells, v: Tensor) -> tuple[Tensor, Tensor]:
+        """The points ``(cells, n, d)`` at these coordinates, and dx/dv along each axis."""
+        a, b = cells.a[:, None], cells.b[:, None]
+        below, above = a > -math.inf, b < math.inf
+        near = torch.exp(-v.abs())
+        share = near / (1 + near)
+        length = torch.where(below & above, b - a, 1.0)
+        inner = torch.where(v < 0, a + length * share, b - length * share)
+        grown = self.scale * torch.where(below, v, -v).exp()
+        x = torch.where(below, a + grown, b - grown)
+        x = torch.where(below & above, inner, x)
+        x = torch.where(below | above, x, self.centre + self.scale * v.sinh())
+        slope = torch.where(below & above, length * share / (1 + near), grown)
+        slope = torch.where(below | above, slope, self.scale * v.cosh())
+        # rounding must not put a point on an end, where a density may be infinite
+        x = torch.maximum(x, a.nextafter(b)).minimum(b.nextafter(a))
+        return x, slope
+
+    def cells(self, centres: Tensor, widths: Tensor, most: int) -> Cells:
+        """Cells to start with: the closer to a place, the smaller.
+
+        Arguments:
+            centres: Of the places, ``(m, d)``.
+            widths: Theirs.
+            most: Cells beyond which to give up.
+
+        Raises:
+            RuntimeError: If more are needed.
+        """
+        pieces = [torch.stack([cut[:-1], cut[1:]], 1) for cut in self.cuts]
+        steps = torch.tensor(FIRST_CUTS, dtype=torch.float64)
+        spans = torch.stack([steps[:-1], steps.diff()], 1)
+        per_axis = [
+            torch.cat([piece.repeat_interleave(len(spans), 0), spans.repeat(len(piece), 1)], 1)
+            for piece in pieces
+        ]
+        count = math.prod(map(len, per_axis))
+        _refuse(count, most)
+        index = torch.cartesian_prod(*(torch.arange(len(t)) for t in per_axis))
+        index = index.reshape(count, len(per_axis))
+        chosen = torch.stack([t[i] for t, i in zip(per_axis, index.T, strict=True)], 1)
+        a, b, low, width = chosen.unbind(-1)
+        open_, done = Cells(low, width, a, b), []
+        while len(open_):
+            relative = self._relative_size(open_, centres, widths)
+            wide = relative.amax(1) > WIDEST
+            done.append(open_[~wide])
+            open_ = open_[wide].halved(relative[wide].argmax(1))
+            _refuse(sum(map(len, done)) + len(open_), most)
+        return Cells.together(done)
+
+    def _relative_size(self, cells: Cells, centres: Tensor, widths: Tensor) -> Tensor:
+        """Size ``(cells, d)`` by what the places near allow, 0 if there is none."""
+        if not len(centres):
+            return torch.zeros_like(cells.low)
+        found = []
+        for some in _parts(cells, len(centres) * cells.low.shape[1]):
+            ends = torch.stack([some.low, some.low + some.width], 1)
+            low, high = self.points(some, ends)[0].unbind(1)
+            beyond = torch.maximum(low[:, None] - centres, centres - high[:, None]) / widths - 2
+            gap = beyond.amax(-1, keepdim=True).clamp_min(0)
+            size = (high - low)[:, None] / widths / (1 + gap)
+            found.append(torch.where(gap < FARTHEST, size, 0.0).amax(1))
+        return torch.cat(found)
+
+
+def _parts(cells: Cells, numbers: int) -> list[Cells]:
+    step = max(1, 2**21 // numbers)
+    return [cells[i : i + step] for i in range(0, len(cells), step)]
+
+
+def _refuse(count: int, most: int) -> None:
+    if count > most:
+        raise RuntimeError(
+            f"{count} cells would be needed to begin with, and max_evaluations allows {most}: "
+            "raise it, give a box, or use MonteCarlo"
+        )
+
+
+def integrate(
+    values_at: Callable[[Cells], Tensor],
+    cells: Cells,
+    nodes: int,
+    members: int,
+    tolerance: float,
+    most: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums over all cells, halved along the axis where that changes them most.
+
+    Arguments:
+        values_at: Integrals over each cell, ``(cells, members, 4)``: three that are to be exact
+            to the tolerance, and the rounding of the third.
+        cells: To start with.
+        nodes: Points per cell.
+        members: How many integrals are taken at once.
+        tolerance: Largest change in halving.
+        most: Points, times members, after which to give up.
+
+    Returns:
+        Integrals ``(members, 4)``, the changes of the first three in the last halving, and what
+        the cells at the ends of the coordinates contributed to the third.
+
+    Raises:
+        RuntimeError: If the tolerance is not reached.
+    """
+    d = cells.low.shape[1]
+    values = values_at(cells)
+    total, error = torch.zeros_like(values[0]), torch.zeros_like(values[0, :, :3])
+    ends, spent = torch.zeros_like(values[0, :, 2]), len(cells) * nodes * members
+    while len(cells):
+        spent += 2 * d * len(cells) * nodes * members
+        if spent > most:
+            raise RuntimeError(
+                f"{spent} points would be needed for tolerance {tolerance:.1e}; raise "
+                "tolerance or max_evaluations, put jumps of the densities on the edges of the "
+                "box, or use MonteCarlo"
+            )
+        axes = [torch.full((len(cells),), axis) for axis in range(d)]
+        halves = [cells.halved(axis) for axis in axes]
+        parts = torch.stack([values_at(half).unflatten(0, (-1, 2)) for half in halves])
+        sums = parts.sum(2)
+        change = (sums - values)[..., :3]
+        best = values + (sums - values).sum(0)
+        best[..., 3] = sums[..., 3].amax(0)
+        size = (total + best.nan_to_num().sum(0))[:, :3].abs().clamp_min(1)
+        moved = change.abs().nan_to_num(math.inf)
+        # what is left at the level of rounding cannot be refined away
+        floor = 1e-13 * best[..., :3].abs() + 4 * best[..., 3:]
+        allowed = tolerance / max(len(cells), 64) + floor.nan_to_num(math.inf)
+        open_ = (moved.sum(0) / size > allowed).flatten(1).any(1)
+        closed = ~open_
+        total = total + best[closed].sum(0)
+        error = error + moved[:, closed].sum((0, 1))
+        ends = ends + best[closed & cells.at_an_end(), :, 2].sum(0)
+        along = (moved / size).flatten(2).amax(2).argmax(0)[open_]
+        values = parts[along, open_.nonzero().flatten()].flatten(0, 1)
+        cells = cells[open_].halved(along)
+    return total, error, ends
+
+
+def box_cells(cuts: Tensor, low: Tensor, high: Tensor) -> list[Tensor]:
+    """Cuts of every axis inside of a box, its ends included; ``cuts`` is ``(m, d)``."""
+    kept = []
+    for axis, (a, b) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        column = cuts[:, axis]
+        column = column[(column > a) & (column < b)].unique()
+        kept.append(torch.cat([low[axis : axis + 1], column, high[axis : axis + 1]]))
+    return kept
+
+
+def rule(d: int) -> tuple[Tensor, Tensor]:
+    """Gauss-Legendre nodes ``(r**d, d)`` and weights in the unit cube."""
+    nodes, weights = np.polynomial.legendre.leggauss(10 if d < 3 else 6)
+    grid = itertools.product(zip((nodes + 1) / 2, weights / 2, strict=True), repeat=d)
+    pairs = torch.tensor(list(grid), dtype=torch.float64)
+    return pairs[..., 0], pairs[..., 1].prod(-1)

@@ -1,0 +1,265 @@
+r"""Log-densities in float64 of ``torch.distributions``, where torch's own are clamped or fail.
+
+torch raises weights and probabilities below the smallest float to it, so that a component of
+weight 0 gets some mass; it takes the support of a mixture to be that of all components at once;
+and it computes in the dtype of the parameters. Here parameters are exact in float64, weights of 0
+are 0, and a point off the support has density 0 without an error.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    ContinuousBernoulli,
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    OneHotCategorical,
+    Transform,
+    TransformedDistribution,
+    Uniform,
+    VonMises,
+    constraints,
+)
+from torch.distributions.transforms import _InverseTransform
+from torch.distributions.utils import _sum_rightmost, probs_to_logits
+
+TINIEST = -1e300
+"""Stands for the log-density of a point on the support where float64 overflows."""
+
+
+def in_double(thing: Any) -> Any:
+    """A copy of a distribution or transform whose tensors are float64 on the CPU, unchecked."""
+    if isinstance(thing, Tensor):
+        thing = thing.detach().cpu()
+        return thing.double() if thing.is_floating_point() else thing
+    if isinstance(thing, (list, tuple)):
+        return type(thing)(in_double(part) for part in thing)
+    if isinstance(thing, _InverseTransform):
+        return in_double(thing.inv).inv
+    if not isinstance(thing, (Distribution, Transform)):
+        return thing
+    made: Any = copy.copy(thing)
+    if "probs" in vars(made) and "logits" in vars(made):
+        _forget_what_was_computed(made)
+    for name, value in vars(made).items():
+        if isinstance(value, (Tensor, list, Distribution, Transform)):
+            vars(made)[name] = in_double(value)
+    if isinstance(thing, Distribution):
+        made._validate_args = False
+    if hasattr(made, "_param"):
+        made._param = vars(made)["probs" if "probs" in vars(made) else "logits"]
+    return made
+
+
+def _forget_what_was_computed(law: Any) -> None:
+    """Leaves of probabilities and logits those that were given.
+
+    torch computes the others on demand, and clamps what it takes logarithms of.
+    """
+    binary = not isinstance(law, Categorical)
+    from_probs = torch.equal(probs_to_logits(law.probs, is_binary=binary), law.logits)
+    del vars(law)["logits" if from_probs else "probs"]
+
+
+def _given_probs(law: Any) -> bool:
+    return law._param is vars(law).get("probs")
+
+
+def log_weights(law: Categorical) -> Tensor:
+    """Logarithms of the probabilities as they were given: ``-inf`` for 0, unlike torch's."""
+    if not _given_probs(law):
+        return law.logits.log_softmax(-1)
+    return law.probs.log() - law.probs.sum(-1, keepdim=True).log()
+
+
+def log_density(law: Distribution, x: Tensor) -> Tensor:
+    """Log-density of shape ``(N, *batch)`` at float64 points ``(N, *batch, *event)``.
+
+    Arguments:
+        law: Made by :func:`in_double`.
+        x: The points; off the support the result is ``-inf``.
+
+    Raises:
+        NotImplementedError: If the law is a pushforward under a map that is not one-to-one.
+
+    Example:
+        >>> pair = Uniform(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 3.0]))
+        >>> mixture = in_double(MixtureSameFamily(Categorical(torch.tensor([1.0, 0.0])), pair))
+        >>> log_density(mixture, torch.tensor([0.5, 2.5], dtype=torch.float64))
+        tensor([0., -inf], dtype=torch.float64)
+    """
+    for kind in type(law).__mro__:
+        # a subclass with a formula of its own keeps it
+        if kind in _OURS and type(law).log_prob is kind.log_prob:  # type: ignore[attr-defined]
+            return _OURS[kind](law, x)
+    return _theirs(law, x)
+
+
+def _theirs(law: Distribution, x: Tensor) -> Tensor:
+    event = len(law.event_shape)
+    try:
+        inside = law.support.check(x)  # type: ignore[union-attr]
+    except NotImplementedError:
+        return law.log_prob(x)
+    inside = inside.expand(x.shape[: x.ndim - event])
+    if not inside.all():
+        if not inside.any():
+            return torch.full(inside.shape, -math.inf, dtype=torch.float64)
+        # some laws raise off the support, so ask there about some point on it
+        somewhere = x[inside][0]
+        x = torch.where(inside.reshape(*inside.shape, *(1,) * event), x, somewhere)
+    found = law.log_prob(x)
+    if found.shape != inside.shape or not found.is_floating_point():
+        return found
+    overflowed = inside & found.isneginf()
+    return torch.where(inside, torch.where(overflowed, TINIEST, found), -math.inf)
+
+
+def _independent(law: Independent, x: Tensor) -> Tensor:
+    return _sum_rightmost(log_density(law.base_dist, x), law.reinterpreted_batch_ndims)
+
+
+def _mixture(law: MixtureSameFamily, x: Tensor) -> Tensor:
+    x = x.unsqueeze(-1 - len(law.event_shape))
+    parts = law.component_distribution
+    x = x.expand(*x.shape[:1], *parts.batch_shape, *parts.event_shape)
+    weights = log_weights(law.mixture_distribution)
+    terms = torch.where(weights > -math.inf, weights + log_density(parts, x), -math.inf)
+    return terms.logsumexp(-1)
+
+
+def _transformed(law: TransformedDistribution, x: Tensor) -> Tensor:
+    event, log_volume = len(law.event_shape), torch.zeros((), dtype=torch.float64)
+    inside = torch.ones(x.shape[: x.ndim - event], dtype=torch.bool)
+    for transform in reversed(law.transforms):
+        if not transform.bijective:
+            raise NotImplementedError(
+                f"the pushforward under {type(transform).__name__} has no density by change of "
+                "variables, as several points share an image; give a law with its own log_prob"
+            )
+        reached = transform.codomain.check(x)  # type: ignore[attr-defined]
+        inside = inside & _all_rightmost(reached, reached.ndim - inside.ndim)
+        y: Tensor = transform.inv(x)  # type: ignore[assignment]
+        event += transform.domain.event_dim - transform.codomain.event_dim  # type: ignore
+        volume = transform.log_abs_det_jacobian(y, x)
+        log_volume = log_volume + _sum_rightmost(
+            torch.as_tensor(volume),
+            event - transform.domain.event_dim,  # type: ignore
+        )
+        x = y
+    base = log_density(law.base_dist, x)
+    base = _sum_rightmost(base, event - len(law.base_dist.event_shape))
+    inside = inside & (base > -math.inf)
+    return torch.where(inside, base - log_volume, -math.inf)
+
+
+def _all_rightmost(flags: Tensor, dims: int) -> Tensor:
+    return flags.flatten(-dims).all(-1) if dims > 0 else flags
+
+
+def _normal(law: Normal, x: Tensor) -> Tensor:
+    z = (x - law.loc) / law.scale  # torch squares the scale, which underflows below 1e-162
+    found = -z.square() / 2 - law.scale.log() - math.log(2 * math.pi) / 2
+    return torch.where(found.isneginf(), TINIEST, found)
+
+
+def _uniform(law: Uniform, x: Tensor) -> Tensor:
+    inside = (law.low <= x) & (x <= law.high)  # torch leaves the upper end out
+    return torch.where(inside, -(law.high - law.low).log(), -math.inf)
+
+
+def _von_mises(law: VonMises, x: Tensor) -> Tensor:
+    inside = (-math.pi <= x) & (x <= math.pi)  # where it draws; torch repeats it along the line
+    return torch.where(inside, law.log_prob(x), -math.inf)
+
+
+def _continuous_bernoulli(law: ContinuousBernoulli, x: Tensor) -> Tensor:
+    half = _logits(law) / 2
+    small = half.abs() < 1e-3
+    size = torch.where(small, 1.0, half.abs())
+    exact = size + torch.log1p(-(-2 * size).exp()) - math.log(2) - size.log()
+    log_sinh_ratio = torch.where(small, half.square() / 6, exact)  # log (sinh h / h)
+    inside = (x >= 0) & (x <= 1)
+    return torch.where(inside, half * (2 * x - 1) - log_sinh_ratio, -math.inf)
+
+
+def _logits(law: Bernoulli | ContinuousBernoulli) -> Tensor:
+    if not _given_probs(law):
+        return law.logits
+    return law.probs.logit()
+
+
+def _bernoulli(law: Bernoulli, x: Tensor) -> Tensor:
+    logits = _logits(law)
+    log_mass = torch.nn.functional.logsigmoid(torch.where(x == 1, logits, -logits))
+    return torch.where((x == 0) | (x == 1), log_mass, -math.inf)
+
+
+def _categorical(law: Categorical, x: Tensor) -> Tensor:
+    weights = log_weights(law)
+    inside = (x == x.round()) & (x >= 0) & (x < weights.shape[-1])
+    index = torch.where(inside, x, 0.0).long()
+    shape = torch.broadcast_shapes(index.shape, weights.shape[:-1])
+    found = weights.expand(*shape, -1).gather(-1, index.expand(shape)[..., None])[..., 0]
+    return torch.where(inside, found, -math.inf)
+
+
+def _one_hot(law: OneHotCategorical, x: Tensor) -> Tensor:
+    inside = ((x == 0) | (x == 1)).all(-1) & (x.sum(-1) == 1)
+    found = torch.where(x == 1, log_weights(law._categorical), 0.0).sum(-1)
+    return torch.where(inside, found, -math.inf)
+
+
+_OURS: dict[type, Callable[[Any, Tensor], Tensor]] = {
+    Bernoulli: _bernoulli,
+    Categorical: _categorical,
+    ContinuousBernoulli: _continuous_bernoulli,
+    Independent: _independent,
+    MixtureSameFamily: _mixture,
+    Normal: _normal,
+    OneHotCategorical: _one_hot,
+    TransformedDistribution: _transformed,
+    Uniform: _uniform,
+    VonMises: _von_mises,
+}
+
+
+def is_discrete(law: Distribution) -> bool:
+    """Whether its values can be counted, so that its ``log_prob`` is of a mass."""
+    try:
+        support = law.support
+        return bool(support is not None and support.is_discrete)
+    except NotImplementedError:
+        return False
+
+
+_THIN = (
+    type(constraints.simplex),
+    type(constraints.corr_cholesky),
+    type(constraints.positive_definite),
+    type(constraints.positive_semidefinite),
+    type(constraints.lower_cholesky),
+)
+
+
+def measure_of(law: Distribution) -> str:
+    """What its density is with respect to: counting, volume, or a thinner set's own volume."""
+    if is_discrete(law):
+        return "counting"
+    try:
+        support: Any = law.support
+    except NotImplementedError:
+        return "volume"
+    while hasattr(support, "base_constraint"):
+        support = support.base_constraint
+    return type(support).__name__.strip("_").lower() if isinstance(support, _THIN) else "volume"
