@@ -18,7 +18,6 @@ import yaml
 from jsonargparse import ArgumentError
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.loggers import TensorBoardLogger
 
 from gans.callbacks import (
     MONITORS,
@@ -27,6 +26,7 @@ from gans.callbacks import (
     Dashboard,
     Divergences,
     Interrupted,
+    OrderedLogger,
 )
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.callbacks.trust import trust_in_w1
@@ -101,9 +101,7 @@ class TrainCLI(LightningCLI):
         AdversarialModule.check_precision(str(config.trainer.precision))
         out = self.out_folder(config)
         if config.trainer.logger in (None, True):
-            kwargs["logger"] = TensorBoardLogger(
-                out, name="", version="", default_hp_metric=False, purge_step=self.resumed_at
-            )
+            kwargs["logger"] = OrderedLogger(out, purge_step=self.resumed_at)
         kwargs["plugins"] = [AtomicCheckpointIO()]
         trainer = super().instantiate_trainer(default_root_dir=str(out), **kwargs)
         callbacks: list[Any] = trainer.callbacks  # pyright: ignore

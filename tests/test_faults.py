@@ -16,7 +16,14 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from gans.callbacks import Checkpoints, Dashboard, Divergences, Gradients, LipschitzAudit
+from gans.callbacks import (
+    Checkpoints,
+    Dashboard,
+    Divergences,
+    Gradients,
+    LipschitzAudit,
+    OrderedLogger,
+)
 from gans.callbacks.checkpoints import damage, newest_good, numbered
 from gans.penalties import R1, R2, Together
 from gans.schedules import ConstantThenLinear
@@ -83,9 +90,7 @@ def api(iterations):
     step = -1 if path is None else int(path.stem)
     monitor = Divergences(every=15, n=32)
     callbacks = [monitor, Gradients(every=4), LipschitzAudit(every=25), Dashboard(monitor)]
-    logger = TensorBoardLogger(
-        folder, name="", version="", default_hp_metric=False, purge_step=step + 1
-    )
+    logger = OrderedLogger(folder, purge_step=step + 1)
     t = trainer(folder, *callbacks, Checkpoints(every=5), logger=logger)
     module = ring(
         iterations=iterations,

@@ -9,6 +9,7 @@ from gans.callbacks.checkpoints import AtomicCheckpointIO, Checkpoints, Interrup
 from gans.callbacks.coverage import Coverage
 from gans.callbacks.dashboard import Dashboard, dashboard
 from gans.callbacks.divergences import Divergences, exact_divergences
+from gans.callbacks.ordered import OrderedLogger
 from gans.callbacks.periodic import Periodic, held_out, log_members
 from gans.callbacks.players import Gradients, LipschitzAudit, Pictures, gradient_norms
 
@@ -31,6 +32,7 @@ __all__ = [
     "Gradients",
     "Interrupted",
     "LipschitzAudit",
+    "OrderedLogger",
     "Periodic",
     "Pictures",
     "dashboard",

@@ -13,11 +13,10 @@ from typing import Any, final
 import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from divergences.streams import Streams
-from gans.callbacks import AtomicCheckpointIO, Checkpoints, Coverage, Gradients
+from gans.callbacks import AtomicCheckpointIO, Checkpoints, Coverage, Gradients, OrderedLogger
 from gans.callbacks.checkpoints import newest_good
 from gans.coverage import exact_w1
 from gans.figures import draw_state
@@ -125,13 +124,7 @@ def play(module: AdversarialModule, folder: Path, *callbacks: pl.Callback) -> No
     trainer = quiet_trainer(
         default_root_dir=folder,
         # what curves there are after the checkpoint are drawn again
-        logger=TensorBoardLogger(
-            folder,
-            name="",
-            version="",
-            default_hp_metric=False,
-            purge_step=int(newest.stem) + 1 if newest else 0,
-        ),
+        logger=OrderedLogger(folder, purge_step=int(newest.stem) + 1 if newest else 0),
         callbacks=[
             Coverage(every),
             Gradients(every, n=PACKS),
