@@ -210,6 +210,8 @@ class _Work:
             torch.cat([torch.zeros(0, self.d).double(), *ts])
             for ts in (zip(*places, strict=True) if places else ([], []))
         )
+        if not self.complete:
+            self._cut_in_quarters()
         if not self.complete or not len(centres):
             more, size = self._everywhere()
             centres, widths = torch.cat([centres, more]), torch.cat([widths, size])
@@ -239,6 +241,13 @@ class _Work:
                 "use divergences.exact, divergences.discrete or MonteCarlo"
             )
         return d
+
+    def _cut_in_quarters(self) -> None:
+        """Jumps of a density of the user's own are looked for there; three axes are too many."""
+        size = (self.high - self.low) / 4
+        if self.d < 3 and bool(size.isfinite().all()):
+            cuts = torch.stack([self.low + k * size for k in (1, 2, 3)])
+            self.corners = torch.cat([self.corners, cuts])
 
     def _everywhere(self) -> tuple[Tensor, Tensor]:
         """A grid of places, for densities that do not tell where they lie."""
