@@ -8,7 +8,16 @@ from jsonargparse import ArgumentParser
 from scipy import stats
 
 from divergences import Streams
-from gans.targets import Checkerboard, ImageDensity, PointCloud, Target
+from gans.targets import (
+    Ball,
+    Box,
+    Checkerboard,
+    Gaussian,
+    ImageDensity,
+    PointCloud,
+    Ring,
+    Target,
+)
 from gans.targets.base import fine_uniform
 
 POINTS = np.array([[0.0, 1.0], [2.0, -1.0], [5.0, 0.5]])
@@ -73,6 +82,91 @@ def test_integer_points_become_floating_and_double_ones_stay_so():
 def test_files_without_points_are_refused_with_the_reason(tmp_path, name, content, match):
     with pytest.raises(ValueError, match=match):
         PointCloud(saved(tmp_path, name, content))
+
+
+NOISE = np.random.default_rng(0).normal(size=(500, 2))
+LOST = {
+    "map coordinates": (4e5 + 3 * NOISE[:, :1], 5e6 + NOISE[:, :1]),
+    "seconds since 1970": (1.7e9 + 40000 * NOISE,),
+    "identifiers": (20_000_001 + np.arange(500)[:, None],),
+    "large identifiers": (2**53 + np.arange(500)[:, None],),
+    "unsigned": (np.uint64(2**63) + np.arange(500, dtype=np.uint64)[:, None],),
+    "tiny": (1e-50 * NOISE,),
+    "one of two columns": (NOISE[:, :1], 1e-300 * NOISE[:, 1:]),
+    "two sites far apart": (np.concatenate([NOISE, 1e7 + 0.1 * NOISE]),),
+}
+
+
+@pytest.mark.parametrize("ending", ["csv", "npy"])
+@pytest.mark.parametrize("columns", LOST.values(), ids=LOST)
+def test_points_that_fewer_digits_cannot_tell_apart_are_refused(tmp_path, columns, ending):
+    points = np.concatenate(columns, 1)
+    path = tmp_path / f"p.{ending}"
+    if ending == "npy":
+        np.save(path, points)
+    else:
+        integers = points.dtype.kind in "iu"
+        np.savetxt(path, points, delimiter=",", fmt="%d" if integers else "%.17g")
+    match = rf"p.{ending}: float(32|64) cannot tell the points apart in column [01] \(.*subtract"
+    with pytest.raises(ValueError, match=match):
+        PointCloud(path)
+
+
+def test_the_columns_that_are_lost_are_named():
+    points = torch.from_numpy(np.concatenate([NOISE[:, :1], 5e6 + NOISE], 1))
+    with pytest.raises(ValueError, match=r"apart in column 1 \(.*, column 2 \(") as caught:
+        PointCloud(points).to("cpu", torch.float32)
+    assert "column 0" not in str(caught.value)
+    kept = PointCloud(points)
+    assert len(kept.sample((4000,)).unique(dim=0)) > 480
+    torch.testing.assert_close(kept.mean, points.mean(0))
+    with pytest.raises(ValueError, match="PointCloud: float32 cannot tell"):
+        PointCloud(torch.arange(2**24, 2**24 + 50)[:, None])
+
+
+KEPT = {
+    "normal": NOISE,
+    "many": np.random.default_rng(1).normal(size=(2**18, 1)),
+    "heavy tails": np.random.default_rng(2).standard_cauchy(size=(20000, 2)),
+    "log-normal": np.exp(5 * np.random.default_rng(3).normal(size=(20000, 1))),
+    "uniform": np.random.default_rng(4).random((2**18, 1)),
+    "columns of any scale": np.concatenate([1e-20 * NOISE, 1e20 * NOISE], 1),
+    "rounding noise of sums": np.repeat(NOISE, 3, 0) * (1 + 1e-15 * np.ones((1500, 2)).cumsum(0)),
+    "a wide map": np.array([4e5, 5e6]) + 1e5 * NOISE,
+    "a constant column": np.concatenate([NOISE, np.full((500, 1), 1 / 3)], 1),
+    "few values": np.round(NOISE, 1),
+    "identifiers": np.arange(500)[:, None],
+}
+
+
+@pytest.mark.parametrize("points", KEPT.values(), ids=KEPT)
+def test_points_that_single_precision_holds_are_not_refused(points):
+    given = torch.from_numpy(points)
+    assert PointCloud(given.double()).to("cpu", torch.float32).points.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("n", [50, 500, 50000])
+def test_half_precision_is_judged_by_what_it_can_hold(dtype, n):
+    points = torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
+    assert PointCloud(points).to("cpu", dtype).points.dtype == dtype
+    with pytest.raises(ValueError, match="cannot tell the points apart"):
+        PointCloud(points + 5000).to("cpu", dtype)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Box([1.0, 1e-300]), "half side 1e-300 is 0 in torch.float32"),
+        (lambda: Ring(weights=[1.0, 1e-300], modes=2), "weight 1e-300 is 0 beside the others"),
+        (lambda: Gaussian(0.0, 1e-300), "scale"),
+        (lambda: Gaussian(1e300, 1.0), "loc = inf"),
+        (lambda: Ball(1e-300, 2), "radius = 0"),
+    ],
+)
+def test_parameters_that_vanish_or_overflow_are_named(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
 
 
 def test_a_missing_file_is_named():

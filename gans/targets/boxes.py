@@ -44,6 +44,9 @@ class Box(Target):
         bad = sides[~(torch.isfinite(sides) & (sides >= 0))]
         if bad.numel():
             raise ValueError(f"Box: half side {bad[0].item():g} must be finite, 0 or more")
+        given = torch.as_tensor(half_sides, dtype=torch.float64)
+        if lost := given[(sides == 0) & (given > 0)].tolist():
+            raise ValueError(f"Box: half side {lost[0]:g} is 0 in {sides.dtype}; give 0 or more")
         self.half_sides = sides
         super().__init__(Size(), Size([len(sides)]), validate_args)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import torch
 from torch import Tensor
+
+from gans.targets.resolution import check_resolved
 
 
 def _existing(path: str | Path, readable: tuple[str, ...]) -> Path:
@@ -25,7 +28,8 @@ def read_points(path: str | Path) -> Tensor:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it has another ending or does not hold numbers.
+        ValueError: If it has another ending, does not hold numbers, or holds integers so large
+            that double precision cannot tell them apart.
     """
     path = _existing(path, (".npy", ".csv"))
     try:
@@ -38,7 +42,10 @@ def read_points(path: str | Path) -> Tensor:
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
         kind = getattr(values, "dtype", type(values).__name__)
         raise ValueError(f"{path}: holds {kind}, not real numbers")
-    return torch.from_numpy(values.astype(np.float64))
+    points = torch.from_numpy(values.astype(np.float64))
+    if (values.dtype.kind in "iu" or values.dtype.itemsize > 8) and values.ndim == 2:
+        check_resolved(str(path), values, points)
+    return points
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -46,12 +53,15 @@ def _read_npy(path: Path) -> np.ndarray:
 
 
 def _read_csv(path: Path) -> np.ndarray:
+    read = partial(np.loadtxt, delimiter=",", ndmin=2, encoding="utf-8-sig")
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "loadtxt: input contained no data")
         try:
-            return np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
+            values = read(path)
         except UserWarning as empty:
             raise ValueError("the file is empty") from empty
+    large = np.abs(values).max(initial=0) >= 2**53  # integers of that size need more digits
+    return read(path, dtype=np.longdouble) if large else values
 
 
 _READERS = {".npy": _read_npy, ".csv": _read_csv}

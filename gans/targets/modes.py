@@ -97,8 +97,7 @@ def mode_probabilities(
     target: str, weights: Sequence[float] | None, modes: int, like: Tensor
 ) -> Tensor:
     """Relative weights as probabilities of shape ``(modes,)``; equal ones for ``None``."""
-    values = torch.ones(modes) if weights is None else torch.as_tensor(weights)
-    values = values.double()
+    values = torch.as_tensor([1.0] * modes if weights is None else weights, dtype=torch.float64)
     if values.shape != (modes,):
         raise ValueError(
             f"{target}: weights of shape {tuple(values.shape)} for {modes} modes; give one each"
@@ -109,7 +108,13 @@ def mode_probabilities(
             f"{target}: weight {bad[0].item():g} is not a finite number greater than 0; to leave "
             "a mode out, describe a target without it"
         )
-    return (values / values.sum()).to(like)
+    probabilities = (values / values.sum()).to(like)
+    if lost := values[probabilities == 0].tolist():
+        raise ValueError(
+            f"{target}: weight {lost[0]:g} is 0 beside the others in {like.dtype}; describe a "
+            "target without that mode"
+        )
+    return probabilities
 
 
 @final

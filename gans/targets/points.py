@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Self, final
 
 import torch
 from torch import Size, Tensor
@@ -11,6 +11,7 @@ from torch.distributions import constraints
 
 from gans.targets.base import Target, fine_uniform
 from gans.targets.files import read_points
+from gans.targets.resolution import check_resolved
 
 
 @final
@@ -18,7 +19,9 @@ class PointCloud(Target):
     """The empirical law of n given points: each drawn with probability 1/n, with replacement.
 
     It has atoms and so no density, and two samples of it are no held-out data for each other: what
-    a network can learn by heart, it may.
+    a network can learn by heart, it may. Points of a file are held in torch's default precision, a
+    tensor's in its own, integers in the default one; if that leaves too few digits to tell them
+    apart, they are refused.
 
     Arguments:
         points: A ``.npy`` or ``.csv`` file (one point per line, commas, no header), or a tensor;
@@ -27,7 +30,8 @@ class PointCloud(Target):
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it does not hold numbers, is not of shape ``(n, d)``, has fewer than two
-            points, or some are NaN or infinite.
+            points, some are NaN or infinite, or a column has too little spread for its size (map
+            coordinates, time stamps) or is too small to be told apart.
 
     Example:
         >>> square = PointCloud(torch.tensor([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 2.0]]))
@@ -40,27 +44,38 @@ class PointCloud(Target):
 
     def __init__(self, points: Tensor | str | Path, validate_args: bool | None = None):
         if isinstance(points, Tensor):
-            name, values = "PointCloud", points
+            name, given = "PointCloud", points
+            dtype = points.dtype if points.is_floating_point() else torch.get_default_dtype()
         else:
-            name, values = str(points), read_points(points).to(torch.get_default_dtype())
-        if not values.is_floating_point():
-            values = values.to(torch.get_default_dtype())
-        self.points = _checked(name, values)
-        super().__init__(Size(), Size([values.shape[1]]), validate_args)
+            name, given, dtype = str(points), read_points(points), torch.get_default_dtype()
+        self.points = _checked(name, given.to(dtype))
+        check_resolved(name, given, self.points)
+        super().__init__(Size(), Size([self.points.shape[1]]), validate_args)
 
     @property
     def mean(self) -> Tensor:
-        return self.points.mean(0).expand(*self.batch_shape, -1)
+        return self.points.double().mean(0).to(self.points).expand(*self.batch_shape, -1)
 
     @property
     def variance(self) -> Tensor:
-        return self.points.var(0, correction=0).expand(*self.batch_shape, -1)
+        squares = self.points.double().var(0, correction=0)
+        return squares.to(self.points).expand(*self.batch_shape, -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         raise NotImplementedError(
             f"PointCloud: the law of {len(self.points)} points has atoms and no density; estimate "
             "divergences from samples instead"
         )
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
+        """The same points on ``device``, as ``dtype`` if one is given that tells them apart.
+
+        Raises:
+            ValueError: If it does not.
+        """
+        moved = super().to(device, dtype)
+        check_resolved("PointCloud", self.points, moved.points)
+        return moved
 
     def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return (source.rand(*shape, 2),)
@@ -84,6 +99,7 @@ def _checked(name: str, points: Tensor) -> Tensor:
     if bad.any():
         raise ValueError(
             f"{name}: {int(bad.sum())} of {len(points)} points have a NaN or infinite coordinate "
-            f"in {points.dtype}, the first at index {int(bad.nonzero()[0])}; remove them"
+            f"in {points.dtype}, the first at index {int(bad.nonzero()[0])}; remove them, or if "
+            "they are only too large, divide by a scale"
         )
     return points
