@@ -1,21 +1,191 @@
-"""What a configuration may name, and its errors in one line."""
+"""Configurations from files: plain values, read from one folder, that name what is listed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from jsonargparse import set_parsing_settings
+import yaml
+from jsonargparse import Namespace, set_parsing_settings
+from pytorch_lightning.cli import LightningArgumentParser
 
 from scripts.errors import printable
+from scripts.files import inside
+from scripts.vocabulary import REFUSAL, Vocabulary
 
-ALLOWED = ("gans", "divergences", "torch.nn", "torch.optim", "torch.Size", "torch.Tensor")
-"""What a configuration may name: importing is running, so nothing else without being asked."""
+LARGEST = 100_000
+"""Bytes of a configuration file."""
+VALUES, LEVELS = 10_000, 40
+"""Size of a configuration, with what aliases repeat and other files add."""
+SINGLE = ("out", "ckpt_path", "seed_everything", "weights_only")
+"""What is no section of settings."""
+TEXTS = ("accelerator", "devices", "precision", "max_time", "strategy")
+"""Settings of the trainer that may be text in a file; elsewhere text names folders or code."""
+STRATEGIES = ("auto", "SharedBatch", "gans.SharedBatch", "gans.sharing.SharedBatch")
+"""How a file may ask for several processes."""
 
 
-def limit_imports(more: Sequence[str] = ()) -> None:
-    """Let configurations name nothing but :data:`ALLOWED`, and ``more``, in this process."""
-    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[*ALLOWED, *more])
+class Parser(LightningArgumentParser):
+    """Lightning's parser, but files are read by :func:`read`, and by nothing else."""
+
+    def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
+        tree = read(Path(path))
+        check_sections(tree)
+        return self.parse_string(yaml.safe_dump(tree), *args, **kwargs)
+
+    def add_class_arguments(self, *args: Any, **kwargs: Any) -> list[str]:
+        return super().add_class_arguments(*args, **{**kwargs, "sub_configs": False})
+
+
+def limit_imports(modules: Sequence[str] = ()) -> Vocabulary:
+    """Let configurations name what is listed, and what is in ``modules``, in this process."""
+    known = Vocabulary(modules)
+    set_parsing_settings(
+        import_path_denylist=["*"],
+        import_path_allowlist=known.names(),
+        config_read_mode_urls_enabled=False,
+        config_read_mode_fsspec_enabled=False,  # Lightning has turned it on
+        instantiate_subclass_spec_in_any=False,
+        validate_subclass_spec_in_any=True,
+    )
+    return known
+
+
+def read(path: Path, what: str = "a configuration", kept: Sequence[str] = ()) -> dict[str, Any]:
+    """The mapping in a YAML file, with the files beside it that it names in their places.
+
+    Text that ends in ``.yaml`` or ``.yml`` stands for the class and arguments in that file, which
+    must be in the same folder or below it. No message shows what is in any other file.
+
+    Arguments:
+        path: The file.
+        what: It is, for messages.
+        kept: Keys of the outermost level whose text stays what it is.
+
+    Raises:
+        ValueError: If it is not a mapping of plain values; the message names file and remedy.
+    """
+    content = _loaded(path, what)
+    if not isinstance(content, dict):
+        kind = "nothing" if content is None else type(content).__name__
+        raise ValueError(f"{path}: {what} is a mapping of keys to values; this is {kind}")
+    return _Plain(path, kept).copy(content, 0)
+
+
+class _Plain:
+    """Copies what YAML holds as plain values, without aliases, and counts them."""
+
+    def __init__(self, path: Path, kept: Sequence[str]):
+        self.path, self.kept, self.count = path, kept, 0
+
+    def copy(self, value: Any, level: int) -> Any:
+        self.count += 1
+        if self.count > VALUES or level > LEVELS:
+            raise ValueError(
+                f"{self.path}: more than {VALUES} values or {LEVELS} levels, with what aliases "
+                "repeat and other files add; write less"
+            )
+        if isinstance(value, dict):
+            return {self._key(k): self._inner(k, v, level) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.copy(inner, level + 1) for inner in value]
+        if isinstance(value, str):
+            return self._text(value, level)
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError(
+                f"{self.path}: an integer of {value.bit_length()} bits; give at most 63"
+            )
+        if not isinstance(value, int | float | None):
+            raise ValueError(f"{self.path}: a {type(value).__name__} is no plain value; quote it")
+        return value
+
+    def _inner(self, key: str, value: Any, level: int) -> Any:
+        return value if level == 0 and key in self.kept else self.copy(value, level + 1)
+
+    def _key(self, key: Any) -> str:
+        if not isinstance(key, str):
+            raise ValueError(f"{self.path}: the key {printable(key)} is no text; quote it")
+        return key
+
+    def _text(self, text: str, level: int) -> Any:
+        """The text, or what is in the file that it names, or the list or mapping it spells."""
+        if text.endswith((".yaml", ".yml")) and "\n" not in text:
+            beside = inside(self.path.parent, text)
+            if not beside.is_file():
+                raise ValueError(f"{self.path}: {printable(text)} is no file beside it")
+            part = _loaded(beside, f"a part of {self.path.name}")
+            if not isinstance(part, dict) or not {*part} <= {"class_path", "init_args"}:
+                raise ValueError(
+                    f"{beside}: a part of {self.path.name} has class_path and init_args; this "
+                    "has not, or more"
+                )
+            return self.copy(part, level + 1)
+        try:
+            spelled = yaml.safe_load(text)
+        except Exception:  # then it is just text
+            return text
+        return self.copy(spelled, level + 1) if isinstance(spelled, dict | list) else text
+
+
+def _loaded(path: Path, what: str) -> Any:
+    """What is in a YAML file."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        text = content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise ValueError(f"{path}: {what} cannot be read: {reason}") from None
+    if len(content) > LARGEST:
+        raise ValueError(f"{path}: {what} has at most {LARGEST} bytes; this has more")
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    except Exception:  # a tag whose text cannot be what it says, a character that YAML has not
+        where = ""
+    raise ValueError(f"{path}: {what} is not YAML of plain values{where}; see yaml.org") from None
+
+
+def check_sections(tree: dict[str, Any]) -> None:
+    """Refuse what only the command line may say: files, folders, and what reaches further.
+
+    Raises:
+        ValueError: Names the key.
+    """
+    for name, section in tree.items():
+        if name == "config" or "." in name:
+            raise ValueError(
+                f"{name}: files are named on the command line, and keys are nested in files, "
+                "not dotted"
+            )
+        if (
+            not isinstance(section, dict)
+            and (name, section) != ("data", None)
+            and name not in SINGLE
+        ):
+            raise ValueError(f"{name} = {printable(section):.80}: give a mapping of its settings")
+    if isinstance(tree.get("fit"), dict):
+        check_sections(tree["fit"])
+    trainer = tree.get("trainer")
+    for name, value in trainer.items() if isinstance(trainer, dict) else ():
+        kind = value.get("class_path") if isinstance(value, dict) else value
+        good = (
+            kind in STRATEGIES
+            if name == "strategy" and value is not None
+            else (
+                not isinstance(value, str | dict | list)
+                or (name in TEXTS and not isinstance(value, dict))
+            )
+        )
+        if not good or (name == "num_nodes" and value not in (None, 1)):
+            raise ValueError(
+                f"trainer.{name} = {printable(kind):.80} is not taken from a file, because it can "
+                f"reach beyond the run's folder; give --trainer.{name} on the command line"
+            )
 
 
 def one_line(error: Exception) -> str:
@@ -39,10 +209,7 @@ def one_line(error: Exception) -> str:
     if given and "Expected a" in message:
         message += f" (given: {given[1]})"
     message = re.sub(
-        r"Importing '(\S+)' is not allowed, .*? to allow it\.",
-        r"\1 is outside of gans, divergences, torch.nn and torch.optim; if you trust it, add "
-        r"--allow-import with its module",
-        message,
+        r"Importing '(\S+)' is not allowed, .*? to allow it\.", rf"\1 {REFUSAL}", message
     )
     message = " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
     return printable(message)

@@ -31,14 +31,16 @@ from gans.callbacks import (
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.callbacks.trust import trust_in_w1
 from gans.modules import AdversarialModule, NonFiniteLoss
-from scripts.configuration import limit_imports, one_line
+from scripts.configuration import Parser, limit_imports, one_line
 from scripts.errors import guarded
 from scripts.files import write_atomically
 from scripts.memory import keep_memory
 from scripts.products import take_accurate_products
+from scripts.vocabulary import Vocabulary
 
 EPILOG = """\
-The flags people need (each can stand in the YAML file instead, but for the last four):
+The flags people need (each can stand in the YAML file instead, but for --out, --ckpt_path and
+those that follow it):
   --config FILE                          a file of configs/; later files and flags override it
   --out DIR                              where the run goes (default runs/NAME of the config)
   --model.seeds '[0,1,2,3,4]'            members, trained side by side as one program
@@ -58,9 +60,9 @@ The flags people need (each can stand in the YAML file instead, but for the last
   --print_config                         show the complete configuration and stop
   --resume                               continue the run in --out from its newest good
                                          checkpoint, or from the start if it has none yet
-  --allow-import MODULE                  let the configuration name classes of MODULE, whose code
-                                         is then run; it may name those of gans, divergences,
-                                         torch.nn and torch.optim
+  --allow-import MODULE                  let the configuration name what is in MODULE, whose code
+                                         is then run; it may name layers, optimizers, targets and
+                                         so on of gans, divergences, torch.nn and torch.optim
   --debug                                show the traceback of an error
 """
 OURS = ("config.yaml", "hparams.yaml", "checkpoints", "events.out.tfevents.*", ".partial-*")
@@ -72,14 +74,17 @@ class SaveConfig(SaveConfigCallback):
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         path = Path(trainer.default_root_dir) / self.config_filename
-        write_atomically(path, self.parser.dump(self.config, skip_none=False))
+        # where a run goes and what it continues is said anew each time
+        saved = self.config.clone()
+        saved.out = saved.ckpt_path = None
+        write_atomically(path, self.parser.dump(saved, skip_none=False))
 
 
 class TrainCLI(LightningCLI):
     """LightningCLI with the project's monitoring and one output folder per run."""
 
-    def __init__(self, *args: Any, resume: bool = False, **kwargs: Any):
-        self.resume = resume
+    def __init__(self, *args: Any, acts: argparse.Namespace, known: Vocabulary, **kwargs: Any):
+        self.acts, self.known = acts, known
         self.resumed_at: int | None = None
         super().__init__(*args, **kwargs)
 
@@ -88,13 +93,24 @@ class TrainCLI(LightningCLI):
         return {"fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule"}}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument("--out", type=str | None, default=None, help="folder of this run")
+        help = "folder of this run; only on the command line"
+        parser.add_argument("--out", type=str | None, default=None, help=help)
         for name, monitor in MONITORS.items():
             parser.add_lightning_class_args(monitor, name)
         parser.add_lightning_class_args(Checkpoints, "checkpoint")
 
     def _parse_ckpt_path(self) -> None:
         """Nothing of the configuration comes from a checkpoint, least of all its classes."""
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[str(self.subcommand)]
+        self.known.check({key: value for key, value in vars(config).items() if key != "config"})
+        for name in ("out", "ckpt_path"):
+            if config[name] is not None and getattr(self.acts, name) is None:
+                raise ValueError(
+                    f"{name} = {config[name]} is in a configuration; only the command line says "
+                    f"so: --{name} {config[name]}"
+                )
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         config = self.config[str(self.subcommand)]
@@ -112,21 +128,21 @@ class TrainCLI(LightningCLI):
     def out_folder(self, config: Any) -> Path:
         """The run's folder; refuses one that holds anything, unless its run is continued."""
         named = [Path(str(path)).stem for path in config.config or []]
-        out = Path(config.out or f"runs/{named[-1] if named else 'train'}")
+        out = Path(self.acts.out or f"runs/{named[-1] if named else 'train'}")
         if out.exists() and not out.is_dir():
             raise FileExistsError(f"--out {out} is a file; name a folder")
-        if self.resume:
-            if config.ckpt_path:
+        if self.acts.resume:
+            if self.acts.ckpt_path:
                 raise ValueError("--resume finds the checkpoint itself; leave --ckpt_path out")
             self.continue_run(out)
-        elif config.ckpt_path:
-            reason = damage(Path(config.ckpt_path))
+        elif self.acts.ckpt_path:
+            reason = damage(Path(self.acts.ckpt_path))
             if reason is not None:
                 raise ValueError(
-                    f"--ckpt_path {config.ckpt_path}: {reason}; the run's checkpoints are in "
+                    f"--ckpt_path {self.acts.ckpt_path}: {reason}; the run's checkpoints are in "
                     f"{out / 'checkpoints'}, and --resume takes the newest good one"
                 )
-            self.continue_from(config.ckpt_path)
+            self.continue_from(self.acts.ckpt_path)
         elif out.is_dir() and any(out.iterdir()):
             raise FileExistsError(
                 f"--out {out} exists and is not empty; name another folder, delete it, or "
@@ -202,11 +218,13 @@ def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; bad input ends it with one line on stderr and exit code 2."""
-    # what is done to a run is no setting of it: these three are never read from a file
+    # what is done to a run is no setting of it: these are never read from a file
     acts = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     acts.add_argument("--resume", action="store_true")
     acts.add_argument("--debug", action="store_true")
     acts.add_argument("--allow-import", action="append", default=[], metavar="MODULE")
+    acts.add_argument("--out")
+    acts.add_argument("--ckpt_path")
     try:
         chosen, rest = acts.parse_known_args(args)
     except argparse.ArgumentError as error:
@@ -229,11 +247,13 @@ def train(args: list[str], chosen: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter")  # of main
     # minibatches come from the module, whose streams are in the checkpoint
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
-    limit_imports(chosen.allow_import)
+    known = limit_imports(chosen.allow_import)
     try:
         TrainCLI(
             AdversarialModule,
-            resume=chosen.resume,
+            acts=chosen,
+            known=known,
+            parser_class=Parser,
             subclass_mode_model=True,
             seed_everything_default=False,
             auto_configure_optimizers=False,

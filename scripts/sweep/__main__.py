@@ -14,7 +14,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from scripts.configuration import limit_imports
 from scripts.errors import Parser, guarded, printable
 from scripts.files import write_atomically
 from scripts.foreign import one_line, say, tell
@@ -77,8 +76,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def start(options: argparse.Namespace) -> int:
     """Read the sweep, and run it or show what would run."""
-    limit_imports(options.allow_import)
-    plan = read(options.sweep)
+    plan = read(options.sweep, options.allow_import)
     folder = Folder(options.out or Path("runs/sweeps") / plan.name)
     folder.check()
     if options.dry_run:

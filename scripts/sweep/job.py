@@ -13,21 +13,21 @@ import logging
 import re
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.cli import LightningArgumentParser
 from pytorch_lightning.loggers.logger import DummyLogger
 
 import divergences
 import gans
 from gans.modules import AdversarialModule
+from scripts.configuration import Parser, check_sections, limit_imports
 from scripts.lab import quiet_trainer
 from scripts.sweep.readings import Curves, Readings
 
@@ -41,16 +41,18 @@ class Job:
         label: The setting in words.
         config: The setting's configuration as it was given.
         seeds: One per member.
+        modules: Whose classes the configuration may name besides those that are listed.
     """
 
     key: str
     label: str
     config: dict[str, Any] = field(compare=False)  # the key stands for it
     seeds: tuple[int, ...]
+    modules: tuple[str, ...] = ()
 
     def alone(self) -> list[Job]:
         """A job for each seed."""
-        return [Job(self.key, self.label, self.config, (seed,)) for seed in self.seeds]
+        return [replace(self, seeds=(seed,)) for seed in self.seeds]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def run(job: Job) -> list[Outcome]:
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of torch
     warnings.filterwarnings("ignore", message=".* has no estimate")  # the curves say NaN
-    module, readings = build(with_seeds(job.config, job.seeds))
+    module, readings = build(with_seeds(job.config, job.seeds), job.modules)
     start = time.perf_counter()
     trainer = quiet_trainer(logger=DummyLogger(), callbacks=[readings], log_every_n_steps=1)
     trainer.fit(module)
@@ -89,27 +91,33 @@ def run(job: Job) -> list[Outcome]:
     ]
 
 
-def parser() -> LightningArgumentParser:
+def parser() -> Parser:
     """Understands the ``model`` part of a training configuration, and ``readings``."""
-    made = LightningArgumentParser(exit_on_error=False)
+    made = Parser(exit_on_error=False)
     made.add_lightning_class_args(AdversarialModule, "model", subclass_mode=True, required=True)
     made.add_lightning_class_args(Readings, "readings")
     return made
 
 
-def build(config: dict[str, Any]) -> tuple[AdversarialModule, Readings]:
+def build(
+    config: dict[str, Any], modules: Sequence[str] = ()
+) -> tuple[AdversarialModule, Readings]:
     """The module and what watches it."""
-    with _parsing(config) as (understands, parsed):
+    with _parsing(config, modules) as (understands, parsed):
         built: Any = understands.instantiate_classes(parsed)
     return built.model, built.readings
 
 
 @contextmanager
-def _parsing(config: dict[str, Any]) -> Iterator[tuple[LightningArgumentParser, Any]]:
+def _parsing(config: dict[str, Any], modules: Sequence[str]) -> Iterator[tuple[Parser, Any]]:
+    known = limit_imports(modules)  # in whichever process this is
+    check_sections(config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Lightning's use of the parser
         understands = parser()
-        yield understands, understands.parse_object(deepcopy(config))
+        parsed = understands.parse_object(deepcopy(config))
+        known.check(parsed)
+        yield understands, parsed
 
 
 def with_seeds(config: dict[str, Any], seeds: tuple[int, ...]) -> dict[str, Any]:
@@ -119,7 +127,7 @@ def with_seeds(config: dict[str, Any], seeds: tuple[int, ...]) -> dict[str, Any]
     return {**config, "model": {**model, "init_args": arguments}}
 
 
-def complete(config: dict[str, Any]) -> dict[str, Any]:
+def complete(config: dict[str, Any], modules: Sequence[str] = ()) -> dict[str, Any]:
     """The configuration with every default filled in and without seeds; it is built to be sure.
 
     Raises:
@@ -128,7 +136,7 @@ def complete(config: dict[str, Any]) -> dict[str, Any]:
     model = config.get("model")
     if not isinstance(model, dict) or "class_path" not in model:
         raise ValueError(f"model = {model!r:.60}: name its class, e.g. class_path: gans.WGAN")
-    with _parsing(with_seeds(config, (0,))) as (understands, parsed):
+    with _parsing(with_seeds(config, (0,)), modules) as (understands, parsed):
         understands.instantiate_classes(parsed)
         dumped = understands.dump(parsed, format="json", skip_validation=True)
     # a default that is an object, not a class, is known by its text; where it lay in memory is not

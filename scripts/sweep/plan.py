@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ArgumentError
 
+from scripts import configuration
 from scripts.configuration import one_line
 from scripts.foreign import one_line as plainly
 from scripts.sweep.job import Job, complete
@@ -46,12 +46,14 @@ class Setting:
         label: The axes that have several values, as text; the base's name if none has.
         config: What ``scripts.train`` would be given.
         complete: The same with every default filled in.
+        modules: Whose classes it may name besides those that are listed.
     """
 
     axes: dict[str, str]
     label: str
     config: Config
     complete: Config
+    modules: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -85,19 +87,25 @@ def jobs(missing: Sequence[tuple[Setting, int]], members: int) -> list[Job]:
     for setting, seed in missing:
         of.setdefault(setting.key, (setting, []))[1].append(seed)
     return [
-        Job(setting.key, setting.label, setting.config, tuple(seeds[i : i + members]))
+        Job(
+            setting.key,
+            setting.label,
+            setting.config,
+            tuple(seeds[i : i + members]),
+            setting.modules,
+        )
         for setting, seeds in of.values()
         for i in range(0, len(seeds), members)
     ]
 
 
-def read(path: Path) -> Plan:
+def read(path: Path, modules: Sequence[str] = ()) -> Plan:
     """The plan of a sweep file, with every configuration built once.
 
     Raises:
         ValueError: If anything in it makes no sense; the message names key, value and remedy.
     """
-    sweep = _mapping(path, "a sweep file")
+    sweep = configuration.read(path, "a sweep file", kept=["base"])
     unknown = sorted(set(sweep) - {"base", "axes", "seeds"})
     if unknown:
         raise ValueError(f"{path}: {unknown[0]} is no part of a sweep; it has base, axes, seeds")
@@ -107,11 +115,15 @@ def read(path: Path) -> Plan:
             "relative to this one, e.g. base: ../ring_gan.yaml"
         )
     base_path = (path.parent / sweep["base"]).resolve()
-    base = _mapping(base_path, f"the base of {path.name}")
+    if base_path.exists() and not base_path.is_file():
+        raise ValueError(f"{path}: base = {sweep['base']} is no file")
+    base = configuration.read(base_path, f"the base of {path.name}", kept=["base"])
     base = {key: value for key, value in base.items() if key not in LOOKS}
     seeds = _seeds(path, sweep.get("seeds"))
     axes = _axes(path, sweep.get("axes") or {})
-    settings = [_setting(path, base, base_path.stem, choices) for choices in _product(axes)]
+    settings = [
+        _setting(path, base, base_path.stem, choices, modules) for choices in _product(axes)
+    ]
     twice = [key for key, times in Counter(s.key for s in settings).items() if times > 1]
     if twice:
         alike = [s.label for s in settings if s.key == twice[0]]
@@ -126,19 +138,6 @@ def read(path: Path) -> Plan:
                 "from names of its values to the keys they set"
             )
     return Plan(path.stem, tuple(settings), seeds)
-
-
-def _mapping(path: Path, what: str) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise ValueError(f"{path}: {what} cannot be read: {reason}") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: {what} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: {what} is a mapping of keys to values, not {content!r:.60}")
-    return content
 
 
 def _seeds(path: Path, seeds: Any) -> tuple[int, ...]:
@@ -199,23 +198,28 @@ def _short(axes: set[str]) -> dict[str, str]:
     }
 
 
-def _setting(path: Path, base: Config, name: str, choices: list[Choice]) -> Setting:
+def _setting(
+    path: Path, base: Config, name: str, choices: list[Choice], modules: Sequence[str]
+) -> Setting:
     axes = {c.axis: c.name for c in choices if c.axis}
     label = " ".join(f"{axis}={value}" for axis, value in axes.items()) or name
     try:
         config = changed(base, choices)
-        return Setting(axes, label, config, complete(config))
+        return Setting(axes, label, config, complete(config, modules), tuple(modules))
     except REFUSED as error:
-        one = next((c for c in choices if _builds(base, [o for o in choices if o is not c])), None)
-        blamed = [one] if one else choices if _builds(base, []) else []
+        one = next(
+            (c for c in choices if _builds(base, [o for o in choices if o is not c], modules)),
+            None,
+        )
+        blamed = [one] if one else choices if _builds(base, [], modules) else []
         told = "; ".join(f"{key} = {value}" for c in blamed for key, value in c.changes.items())
         where = f"axes: {told}" if told else f"its base, {name}.yaml"
         raise ValueError(f"{path}: {where}: {one_line(error)}") from None
 
 
-def _builds(base: Config, choices: list[Choice]) -> bool:
+def _builds(base: Config, choices: list[Choice], modules: Sequence[str]) -> bool:
     try:
-        complete(changed(base, choices))
+        complete(changed(base, choices), modules)
     except REFUSED:
         return False
     return True
