@@ -1,5 +1,6 @@
 """Jobs without torch for the tests of sweeps: what runs them starts in a second."""
 
+import ctypes
 import os
 import signal
 import time
@@ -51,3 +52,25 @@ def seven_kills(task):
         time.sleep(0.2)  # so that others are under way
         os.kill(os.getpid(), signal.SIGKILL)
     return square_slowly(task)
+
+
+def seven_hangs(task):
+    """A 7 never ends: asleep, deaf to SIGTERM and SIGINT, or in native code with Python's lock."""
+    if 7 in task.numbers:
+        with open(os.path.join(task.folder, "hung"), "a") as file:
+            file.write("x")
+        if task.name.startswith("native"):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            ctypes.PyDLL(None).sleep(1000)  # keeps the lock that all threads need
+        if task.name.startswith("stopped"):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if task.name.startswith("deaf"):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+        while True:
+            time.sleep(1000)
+    return square(task)
+
+
+def nothing():
+    """What a process does first that needs no preparation."""

@@ -225,7 +225,17 @@ def test_a_bad_file_is_one_line_and_nothing_runs(content, told, tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    "flags", [["--members=0"], ["--retries=-1"], ["--limit=0"], ["--workers=0"], ["--patience=-1"]]
+    "flags",
+    [
+        ["--members=0"],
+        ["--retries=-1"],
+        ["--limit=0"],
+        ["--workers=0"],
+        ["--patience=-1"],
+        ["--timeout=0"],
+        ["--timeout=nan"],
+        ["--timeout=inf"],
+    ],
 )
 def test_a_bad_flag_ends_with_code_2(flags, sweep_file):
     with pytest.raises(SystemExit) as caught:

@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from scripts.sweep.engines import Cluster, Engine
+from scripts.sweep.child import Child, Limited
+from scripts.sweep.engines import Cluster, Engine, Local
 from scripts.sweep.running import complete
 from tests import sweep_work
 from tests.loopback import Loopback, free_port
@@ -94,6 +95,38 @@ def test_an_error_in_keeping_a_result_ends_the_sweep():
         complete(tasks(20), sweep_work.square, Threads(), 0, full)
 
 
+@pytest.mark.parametrize("how", ["asleep", "deaf", "native", "stopped"])
+def test_a_job_that_hangs_is_stopped_listed_and_the_sweep_goes_on(how, tmp_path):
+    jobs = [Task(how, task.numbers, str(tmp_path)) for task in tasks(5)]
+    work = Limited(sweep_work.seven_hangs, 1.0, sweep_work.nothing)
+    found, failures = run(work, jobs, Local(2, apart=True), retries=1)
+    assert found == {n: n**2 for n in range(10) if n != 7}
+    assert [f.job.numbers for f in failures] == [(7,)]
+    assert "took more than 1 s (--timeout)" in str(failures[0].error)
+    assert len((tmp_path / "hung").read_text()) == 3  # with its neighbour, alone, and once more
+    assert not any(child._process for child in Child.everyone)
+
+
+def test_work_of_limited_time_fails_and_dies_as_work_without_limit():
+    for work, told in ((sweep_work.no_seven, "7 is not"), (sweep_work.seven_kills, "code -9")):
+        found, failures = run(
+            Limited(work, 60.0, sweep_work.nothing), tasks(8), Local(2, apart=True)
+        )
+        assert found == {n: n**2 for n in range(16) if n != 7}
+        assert [f.job.numbers for f in failures] == [(7,)]
+        assert told in str(failures[0].error)
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path):
+    """Also where that one is killed, and also in the middle of native code, a little later."""
+    child = Child(sweep_work.nothing)
+    assert child.do(sweep_work.square, Task("t", (3,)), 60.0) == [9]
+    process = child._process
+    os.close(child._alive)
+    child._alive = None
+    assert process.wait(10) == 1
+
+
 @pytest.fixture
 def loopback(tmp_path):
     with ExitStack() as stack:
@@ -121,6 +154,15 @@ def test_a_cluster_loses_a_worker_and_its_scheduler_and_no_job(loopback):
     assert found == SQUARES
     assert set(counted.values()) == {1}
     assert len(loopback.workers) == 2  # those of the second scheduler
+
+
+def test_a_job_that_hangs_on_a_cluster_is_stopped_there(loopback, tmp_path):
+    loopback.start(workers=2)
+    jobs = [Task("native", task.numbers, str(tmp_path)) for task in tasks(5)]
+    work = Limited(sweep_work.seven_hangs, 1.0, sweep_work.nothing)
+    found, failures = run(work, jobs, Cluster(loopback.address, 60))
+    assert found == {n: n**2 for n in range(10) if n != 7}
+    assert [f.job.numbers for f in failures] == [(7,)]
 
 
 def test_a_cluster_that_is_not_there_is_told_in_one_line():

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import sys
+import threading
 import traceback
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from tqdm import tqdm
 from scripts.errors import Parser, guarded, printable
 from scripts.files import write_atomically
 from scripts.foreign import one_line, say, tell
+from scripts.lab import start_worker
+from scripts.sweep.child import Limited
 from scripts.sweep.engines import Cluster, Engine, Local
 from scripts.sweep.gather import gather
 from scripts.sweep.job import Job, Outcome, fingerprint, run
@@ -51,6 +54,11 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--retries", type=int, default=1, metavar="N", help="of a run that fails (default: 1)"
     )
+    parser.add_argument(
+        "--timeout", type=float, metavar="S",
+        help="stop a job that takes longer and count it as failed; each job then has a process of "
+        "its own, which is killed, on a Dask worker's machine, too (default: no limit)",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N", help="start at most N jobs, then stop")
     parser.add_argument("--dry-run", action="store_true", help="list what would run, and stop")
     parser.add_argument(
@@ -63,6 +71,10 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
         given = getattr(options, flag)
         if given is not None and given < least:
             parser.error(f"--{flag} {given} must be at least {least}")
+    if options.timeout is not None and not 0 < options.timeout < threading.TIMEOUT_MAX:
+        parser.error(f"--timeout {options.timeout} must be a number of seconds above 0")
+    if options.timeout is not None and os.name != "posix":
+        parser.error("--timeout kills processes as POSIX systems do, which this one is not")
     if not options.patience >= 0:
         parser.error(f"--patience {options.patience} must be at least 0 seconds")
     return options
@@ -88,7 +100,7 @@ def start(options: argparse.Namespace) -> int:
 
 def engine_of(options: argparse.Namespace) -> Engine:
     if options.scheduler is None:
-        return Local(options.workers)
+        return Local(options.workers, apart=options.timeout is not None)
     try:
         import distributed  # noqa: F401
     except ImportError:
@@ -132,7 +144,8 @@ def sweep(plan: Plan, folder: Folder, engine: Engine, options: argparse.Namespac
                 folder.keep(settings[job.key], outcome)
             bar.update(len(outcomes))
 
-        failures = complete(todo, run, engine, options.retries, keep)
+        work = run if options.timeout is None else Limited(run, options.timeout, start_worker)
+        failures = complete(todo, work, engine, options.retries, keep)
     rows = gather(plan, folder)
     report(failures, folder, options.retries)
     others = Counter(row["code"] for row in rows if row["code"] != fingerprint())

@@ -8,11 +8,12 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any, final
 
 from scripts.lab import start_worker
+from scripts.sweep.child import Child
 from scripts.sweep.job import fingerprint
 
 
@@ -39,21 +40,36 @@ class Local(Engine):
 
     Arguments:
         workers: How many.
+        apart: The work starts processes itself, as :class:`~scripts.sweep.child.Limited` does;
+            threads then wait for them.
     """
 
-    def __init__(self, workers: int):
-        self.workers = workers
+    def __init__(self, workers: int, apart: bool = False):
+        self.workers, self.apart = workers, apart
         self.window = 2 * workers  # a worker that is done finds the next job waiting
+        self._pool: Executor | None = None
 
     @contextmanager
     def executor(self) -> Iterator[Executor]:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self.workers, spawn, initializer=start_worker) as pool:
-            yield pool
+        if self.apart:
+            self._pool = ThreadPoolExecutor(self.workers)
+        else:
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.workers, spawn, initializer=start_worker)
+        try:
+            with self._pool:
+                yield self._pool
+        finally:
+            for child in [*Child.everyone]:
+                child.kill()
 
     def abandon(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
         for worker in multiprocessing.active_children():
             worker.terminate()
+        for child in [*Child.everyone]:
+            child.kill()
 
 
 @final
