@@ -7,12 +7,18 @@ average gradients themselves, and nothing is wrapped.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import final
 
 import torch
 from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, distributed
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Addresses of this machine that no other reaches."""
 
 
 @final
@@ -22,13 +28,74 @@ class SharedBatch(DDPStrategy):
     Each draws the numbers of the whole minibatch and keeps its share, ``batch_size / world_size``
     points a side, so that the run equals that of one process up to the order of sums.
 
+    The processes talk over the loopback interface, which no other machine reaches. Where the
+    environment variable ``MASTER_ADDR`` names another address, they listen there: whoever reaches
+    it then can take part.
+
     Example:
         ``python -m scripts.train fit --config ... --trainer.devices 2 --trainer.strategy
         gans.SharedBatch --trainer.strategy.process_group_backend gloo``
     """
 
+    def setup_distributed(self) -> None:
+        assert self.cluster_environment is not None
+        if self.cluster_environment.main_address in LOOPBACK and not distributed.is_initialized():
+            meet_on_loopback(self)
+        super().setup_distributed()
+
+    @property
+    def backend(self) -> str:
+        """What carries tensors between the processes."""
+        return self._get_process_group_backend()
+
+    @property
+    def timeout(self) -> timedelta:
+        """How long one process waits for another."""
+        return self._timeout or timedelta(minutes=30)
+
     def configure_ddp(self) -> None:
         """Leave the module as it is."""
+
+
+def meet_on_loopback(strategy: SharedBatch) -> None:
+    """Start the process group where only this machine can reach it.
+
+    By itself torch listens on all interfaces for processes to come, and lets them exchange tensors
+    over the interface that the machine's name stands for.
+    """
+    for variable in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME", "TP_SOCKET_IFNAME"):
+        os.environ.setdefault(variable, loopback_interface())
+    strategy.set_world_ranks()
+    environment = strategy.cluster_environment
+    assert environment is not None
+    rank, size, port = environment.global_rank(), environment.world_size(), environment.main_port
+    listening = -1
+    if rank == 0:
+        with socket.create_server(("127.0.0.1", port), backlog=size) as server:
+            listening = server.detach()  # the store closes it
+    store = distributed.TCPStore(  # pyright: ignore[reportPrivateImportUsage]
+        "127.0.0.1",
+        port,
+        size,
+        is_master=rank == 0,
+        master_listen_fd=listening if rank == 0 else None,
+        wait_for_workers=False,
+        timeout=strategy.timeout,
+    )
+    device = strategy.root_device
+    distributed.init_process_group(
+        strategy.backend,
+        store=store,
+        rank=rank,
+        world_size=size,
+        timeout=strategy.timeout,
+        device_id=None if device.type == "cpu" else device,
+    )
+
+
+def loopback_interface() -> str:
+    """Name of the loopback interface: ``lo`` on Linux, ``lo0`` on a Mac."""
+    return next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), "lo")
 
 
 def average_gradients(parameters: Iterable[Tensor]) -> None:

@@ -24,6 +24,7 @@ from scripts.files import as_csv, atomically, plain, write_atomically
 from scripts.findings import Findings
 from scripts.foreign import one_line, say, tell
 from scripts.lab import Lab, start_worker
+from scripts.locks import locked
 from scripts.report import write_report
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, about {remaining} to go"
@@ -167,7 +168,12 @@ def reproduce(options: argparse.Namespace) -> int:
     if options.list:
         print("\n".join(f"{name:12} {what}" for name, what in ARGUMENTS.items()))
         return 0
-    out: Path = options.out
+    with locked(options.out):
+        return reproduce_into(options.out, options)
+
+
+def reproduce_into(out: Path, options: argparse.Namespace) -> int:
+    """Run what has no record there, and put everything together; the exit code."""
     (out / "records").mkdir(parents=True, exist_ok=True)
     settings = {"profile": options.profile, "seeds": options.seeds}
     names = options.names or list(ARGUMENTS)

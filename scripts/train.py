@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 import yaml
 from jsonargparse import ArgumentError
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from gans.callbacks import (
@@ -34,6 +36,7 @@ from gans.modules import AdversarialModule, NonFiniteLoss
 from scripts.configuration import Parser, limit_imports, one_line
 from scripts.errors import guarded
 from scripts.files import write_atomically
+from scripts.locks import LOCK, locked
 from scripts.memory import keep_memory
 from scripts.products import take_accurate_products
 from scripts.vocabulary import Vocabulary
@@ -65,7 +68,7 @@ those that follow it):
                                          so on of gans, divergences, torch.nn and torch.optim
   --debug                                show the traceback of an error
 """
-OURS = ("config.yaml", "hparams.yaml", "checkpoints", "events.out.tfevents.*", ".partial-*")
+OURS = (LOCK, "config.yaml", "hparams.yaml", "checkpoints", "events.out.tfevents.*", ".partial-*")
 """What a run leaves in its folder."""
 
 
@@ -86,6 +89,7 @@ class TrainCLI(LightningCLI):
     def __init__(self, *args: Any, acts: argparse.Namespace, known: Vocabulary, **kwargs: Any):
         self.acts, self.known = acts, known
         self.resumed_at: int | None = None
+        self.held = False
         super().__init__(*args, **kwargs)
 
     @staticmethod
@@ -116,21 +120,34 @@ class TrainCLI(LightningCLI):
         config = self.config[str(self.subcommand)]
         AdversarialModule.check_precision(str(config.trainer.precision))
         out = self.out_folder(config)
+        if rank_zero_only.rank == 0 and not self.held:  # the others write nothing
+            self.acts.until_end.enter_context(locked(out))
+            self.held = True
+        self.prepare(out)
         if config.trainer.logger in (None, True):
             kwargs["logger"] = OrderedLogger(out, purge_step=self.resumed_at)
         kwargs["plugins"] = [AtomicCheckpointIO()]
         trainer = super().instantiate_trainer(default_root_dir=str(out), **kwargs)
+        if config.trainer.strategy == "auto" and trainer.world_size > 1:
+            raise ValueError(
+                f"trainer.devices = {config.trainer.devices} are {trainer.world_size} processes, "
+                "which share minibatches under --trainer.strategy gans.SharedBatch"
+            )
         callbacks: list[Any] = trainer.callbacks  # pyright: ignore
         self.monitor = next(c for c in callbacks if isinstance(c, Divergences))
         callbacks.insert(-1, Dashboard(self.monitor, _flat(self.config_dump["model"])))
         return trainer
 
     def out_folder(self, config: Any) -> Path:
-        """The run's folder; refuses one that holds anything, unless its run is continued."""
+        """The run's folder, by name."""
         named = [Path(str(path)).stem for path in config.config or []]
         out = Path(self.acts.out or f"runs/{named[-1] if named else 'train'}")
         if out.exists() and not out.is_dir():
             raise FileExistsError(f"--out {out} is a file; name a folder")
+        return out
+
+    def prepare(self, out: Path) -> None:
+        """See what the folder holds, now that no one else writes to it."""
         if self.acts.resume:
             if self.acts.ckpt_path:
                 raise ValueError("--resume finds the checkpoint itself; leave --ckpt_path out")
@@ -143,12 +160,11 @@ class TrainCLI(LightningCLI):
                     f"{out / 'checkpoints'}, and --resume takes the newest good one"
                 )
             self.continue_from(self.acts.ckpt_path)
-        elif out.is_dir() and any(out.iterdir()):
+        elif rank_zero_only.rank == 0 and any(path.name != LOCK for path in out.iterdir()):
             raise FileExistsError(
                 f"--out {out} exists and is not empty; name another folder, delete it, or "
                 "continue its run with --resume"
             )
-        return out
 
     def continue_run(self, out: Path) -> None:
         """Take the newest good checkpoint of the run in ``out``; name those that are damaged."""
@@ -248,6 +264,12 @@ def train(args: list[str], chosen: argparse.Namespace) -> int:
     # minibatches come from the module, whose streams are in the checkpoint
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
     known = limit_imports(chosen.allow_import)
+    with ExitStack() as chosen.until_end:
+        return run(args, chosen, known)
+
+
+def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
+    """The command itself, see :func:`train`."""
     try:
         TrainCLI(
             AdversarialModule,

@@ -149,13 +149,19 @@ def steps(folder):
     return [int(path.stem) for path in numbered(folder / "run" / "checkpoints")]
 
 
+def wait_for(holds, seconds=100):
+    """Until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def stopped_by(number, folder, *args):
     """Train until the first checkpoint is there, then send the signal; exit code and stderr."""
     # few enough looks that nothing is said of their number
     process = start(command, folder, *settings(100000, "--gradients.every=20", *args))
-    deadline = time.monotonic() + 100
-    while not watched(folder) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(lambda: watched(folder))
     os.kill(process.pid, number)
     return finish(process), (folder / "stderr").read_text()
 

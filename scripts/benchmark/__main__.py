@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scripts.benchmark import estimators, modes, speed, sweep, w1
 from scripts.errors import Parser, guarded
+from scripts.locks import locked
 
 COMMANDS = {"estimators": estimators, "modes": modes, "speed": speed, "sweep": sweep, "w1": w1}
 
@@ -47,7 +48,13 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
 def main(args: Sequence[str] | None = None) -> int:
     """Run a benchmark, write its table; exit code 0, or 2 for bad input."""
     options = parse(args)
-    return guarded(lambda: COMMANDS[options.command].run(options) or 0, options.debug)
+    return guarded(lambda: measure(options), options.debug)
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Do as the options say, alone in the folder."""
+    with locked(options.out):
+        return COMMANDS[options.command].run(options) or 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scripts.errors import guarded
 from scripts.foreign import one_line, say
+from scripts.locks import locked
 from scripts.report import write_report
 from scripts.reproduce import ARGUMENTS
 
@@ -25,7 +26,12 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def write(out: Path) -> int:
     """Write the page and say where it is."""
-    say(one_line(write_report(out, ARGUMENTS)))
+    if not out.is_dir():
+        raise FileNotFoundError(
+            f"{out}: no such folder; run python -m scripts.reproduce --out {out}"
+        )
+    with locked(out):
+        say(one_line(write_report(out, ARGUMENTS)))
     return 0
 
 

@@ -10,14 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.files import plain, write_atomically
+from scripts.locks import LOCK, locked
 from scripts.sweep.board import write_run
 from scripts.sweep.job import Outcome
 from scripts.sweep.plan import Setting
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where two sweeps can then share a folder unnoticed
-    fcntl = None
 
 
 @dataclass(frozen=True)
@@ -44,30 +40,17 @@ class Folder:
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"--out {self.path} is a file; name a folder")
         ours = (self.path / "records").is_dir()
-        if self.path.is_dir() and not ours and any(self.path.iterdir()):
+        there = self.path.iterdir() if self.path.is_dir() else ()
+        if not ours and any(path.name != LOCK for path in there):
             raise ValueError(
                 f"--out {self.path} exists and holds something else; name a new folder"
             )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Only one sweep at a time writes here; the lock ends with its process, however it ends.
-
-        Raises:
-            ValueError: If another one has it.
-        """
-        (self.path / "records").mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as lock:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    raise ValueError(
-                        f"--out {self.path}: another sweep is writing there; wait for it, or "
-                        "name another folder"
-                    ) from None
-            for torso in self.path.rglob(".partial-*"):  # a killed sweep was writing it
-                torso.unlink()
+        """Only one sweep at a time writes here, see :func:`scripts.locks.locked`."""
+        with locked(self.path):
+            (self.path / "records").mkdir(exist_ok=True)
             yield
 
     def read(self, setting: Setting, seed: int) -> dict[str, Any] | None:

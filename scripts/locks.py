@@ -1,0 +1,85 @@
+"""One process at a time writes to a folder; the system ends its claim when the process ends."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from gans.files import clear_partial
+from scripts.errors import printable
+from scripts.foreign import tell
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where two commands can then share a folder unnoticed
+    fcntl = None
+
+LOCK = ".lock"
+"""The file in the folder; it says who holds it, and goes with them, but for a killed process."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Write to the folder alone, without what killed processes were in the middle of writing.
+
+    Folders that were made for this and have remained empty go again.
+
+    Raises:
+        ValueError: If another process has it; the message says which.
+    """
+    made = [level for level in (folder, *folder.parents) if not level.is_dir()]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    with _claimed(path) as file:
+        file.truncate(0)
+        file.write(_self())
+        file.flush()
+        try:
+            clear_partial(folder, below=True)
+            yield
+        finally:
+            with suppress(OSError):  # the disk may be gone
+                path.unlink()
+                for level in made:
+                    level.rmdir()
+
+
+@contextmanager
+def _claimed(path: Path) -> Iterator[IO[str]]:
+    """The file, locked, and still the one of that name."""
+    while True:
+        with path.open("a+", encoding="utf-8") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    file.seek(0)
+                    holder = printable(file.read(300)) if path.exists() else "another process"
+                    raise ValueError(
+                        f"{path.parent}: {holder} is writing there; wait for it, or name another "
+                        "folder"
+                    ) from None
+                except OSError as error:
+                    tell(
+                        f"{path.parent} cannot be locked ({error.strerror}); see to it that no "
+                        "other process writes there"
+                    )
+            try:
+                same = os.path.samestat(os.fstat(file.fileno()), path.stat())
+            except FileNotFoundError:  # its holder has ended in between, and removed it
+                same = False
+            if same:
+                yield file
+                return
+
+
+def _self() -> str:
+    """This process in words."""
+    since = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    return f"process {os.getpid()} on {platform.node()} ({Path(sys.argv[0]).name}, since {since})"
