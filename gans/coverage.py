@@ -19,6 +19,7 @@ from torch import Tensor
 from divergences.discrete import kl_divergence
 from divergences.interface import check_samples
 from divergences.transport import EarthMover
+from gans.targets.base import widened
 
 
 class Assignment(NamedTuple):
@@ -59,6 +60,7 @@ def assign(points: Tensor, centres: Tensor) -> Assignment:
     """
     check_samples(points, points, at_least=1)
     check_samples(centres, centres, at_least=1)
+    points = widened(points)
     if centres.ndim == 2:
         agree = centres.shape[-1] == points.shape[-1]
     else:
@@ -332,6 +334,7 @@ def _widths(points: Tensor, mode: Tensor, counted: Tensor, enough: int) -> tuple
             f"points of shape {tuple(points.shape)} need modes of shape "
             f"{tuple(points.shape[:-1])}, not {tuple(mode.shape)} and {tuple(counted.shape)}"
         )
+    points = widened(points)
     n, d = points.shape[-2:]
     widths, numbers = [], []
     each = points.reshape(-1, n, d), mode.reshape(-1, n), counted.reshape(-1, n)

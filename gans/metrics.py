@@ -23,6 +23,7 @@ from gans.coverage import (
     perfect_covered,
     perfect_share,
 )
+from gans.targets.base import widened
 from gans.targets.modes import Modes
 
 
@@ -88,6 +89,7 @@ class ModeCoverage(Metric):
     ):
         super().__init__(**kwargs)
         check_samples(centres, centres, at_least=1)
+        centres = widened(centres)
         modes = centres.shape[-2]
         if weights is None:
             weights = torch.full((modes,), 1 / modes, dtype=torch.float64).to(centres.device)
@@ -104,7 +106,8 @@ class ModeCoverage(Metric):
     def of(cls, target: Modes, **kwargs: Any) -> Self:
         """The metric with the centres, scale, weights and noise dimension of a target."""
         kwargs = {"dimension": target.noise_dimension} | kwargs
-        return cls(target.centres, target.scale, target.weights, **kwargs)
+        weights = target.weights.double()
+        return cls(target.centres, target.scale, weights / weights.sum(), **kwargs)
 
     def _check(self) -> None:
         lead, modes = self.centres.shape[:-2], self.centres.shape[-2]
@@ -161,7 +164,7 @@ class ModeCoverage(Metric):
         check_samples(points, points, at_least=1)
         assign(points[..., :1, :], self.centres)  # raises if they do not fit
         assert isinstance(self.points, list)
-        kept = points.detach().movedim(-2, 0)
+        kept = widened(points.detach()).movedim(-2, 0)
         if self.points and self.points[0].shape[1:] != kept.shape[1:]:
             before = tuple(self.points[0].movedim(0, -2).shape)
             raise ValueError(
@@ -171,7 +174,7 @@ class ModeCoverage(Metric):
         self.points.append(kept)
 
     def compute(self) -> dict[str, Tensor]:
-        """All numbers by name, each in the dtype of the points.
+        """All numbers by name, each in the dtype of the points, or in float32 for half precision.
 
         Raises:
             ValueError: If there are no points yet.

@@ -367,3 +367,34 @@ def test_other_bad_input_is_named():
         coverage.core_width(RING, torch.zeros(7, dtype=torch.long), torch.tensor(0.01))
     with pytest.raises(ValueError, match="do not fit"):
         coverage.assign(RING, torch.zeros(3, 8, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("own", [True, False], ids=["half target", "single target"])
+@pytest.mark.parametrize(
+    "law",
+    [Ring(), Grid(), Ring(weights=[1, 2, 3, 4, 5, 6, 7, 8]), SubspaceModes(1.0, 0.1, 3, 4, 6)],
+    ids=["ring", "grid", "unbalanced", "subspace"],
+)
+def test_points_in_half_precision_are_read_as_the_numbers_they_are(dtype, own, law):
+    points = law.draw(Streams([0, 1]), 3000).to(dtype)
+    expected = ModeCoverage.of(law.to("cpu", dtype) if own else law)
+    expected.centres = expected.centres.double()
+    expected.scale = expected.scale.double()
+    metric = ModeCoverage.of(law.to("cpu", dtype) if own else law)
+    expected.update(points.double())
+    metric.update(points)
+    for name, value in metric.compute().items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(
+            value, expected.compute()[name].float(), rtol=1e-4, atol=1e-4, msg=name
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_target_of_any_precision_has_a_metric(dtype):
+    """Whose weights, rounded to it, need not sum to 1."""
+    law = Grid(side=7, spacing=2.0, weights=range(1, 50)).to("cpu", dtype)
+    metric = ModeCoverage.of(law)
+    metric.update(law.draw(Streams([0]), 4000).to(dtype))
+    assert metric.compute()["covered_1"] > 40

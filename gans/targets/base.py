@@ -10,6 +10,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
+from divergences.interface import HALVES
 from divergences.streams import Streams
 
 
@@ -92,6 +93,11 @@ def finite(target: str, **parameters: Tensor | float) -> tuple[Tensor, ...]:
         if bad.numel():
             raise ValueError(f"{target}: {name} = {bad[0].item()} is not a finite number")
     return broadcast_all(*[v if isinstance(v, Tensor) else float(v) for v in parameters.values()])
+
+
+def widened(values: Tensor) -> Tensor:
+    """The same numbers in single precision if they came in half: results need more digits."""
+    return values.float() if values.dtype in HALVES else values
 
 
 def fine_uniform(pair: Tensor) -> Tensor:

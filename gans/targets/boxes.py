@@ -10,7 +10,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
-from gans.targets.base import Target
+from gans.targets.base import Target, widened
 
 
 @final
@@ -60,6 +60,7 @@ class Box(Target):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density with respect to volume on the sides that are not flat."""
+        value = widened(value)
         inside = (value.abs() <= self.half_sides).all(-1)
         volume = (2 * self.half_sides[self.half_sides > 0]).log().sum()
         return torch.where(inside, -volume, -torch.inf)
@@ -113,6 +114,7 @@ class Ball(Target):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density with respect to volume."""
+        value = widened(value)
         d = self.event_shape[0]
         volume = d / 2 * math.log(math.pi) - math.lgamma(d / 2 + 1) + d * self.radius.log()
         inside = torch.linalg.vector_norm(value, dim=-1) <= self.radius

@@ -11,7 +11,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
-from gans.targets.base import Target, fine_uniform, finite
+from gans.targets.base import Target, fine_uniform, finite, widened
 from gans.targets.files import read_image
 
 
@@ -59,6 +59,7 @@ class Cells(Target):
         """
         if self._validate_args:
             self._validate_sample(value)
+        value = widened(value)
         cell = self.cell
         shape = torch.tensor(self.probabilities.shape, device=value.device)
         place = value / cell[..., None] + shape / 2

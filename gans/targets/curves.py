@@ -10,7 +10,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
-from gans.targets.base import Target, finite
+from gans.targets.base import Target, finite, widened
 
 NODES = 1000
 """Points of the curve that stand for all of it in the density, mean and variance."""
@@ -59,6 +59,7 @@ class Curve(Target):
         """Log density with respect to area."""
         if self._validate_args:
             self._validate_sample(value)
+        value = widened(value)
         twice_variance = 2 * self.scale.square()[..., None]
         x, y = value[..., None].unbind(-2)
         parts = []

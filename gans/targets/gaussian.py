@@ -8,7 +8,7 @@ from torch import Size, Tensor
 from torch.distributions import Normal, constraints
 
 from divergences.exact import kl_divergence, total_variation, wasserstein
-from gans.targets.base import Target, finite
+from gans.targets.base import Target, finite, widened
 
 
 @final
@@ -58,6 +58,7 @@ class Gaussian(Target):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density with respect to length on the line."""
+        value = widened(value)
         return self.normal.log_prob(value.squeeze(-1))
 
     def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:

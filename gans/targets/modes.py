@@ -12,7 +12,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import Normal, constraints
 
-from gans.targets.base import Target, finite
+from gans.targets.base import Target, finite, widened
 
 
 class Modes(Target):
@@ -55,6 +55,7 @@ class Modes(Target):
         """Log density with respect to area (volume in d dimensions)."""
         if self._validate_args:
             self._validate_sample(value)
+        value = widened(value)
         scale, relative = self.scale[..., None, None], self._relative_weights()
         per_axis = Normal(self.centres, scale).log_prob(value[..., None, :])
         return (per_axis.sum(-1) + relative.log()).logsumexp(-1) - relative.sum().log()

@@ -7,9 +7,15 @@ from typing import Any, final
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Normal, constraints
+from torch.distributions import constraints
 
 from gans.targets.base import Target, finite
+
+LARGEST_EXPONENT = 700.0
+"""Beyond it the exponential overflows; where that matters, the angle is lost long before."""
+
+ANGLE = 1e-6
+"""Radians to which the place of a blade has to be known for a density."""
 
 
 def _turned(points: Tensor, angle: Tensor) -> Tensor:
@@ -87,19 +93,37 @@ class Pinwheel(Target):
         return (square / 2)[..., None].expand(*self.batch_shape, 2)
 
     def _bend(self, radius: Tensor) -> Tensor:
-        return self.rate * radius.exp()
+        return self.rate * radius.clamp(max=LARGEST_EXPONENT).exp()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log density with respect to area."""
+        """Log density with respect to area, computed in double precision.
+
+        Raises:
+            ValueError: If a point lies so far out that its blade has turned too often for double
+                precision to say where it is: at the default rate beyond a radius of 20, where the
+                density has long been 0 in any precision.
+        """
         if self._validate_args:
             self._validate_sample(value)
-        straight = _turned(value, self._bend(value.norm(dim=-1)))
+        dtype, value = torch.promote_types(value.dtype, self.radial.dtype), value.double()
+        radius = torch.linalg.vector_norm(value, dim=-1)
+        bend = self._bend(radius)
+        lost = (bend.abs() * (2 + radius) * torch.finfo(bend.dtype).eps > ANGLE).nonzero()
+        if len(lost):
+            far = radius.expand_as(bend)[tuple(lost[0])]
+            raise ValueError(
+                f"Pinwheel: at radius {float(far):g} a blade of rate "
+                f"{float(self.rate.expand_as(bend)[tuple(lost[0])]):g} has turned so often that "
+                "double precision cannot tell where it is; evaluate the density nearer to 0"
+            )
+        straight = _turned(value, bend)
         blades = torch.arange(self.blades, device=value.device) * (2 * math.pi / self.blades)
         along, across = _turned(straight[..., None, :], blades.to(straight)).unbind(-1)
-        one = torch.ones_like(self.radial)[..., None]
-        log_normal = Normal(one, self.radial[..., None]).log_prob(along)
-        log_normal = log_normal + Normal(0 * one, self.tangential[..., None]).log_prob(across)
-        return log_normal.logsumexp(-1) - math.log(self.blades)
+        along = (along - 1) / self.radial[..., None]
+        across = across / self.tangential[..., None]
+        log_normal = -(along.square() + across.square()) / 2
+        size = (2 * math.pi * self.blades * self.radial.double() * self.tangential.double()).log()
+        return (log_normal.logsumexp(-1) - size).to(dtype)
 
     def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, 2)
