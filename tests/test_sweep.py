@@ -484,7 +484,7 @@ def test_two_sweeps_do_not_write_to_one_folder(sweep_file, capsys):
     path = sweep_file()
     with Folder(path.parent / "out").locked():
         assert sweep(path) == 2
-    assert "another sweep is writing there" in capsys.readouterr().err
+    assert "is writing there; wait for it" in capsys.readouterr().err
     assert sweep(path, "--limit=1") == 0
 
 
