@@ -12,13 +12,14 @@ from torch.distributions import (
     Categorical,
     Distribution,
     Exponential,
-    Gamma,
     Independent,
     Laplace,
     MultivariateNormal,
     Normal,
+    TransformedDistribution,
     Uniform,
     register_kl,
+    transforms,
 )
 
 from divergences.exact import (
@@ -245,14 +246,29 @@ def test_other_gaps_say_why():
         kl_divergence(Beta(f64(2.0), f64(1.0)), Laplace(f64(0.0), f64(1.0)))
 
 
-# -------------------------------------------------------------------------- torch's KL registry
+# ------------------------------------------------------------------------ whose formulas are used
 
 
-def test_kl_falls_through_to_torch():
-    p, q = Gamma(f64(2.0), f64([1.0, 3.0])), Gamma(f64(3.0), f64(1.0))
-    assert kl_divergence.knows(p, q)
-    assert kl_divergence(p, q).equal(torch.distributions.kl_divergence(p, q))
-    assert not kl_divergence.knows(Beta(f64(2.0), f64(1.0)), Laplace(f64(0.0), f64(1.0)))
+def test_formulas_of_torch_are_not_used_on_their_word():
+    register_kl(Cube, Cube)(lambda p, q: torch.tensor(7.0))
+    assert torch.distributions.kl_divergence(Cube(), Cube()) == 7
+    assert not kl_divergence.knows(Cube(), Cube())
+
+
+def test_a_subclass_with_a_density_of_its_own_is_another_law():
+    class Skewed(Normal):
+        def log_prob(self, value):
+            return super().log_prob(value) + value.sign()
+
+    class Renamed(Normal):
+        pass
+
+    p, q = (kind(f64(0.0), f64(1.0)) for kind in (Skewed, Renamed))
+    assert kl_divergence(q, normal(1, 1)).item() == 0.5
+    for measure in (kl_divergence, total_variation, wasserstein):
+        assert not measure.knows(p, q)
+    with pytest.raises(NotImplementedError, match=r"Skewed has a log_prob of its own.*numerical"):
+        kl_divergence(q, p)
 
 
 def test_kl_has_the_batch_shape_that_torch_forgets():
@@ -262,9 +278,64 @@ def test_kl_has_the_batch_shape_that_torch_forgets():
     assert kl_divergence(p, q).tolist() == [math.inf] * 3
 
 
-def test_an_ambiguity_in_torch_raises_every_time():
-    for P, Q in [(Square, Shape), (Shape, Square)]:
-        register_kl(P, Q)(lambda p, q: torch.tensor(0.0))
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="Ambiguous kl_divergence"):
-            kl_divergence(Square(), Square())
+# ------------------------------------------------------------------------------------ pushforwards
+
+
+def pushed(loc, *maps):
+    return TransformedDistribution(Normal(f64(loc), f64(1.0)), list(maps))
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        [],
+        [transforms.ExpTransform()],
+        [transforms.AffineTransform(3.0, -2.0), transforms.TanhTransform()],
+        [transforms.ComposeTransform([transforms.ExpTransform(), transforms.ExpTransform().inv])],
+        [transforms.ExpTransform(cache_size=1), transforms.PowerTransform(f64(2.0))],
+        [transforms.CumulativeDistributionTransform(Normal(0.0, 1.0))],
+    ],
+    ids=str,
+)
+def test_injective_transforms_change_nothing(maps):
+    assert kl_divergence(pushed(1.0, *maps), pushed(-1.0, *maps)).item() == 2
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        [transforms.AbsTransform()],
+        [transforms.PowerTransform(f64(2.0))],
+        [transforms.AffineTransform(0.0, 0.0)],
+        [
+            transforms.ComposeTransform([transforms.AffineTransform(0.0, 2.0)] * 2),
+            transforms.AbsTransform(),
+        ],
+        [transforms.CumulativeDistributionTransform(Uniform(0.0, 1.0))],
+        [transforms.ExpTransform(), transforms.PowerTransform(f64(0.0))],
+    ],
+    ids=str,
+)
+def test_other_transforms_are_refused_unless_the_bases_are_one_law(maps):
+    with pytest.raises(NotImplementedError, match=r"not injective.*numerical"):
+        kl_divergence(pushed(1.0, *maps), pushed(-1.0, *maps))
+    assert kl_divergence(pushed(1.0, *maps), pushed(1.0, *maps)) == 0
+
+
+def test_the_softmax_and_different_transforms_are_refused():
+    p, q = (
+        TransformedDistribution(normal([m, m, m], [1, 1, 1]), transforms.SoftmaxTransform())
+        for m in (0, 2)
+    )
+    assert not kl_divergence.knows(p, q)
+    double, triple = (transforms.AffineTransform(0.0, f64([c, 1.0])) for c in (2.0, 3.0))
+    with pytest.raises(NotImplementedError, match="transforms differ"):
+        kl_divergence(pushed([0.0, 0.0], double), pushed([1.0, 1.0], triple))
+
+
+def test_folding_a_symmetric_law_loses_nothing():
+    p, q = (
+        TransformedDistribution(Normal(f64(0.0), f64(s)), transforms.AbsTransform())
+        for s in (1.0, 2.0)
+    )
+    assert kl_divergence(p, q).item() == kl_divergence(normal(0, 1), normal(0, 2)).item()

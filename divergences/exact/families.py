@@ -1,0 +1,245 @@
+r"""KL divergences within one family on the line, written without cancellation.
+
+Each formula is a sum of terms that are not negative, so that it keeps its digits where the two
+laws are close, where parameters are large and where they are at the edge of their range. Most are
+built from the excess :math:`h(x) = x - 1 - \log x \ge 0` of a ratio.
+
+References:
+    | Rényi divergence measures for commonly used univariate continuous distributions (Gil, Alajaji
+      & Linder, 2013), table 2
+    | https://doi.org/10.1016/j.ins.2013.06.018
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import (
+    Beta,
+    Cauchy,
+    ContinuousBernoulli,
+    Dirichlet,
+    Exponential,
+    Gamma,
+    Gumbel,
+    HalfCauchy,
+    HalfNormal,
+    Laplace,
+    Pareto,
+    Poisson,
+    Uniform,
+)
+
+from divergences.exact.evaluation import evaluate, result_dtype
+from divergences.exact.parameters import finite, given, positive
+
+Law = Any  # of the family that a function's name says
+
+
+def kl_normals(p: Law, q: Law) -> Tensor:
+    r"""KL of two normals: :math:`h(s/t) + \frac{(s - t)^2 + (m - n)^2}{2 t^2}`."""
+    return _same_family(_normals, *_located(p), *_located(q))
+
+
+def kl_half_normals(p: HalfNormal, q: HalfNormal) -> Tensor:
+    """KL of two half-normals: that of the normals they are the halves of."""
+    return _same_family(_scaled_normals, *positive(p, "scale"), *positive(q, "scale"))
+
+
+def _normals(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
+    return [*_scaled_normals(F, s, t), ((m - n) / t) ** 2 / 2]
+
+
+def _scaled_normals(F: Any, s: Any, t: Any) -> list[Any]:
+    return [F.excess(s, t), ((s - t) / t) ** 2 / 2]
+
+
+def kl_laplaces(p: Laplace, q: Laplace) -> Tensor:
+    r"""KL of two Laplace laws: :math:`h(s/t) + \frac st (e^{-d} - 1 + d), d = |m - n| / s`."""
+    return _same_family(_laplaces, *_located(p), *_located(q))
+
+
+def _laplaces(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
+    return [F.excess(s, t), s / t * F.exp_excess(-abs(m - n) / s)]
+
+
+def kl_cauchys(p: Cauchy, q: Cauchy) -> Tensor:
+    r"""KL of two Cauchy laws: :math:`\log(1 + \frac{(s - t)^2 + (m - n)^2}{4 s t})`.
+
+    References:
+        | A closed-form formula for the Kullback-Leibler divergence between Cauchy distributions
+          (Chyzak & Nielsen, 2019), theorem 1
+        | https://arxiv.org/abs/1905.10965
+    """
+    return _same_family(_cauchys, *_located(p), *_located(q))
+
+
+def kl_half_cauchys(p: HalfCauchy, q: HalfCauchy) -> Tensor:
+    """KL of two half-Cauchy laws: that of the Cauchy laws they are the halves of."""
+    return _same_family(_scaled_cauchys, *positive(p, "scale"), *positive(q, "scale"))
+
+
+def _cauchys(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
+    return [F.log1p((s - t) / s * ((s - t) / t) / 4 + (m - n) / s * ((m - n) / t) / 4)]
+
+
+def _scaled_cauchys(F: Any, s: Any, t: Any) -> list[Any]:
+    return [F.log1p((s - t) / s * ((s - t) / t) / 4)]
+
+
+def kl_gumbels(p: Gumbel, q: Gumbel) -> Tensor:
+    r"""KL of two Gumbel laws: :math:`(e^w - 1 - w) + (\log\Gamma(r) + \gamma (r - 1))`, where
+    :math:`r = s/t` and :math:`w = (n - m)/t + \log\Gamma(1 + r)`.
+    """
+    return _same_family(_gumbels, *_located(p), *_located(q))
+
+
+def _gumbels(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
+    r, gap = s / t, (s - t) / t
+    log_r = F.log_ratio(s, t)
+    gamma = r * F.excess(t, s) + F.excess(s, t) / 2 + F.binet_excess(r, r / r)
+    # gamma is log Gamma(r) less its tangent at 1
+    w = (n - m) / t + log_r + gamma - F.euler * gap
+    unsure = abs(n - m) / t + abs(log_r) + abs(gamma) + abs(gap)
+    return [(F.exp_excess(w), abs(w) * (1 + F.exp(w)) * unsure), gamma]
+
+
+def kl_gammas(p: Gamma | Exponential, q: Gamma | Exponential) -> Tensor:
+    r"""KL of two gamma laws of concentrations a, b and rates r, s; exponential laws have a = 1.
+
+    .. math::
+        b \, h\Bigl(\frac{s a}{r b}\Bigr) + \frac12 h\Bigl(\frac ba\Bigr)
+        + \mu(b) - \mu(a) - (b - a) \mu'(a)
+
+    with Binet's convex function :math:`\mu`, the remainder of Stirling's formula.
+    """
+    return _same_family(_gammas, *_shape_and_rate(p), *_shape_and_rate(q))
+
+
+def _shape_and_rate(side: Gamma | Exponential) -> tuple[Tensor, Tensor]:
+    (rate,) = positive(side, "rate")
+    if isinstance(side, Exponential):
+        return torch.ones_like(rate), rate
+    (concentration,) = positive(side, "concentration")
+    return concentration, rate
+
+
+def _gammas(F: Any, a: Any, r: Any, b: Any, s: Any) -> list[Any]:
+    return [
+        b * F.excess(s * a, r * b, F.cross(s, a, r, b)),
+        F.excess(b, a) / 2,
+        F.binet_excess(b, a),
+    ]
+
+
+def kl_dirichlets(p: Dirichlet, q: Dirichlet) -> Tensor:
+    r"""KL of two Dirichlet laws of concentrations a, b with sums A, B: the sum over i of
+
+    .. math::
+        b_i \, h\Bigl(\frac{a_i B}{b_i A}\Bigr) + \frac12 h\Bigl(\frac{b_i}{a_i}\Bigr)
+        + \mu(b_i) - \mu(a_i) - (b_i - a_i) \mu'(a_i)
+
+    less the last three terms at the sums.
+    """
+    (a,), (b,) = positive(p, "concentration"), positive(q, "concentration")
+    return evaluate(_dirichlets, (a, b), result_dtype(a, b), events=1)
+
+
+def kl_betas(p: Beta, q: Beta) -> Tensor:
+    """KL of two beta laws, which are Dirichlet laws of two coordinates."""
+    return kl_dirichlets(p._dirichlet, q._dirichlet)
+
+
+def _dirichlets(F: Any, a: Any, b: Any) -> list[Any]:
+    d = b - a
+    A, B, D = F.sums(a), F.sums(b), F.sums(d)
+    gap = F.cross(a, b[..., [1, 0]], a[..., [1, 0]], b) if a.shape[-1] == 2 else a * D - d * A
+    shares = b * F.excess(a * (B / A), b, gap / A)
+    # D is rounded, which moves a share by its derivative
+    moved = abs(gap / A) / b * (abs(d) + a * (F.sums(abs(d)) / A)) / 4
+    return [
+        (F.total(shares), F.total(shares + (0 if a.shape[-1] == 2 else moved))),
+        F.total(F.excess(b, a)) / 2,
+        -F.total(F.excess(B, A)) / 2,
+        F.total(F.binet_excess(b, a)),
+        -F.total(F.binet_excess(B, A)),
+    ]
+
+
+def kl_continuous_bernoullis(p: ContinuousBernoulli, q: ContinuousBernoulli) -> Tensor:
+    r"""KL of two continuous Bernoulli laws, whose densities are proportional to
+    :math:`e^{\lambda x}` on [0, 1]: :math:`K(\kappa) - K(\lambda) - (\kappa - \lambda)
+    K'(\lambda)` with :math:`K(\lambda) = \log(\sinh(\lambda/2) / (\lambda/2))`.
+
+    References:
+        | The continuous Bernoulli: fixing a pervasive error in variational autoencoders
+          (Loaiza-Ganem & Cunningham, 2019), equation 8
+        | https://arxiv.org/abs/1907.06845
+    """
+    parameters = tilt_of(p), tilt_of(q)
+    dtype = result_dtype(given(p)[0], given(q)[0])
+    return evaluate(lambda F, a, b: F.tilt_excess(b, a), parameters, dtype)
+
+
+def tilt_of(side: ContinuousBernoulli) -> Tensor:
+    """The logit, in float64."""
+    x, logits = given(side)
+    if logits and bool(x.isinf().any()):
+        raise ValueError("logits of ContinuousBernoulli are infinite; it has no density")
+    x = x.double()
+    return x if logits else x.log() - torch.log1p(-x)
+
+
+def kl_paretos(p: Pareto, q: Pareto) -> Tensor:
+    r"""KL of two Pareto laws: :math:`h(\beta/\alpha) + \beta \log(\sigma/\tau)`; infinite where p
+    starts below q.
+    """
+    (s, a), (t, b) = positive(p, "scale", "alpha"), positive(q, "scale", "alpha")
+
+    def formula(F: Any, s: Any, a: Any, t: Any, b: Any) -> list[Any]:
+        return [F.excess(b, a), b * F.log_ratio(s, t)]
+
+    return evaluate(formula, (s, a, t, b), result_dtype(s, t), infinite=s < t)
+
+
+def kl_uniforms(p: Uniform, q: Uniform) -> Tensor:
+    """KL of two uniforms: infinite unless q covers p, else the log of their lengths' ratio."""
+    (a, b), (c, d) = ends_of(p), ends_of(q)
+
+    def formula(F: Any, a: Any, b: Any, c: Any, d: Any) -> list[Any]:
+        return [F.log1p((a - c) / (b - a) + (d - b) / (b - a))]
+
+    return evaluate(formula, (a, b, c, d), result_dtype(a, c), infinite=(c > a) | (d < b))
+
+
+def ends_of(side: Uniform) -> tuple[Tensor, Tensor]:
+    low, high = finite(side, "low", "high")
+    if not bool((low < high).all()):
+        raise ValueError("low of Uniform is not below high; it has no density")
+    return low, high
+
+
+def kl_poissons(p: Poisson, q: Poisson) -> Tensor:
+    r"""KL of two Poisson laws: :math:`a \, h(b/a)`, b at a = 0; infinite where only b is 0."""
+    (a,), (b,) = finite(p, "rate"), finite(q, "rate")
+
+    def formula(F: Any, a: Any, b: Any) -> list[Any]:
+        return [a * F.excess(b, a)]
+
+    dtype = result_dtype(a, b)
+    a, b = torch.broadcast_tensors(a, b)
+    never = a == 0  # P is the point 0
+    both = torch.where(never, 1, a), torch.where(never, 1, b)
+    infinite = ~never & (b == 0)
+    return torch.where(never, b.to(dtype), evaluate(formula, both, dtype, infinite))
+
+
+def _located(side: Any) -> tuple[Tensor, Tensor]:
+    (loc,), (scale,) = finite(side, "loc"), positive(side, "scale")
+    return loc, scale
+
+
+def _same_family(formula: Any, *parameters: Tensor) -> Tensor:
+    return evaluate(formula, parameters, result_dtype(*parameters))

@@ -1,0 +1,262 @@
+r"""Laws on finitely many points, and on counts: from the probabilities or logits that were given.
+
+Everything is computed in float64. With :math:`u_i` the logarithm of the ratio of two laws'
+probabilities,
+
+.. math:: \mathrm{KL}(p \| q) = \sum_i p_i (e^{u_i} - 1 - u_i)
+
+is a sum of terms that are not negative. Where the laws are close, :math:`u_i` keeps its digits: it
+is the difference of the logarithms of the weights, less the small
+:math:`\log(1 + \sum_i p_i (e^{\delta_i} - 1))` that normalises them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import (
+    Bernoulli,
+    Binomial,
+    Categorical,
+    Geometric,
+    OneHotCategorical,
+    Poisson,
+)
+
+from divergences import discrete
+from divergences.exact.evaluation import rounded
+from divergences.exact.functions import FLOAT64
+from divergences.exact.parameters import finite, given
+
+Binary = Bernoulli | Binomial | Geometric
+
+
+class Weights:
+    """Weights of points along a last dimension, in float64.
+
+    Attributes:
+        log: Logarithms of the weights; ``-inf`` for none.
+        mass: Probabilities, which sum to one up to rounding.
+        total: Logarithm of the sum of the weights.
+        dtype: Of the parameter that was given.
+    """
+
+    def __init__(self, side: Categorical | Binary) -> None:
+        binary = not isinstance(side, Categorical)
+        x, from_logits = given(side, binary)
+        self.dtype, x = x.dtype, x.double()
+        self.weights: Tensor | None = None  # where probabilities were given
+        self.chance: Tensor | None = None  # of success, where it was
+        if from_logits:
+            self.log = _log_odds(x) if binary else x
+            self.mass = self.log.softmax(-1)
+        elif binary:
+            self.chance = x
+            self.mass = self.weights = torch.stack([1 - x, x], -1)
+            self.log = torch.stack([_log(1 - x, -x), _log(x, x - 1)], -1)
+        else:
+            self.weights = x
+            self.mass = x / x.sum(-1, keepdim=True)
+            self.log = _log(x, x - 1)
+        self.some = self.log > -math.inf
+        self.total = self.log.logsumexp(-1, keepdim=True)
+
+    def gaps(self, other: Weights) -> Tensor | None:
+        """Differences of given probabilities, exactly."""
+        if self.weights is None or other.weights is None:
+            return None
+        if self.chance is not None and other.chance is not None:
+            gap = other.chance - self.chance
+            return torch.stack([-gap, gap], -1)
+        return other.weights - self.weights
+
+    def log_ratios(self, other: Weights) -> Tensor:
+        """log(other's probability / own), where both have some, else 0."""
+        both = self.some & other.some
+        mine, theirs = torch.where(both, self.log, 0), torch.where(both, other.log, 0)
+        gaps = self.gaps(other)
+        ratios = theirs - mine
+        if gaps is None:
+            close = ratios.abs() < 1
+            small = torch.where(both & close, ratios, 0)
+            # more than e^1 is not small, and the sums are used instead
+            far = torch.where(other.some, other.log, -math.inf) - self.total
+            far = torch.where(both & close, 0, far.clamp(max=1).exp() - self.mass)
+            change = torch.where(both & close, self.mass * torch.expm1(small), far).sum(-1, True)
+        else:
+            weights = self.weights if self.weights is not None else self.mass
+            near = both & (gaps.abs() <= weights / 2)
+            ratio = torch.where(near, gaps, 0) / torch.where(near, weights, 1)
+            ratios = torch.where(near, torch.log1p(ratio), ratios)
+            change = gaps.sum(-1, keepdim=True) * torch.exp(-self.total)
+        small = change.abs() < 0.5
+        near_one = torch.log1p(torch.where(small, change, 0))
+        return torch.where(
+            both, ratios - torch.where(small, near_one, other.total - self.total), 0
+        )
+
+
+def _log_odds(logit: Tensor) -> Tensor:
+    """Logarithms of weights 1 and exp(logit), of 0 and 1 where that is infinite."""
+    certain = logit.isposinf()
+    zero = torch.where(certain, -math.inf, torch.zeros_like(logit))
+    return torch.stack([zero, torch.where(certain, 0, logit)], -1)
+
+
+def _log(x: Tensor, less_one: Tensor) -> Tensor:
+    """log(x), of x or of x - 1, whichever keeps its digits; ``-inf`` at 0."""
+    some = x > 0
+    near_one = some & (less_one > -0.5)
+    result = torch.log1p(torch.where(near_one, less_one, 0))
+    return torch.where(
+        near_one, result, torch.where(some, torch.where(some, x, 1).log(), -math.inf)
+    )
+
+
+def _kl(p: Weights, q: Weights) -> tuple[Tensor, Tensor]:
+    """KL divergences of weights, and where they are infinite."""
+    if p.log.shape[-1] != q.log.shape[-1]:
+        raise ValueError(
+            f"p has {p.log.shape[-1]} categories and q {q.log.shape[-1]}; give both the same, "
+            "some of probability zero"
+        )
+    u = p.log_ratios(q)
+    infinite = (p.some & ~q.some).any(-1)
+    low = u <= 1
+    near = p.mass * FLOAT64.exp_excess(torch.where(low, u, 0))
+    far = q.mass - p.mass - p.mass * torch.where(low, 0, u)
+    terms = torch.where(p.some & q.some, torch.where(low, near, far), 0)
+    terms = torch.where(~p.some, q.mass, terms)
+    return terms.sum(-1), infinite
+
+
+def _finish(value: Tensor, infinite: Tensor, *dtypes: torch.dtype) -> Tensor:
+    dtype = dtypes[0] if len(dtypes) == 1 else torch.promote_types(*dtypes)
+    value = rounded(torch.where(infinite, 0, value), dtype)
+    return torch.where(infinite, math.inf, value)
+
+
+def kl_masses(p: Categorical | Bernoulli, q: Categorical | Bernoulli) -> Tensor:
+    """KL of two laws on finitely many points."""
+    a, b = Weights(p), Weights(q)
+    return _finish(*_kl(a, b), a.dtype, b.dtype)
+
+
+def kl_one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
+    """KL of two one-hot categorical laws: that of the categories."""
+    return kl_masses(p._categorical, q._categorical)
+
+
+def js_masses(p: Categorical | Bernoulli, q: Categorical | Bernoulli) -> Tensor:
+    """JS of two laws on finitely many points."""
+    a, b = Weights(p), Weights(q)
+    return discrete.js_divergence(a.mass, b.mass).to(torch.promote_types(a.dtype, b.dtype))
+
+
+def tv_masses(p: Categorical | Bernoulli, q: Categorical | Bernoulli) -> Tensor:
+    """Total variation of two laws on finitely many points."""
+    a, b = Weights(p), Weights(q)
+    return discrete.total_variation(a.mass, b.mass).to(torch.promote_types(a.dtype, b.dtype))
+
+
+def kl_binomials(p: Binomial, q: Binomial) -> Tensor:
+    """KL of two binomial laws of n and m draws: that of one draw times n, where n = m.
+
+    Infinite for n > m, and without closed form for n < m, unless p never succeeds.
+    """
+    (n,), (m,) = finite(p, "total_count"), finite(q, "total_count")
+    a, b = Weights(p), Weights(q)
+    one, infinite = _kl(a, b)
+    n, m, one = torch.broadcast_tensors(n.double(), m.double(), one)
+    never = ~(a.some[..., 1] & (n > 0))  # P is the point 0
+    if bool((~never & (n < m)).any()):
+        raise NotImplementedError("binomials with fewer draws in p than in q have none")
+    sure = -torch.where(m > 0, m * (b.log[..., 0] - b.total[..., 0]), 0)
+    value = torch.where(never, sure, n * torch.where(infinite, 0, one))
+    infinite = torch.where(never, (m > 0) & ~b.some[..., 0], infinite | (n > m))
+    return _finish(value, infinite, a.dtype, b.dtype)
+
+
+def kl_geometrics(p: Geometric, q: Geometric) -> Tensor:
+    r"""KL of two geometric laws: that of their first trials, over the chance of success in p."""
+    a, b = Weights(p), Weights(q)
+    for name, side in (("p", a), ("q", b)):
+        if not bool(side.some[..., 1].all()):
+            raise ValueError(f"{name} never succeeds; a geometric law has a positive probability")
+    u = a.log_ratios(b)
+    first = FLOAT64.exp_excess(u[..., 1])
+    fails = a.some[..., 0]
+    odds = torch.where(fails, a.log[..., 0] - a.log[..., 1], 0).exp()
+    later = torch.where(fails, odds * FLOAT64.exp_excess(u[..., 0]), b.mass[..., 0])
+    infinite = fails & ~b.some[..., 0]
+    return _finish(first + later, infinite, a.dtype, b.dtype)
+
+
+def kl_bernoulli_poisson(p: Bernoulli, q: Poisson) -> Tensor:
+    r"""KL of a Bernoulli from a Poisson law, :math:`p \, h(r/p) + (1 - p) \, h(1 / (1 - p))`, with
+    :math:`h(x) = x - 1 - \log x`.
+    """
+    a, (rate,) = Weights(p), finite(q, "rate")
+    r, (zero, one) = rate.double(), a.mass.unbind(-1)
+    both = (one > 0) & (r > 0)
+    hit = one * FLOAT64.excess(torch.where(both, r, 1), torch.where(both, one, 1))
+    certain = zero == 0
+    odds = torch.where(certain, 0, one / torch.where(certain, 1, zero))
+    missed = torch.where(certain, 1, zero * FLOAT64.excess(1 + odds, torch.ones_like(odds), odds))
+    value = torch.where(both, hit, r) + missed
+    return _finish(value, a.some[..., 1] & (r == 0), a.dtype, rate.dtype)
+
+
+def kl_poisson_bounded(p: Poisson, q: Bernoulli | Binomial) -> Tensor:
+    """KL of a Poisson law from one on finitely many counts: infinite, unless its rate is 0."""
+    (rate,), b = finite(p, "rate"), Weights(q)
+    m = next(finite(q, "total_count")) if isinstance(q, Binomial) else torch.ones_like(rate)
+    surprise = torch.where(m > 0, m.double() * (b.total - b.log)[..., 0], 0)
+    shape = torch.broadcast_shapes(surprise.shape, rate.shape)
+    infinite = (rate > 0) | surprise.isinf()
+    return _finish(surprise.expand(shape), infinite.expand(shape), rate.dtype, b.dtype)
+
+
+def wasserstein_bernoullis(p: Bernoulli, q: Bernoulli, order: float) -> Tensor:
+    """W of two laws on 0 and 1: the mass to move, which goes a distance of 1."""
+    a, b = Weights(p), Weights(q)
+    gaps = a.gaps(b)
+    moved = (a.mass - b.mass if gaps is None else gaps).abs()
+    return _root(moved.amax(-1), order).to(torch.promote_types(a.dtype, b.dtype))
+
+
+def wasserstein_categoricals(p: Categorical, q: Categorical, order: float) -> Tensor:
+    r"""W of two laws on 0, 1, 2, ..., from their quantile functions.
+
+    .. math:: W_r^r = \int_0^1 |F^{-1}(t) - G^{-1}(t)|^r \, dt
+
+    The integral is rounded at ``eps`` of float64, so its root is off by up to ``eps ** (1 / r)``.
+
+    References:
+        | Computational Optimal Transport (Peyré & Cuturi, 2019), remark 2.30
+        | https://arxiv.org/abs/1803.00567
+    """
+    first, second = Weights(p), Weights(q)
+    if first.mass.shape[-1] != second.mass.shape[-1]:
+        raise ValueError(
+            f"p has {first.mass.shape[-1]} categories and q {second.mass.shape[-1]}; give both "
+            "the same, some of probability zero"
+        )
+    a, b = torch.broadcast_tensors(first.mass, second.mass)
+    F, G = a.cumsum(-1), b.cumsum(-1)
+    F, G = F / F[..., -1:], G / G[..., -1:]  # both end at 1 exactly, whatever rounding did
+    levels = torch.cat([F, G], -1).sort(-1).values
+    lengths = torch.diff(levels, prepend=torch.zeros_like(levels[..., :1]))
+    steps = (torch.searchsorted(F, levels) - torch.searchsorted(G, levels)).abs()
+    steps = torch.where(lengths > 0, steps, 0).to(lengths.dtype)
+    reach = steps.amax(-1, keepdim=True).clamp(min=1)  # whose power might overflow
+    value = reach[..., 0] * _root((lengths * (steps / reach) ** order).sum(-1), order)
+    return value.to(torch.promote_types(first.dtype, second.dtype))
+
+
+def _root(x: Tensor, order: float) -> Tensor:
+    """The root of a given order; its gradient at zero, where the true one is infinite, is zero."""
+    positive = x > 0
+    return torch.where(positive, torch.where(positive, x, 1) ** (1 / order), 0)
