@@ -16,7 +16,7 @@ from divergences.interface import Estimate
 LARGEST_ARRAY = 2**21
 """Float64 numbers that one array of a computation in chunks may hold: 16 MiB."""
 NO_MASS = -600.0
-"""Logarithm of a mass below which a law has none, as far as an infinite integrand goes."""
+"""Logarithm of a mass below which one law has none where the other's density underflows."""
 EPS = torch.finfo(torch.float64).eps
 
 
@@ -31,12 +31,14 @@ class Average:
             Where that is ``inf`` though the law has mass, so is the average.
         both: Take half of it under P, and half under Q with the log-densities exchanged.
         largest: What the integrand cannot exceed.
+        smooth: Whether it has no kinks of its own, as where two densities are equal.
     """
 
     quantity: str
     of: Callable[[Tensor, Tensor], Tensor]
     both: bool = False
     largest: float = float("inf")
+    smooth: bool = True
 
 
 class Integrator(ABC):

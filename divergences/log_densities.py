@@ -21,15 +21,20 @@ from torch.distributions import (
     ContinuousBernoulli,
     Distribution,
     Independent,
+    Kumaraswamy,
     MixtureSameFamily,
+    MultivariateNormal,
     Normal,
     OneHotCategorical,
+    PowerTransform,
     Transform,
     TransformedDistribution,
     Uniform,
     VonMises,
+    Weibull,
     constraints,
 )
+from torch.distributions.multivariate_normal import _precision_to_scale_tril
 from torch.distributions.transforms import _InverseTransform
 from torch.distributions.utils import _sum_rightmost, probs_to_logits
 
@@ -56,9 +61,22 @@ def in_double(thing: Any) -> Any:
             vars(made)[name] = in_double(value)
     if isinstance(thing, Distribution):
         made._validate_args = False
+    if isinstance(thing, MultivariateNormal):
+        _factor_again(thing, made)
     if hasattr(made, "_param"):
         made._param = vars(made)["probs" if "probs" in vars(made) else "logits"]
     return made
+
+
+def _factor_again(given: MultivariateNormal, made: Any) -> None:
+    """Takes the Cholesky factor in float64, of the matrix that was given."""
+    order = list(vars(given))  # what torch computes on demand comes after the factor
+    for name, factor in (
+        ("covariance_matrix", torch.linalg.cholesky),
+        ("precision_matrix", _precision_to_scale_tril),
+    ):
+        if name in order and order.index(name) < order.index("_unbroadcasted_scale_tril"):
+            made._unbroadcasted_scale_tril = factor(vars(made)[name])
 
 
 def _forget_what_was_computed(law: Any) -> None:
@@ -151,16 +169,20 @@ def _transformed(law: TransformedDistribution, x: Tensor) -> Tensor:
         inside = inside & _all_rightmost(reached, reached.ndim - inside.ndim)
         y: Tensor = transform.inv(x)  # type: ignore[assignment]
         event += transform.domain.event_dim - transform.codomain.event_dim  # type: ignore
-        volume = transform.log_abs_det_jacobian(y, x)
-        log_volume = log_volume + _sum_rightmost(
-            torch.as_tensor(volume),
-            event - transform.domain.event_dim,  # type: ignore
-        )
+        volume = torch.as_tensor(_log_volume(transform, y, x))
+        log_volume = log_volume + _sum_rightmost(volume, event - transform.domain.event_dim)  # type: ignore
         x = y
     base = log_density(law.base_dist, x)
     base = _sum_rightmost(base, event - len(law.base_dist.event_shape))
     inside = inside & (base > -math.inf)
     return torch.where(inside, base - log_volume, -math.inf)
+
+
+def _log_volume(transform: Transform, x: Tensor, y: Tensor) -> Tensor:
+    if isinstance(transform, PowerTransform):  # torch divides y by x, and both may underflow
+        exponent = torch.as_tensor(transform.exponent)
+        return exponent.abs().log() + (1 - 1 / exponent) * y.log()
+    return transform.log_abs_det_jacobian(x, y)
 
 
 def _all_rightmost(flags: Tensor, dims: int) -> Tensor:
@@ -176,6 +198,19 @@ def _normal(law: Normal, x: Tensor) -> Tensor:
 def _uniform(law: Uniform, x: Tensor) -> Tensor:
     inside = (law.low <= x) & (x <= law.high)  # torch leaves the upper end out
     return torch.where(inside, -(law.high - law.low).log(), -math.inf)
+
+
+def _weibull(law: Weibull, x: Tensor) -> Tensor:
+    k, log = law.concentration, (x / law.scale).log()
+    found = k.log() - law.scale.log() + (k - 1) * log - (k * log).exp()
+    found = torch.where(found.isneginf(), TINIEST, found)
+    return torch.where((x > 0) & (x < math.inf), found, -math.inf)
+
+
+def _kumaraswamy(law: Kumaraswamy, x: Tensor) -> Tensor:
+    a, b, log = law.concentration1, law.concentration0, x.log()
+    found = a.log() + b.log() + (a - 1) * log + (b - 1) * (-torch.expm1(a * log)).log()
+    return torch.where((x > 0) & (x < 1), found, -math.inf)
 
 
 def _von_mises(law: VonMises, x: Tensor) -> Tensor:
@@ -225,12 +260,14 @@ _OURS: dict[type, Callable[[Any, Tensor], Tensor]] = {
     Categorical: _categorical,
     ContinuousBernoulli: _continuous_bernoulli,
     Independent: _independent,
+    Kumaraswamy: _kumaraswamy,
     MixtureSameFamily: _mixture,
     Normal: _normal,
     OneHotCategorical: _one_hot,
     TransformedDistribution: _transformed,
     Uniform: _uniform,
     VonMises: _von_mises,
+    Weibull: _weibull,
 }
 
 

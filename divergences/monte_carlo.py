@@ -26,7 +26,6 @@ from divergences.densities import (
 from divergences.integration import (
     EPS,
     LARGEST_ARRAY,
-    NO_MASS,
     Average,
     Integrator,
     members_that,
@@ -315,8 +314,7 @@ class _Side:
             picks = [row[torch.randint(len(row), (4096,))] for row in along]
             points = torch.stack(picks, 1)
         log_p, log_q = torch.broadcast_tensors(*pair.logs(points[:, None]))
-        has_mass = log_p + size.log().sum() > NO_MASS
-        self._note_infinite(has_mass & self.f.of(log_p, log_q).isposinf())
+        self._note_infinite((log_p > -math.inf) & self.f.of(log_p, log_q).isposinf())
 
     def _laws(self) -> list[Distribution]:
         return [law for law in (self.pair.p, self.pair.q) if isinstance(law, Distribution)]

@@ -99,7 +99,7 @@ def total_variation(p: Density, q: Density, integrator: Integrator = DEFAULT) ->
     def lacking(log_p: Tensor, log_q: Tensor) -> Tensor:
         return (-torch.expm1(log_q - log_p)).relu()
 
-    return _average(Average("tv", lacking, both=True, largest=1.0), p, q, integrator)
+    return _average(Average("tv", lacking, both=True, largest=1.0, smooth=False), p, q, integrator)
 
 
 def _average(of: Average, p: Density, q: Density, integrator: Integrator) -> Estimate:

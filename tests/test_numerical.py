@@ -1,28 +1,42 @@
 import math
+import re
 from collections.abc import Callable
 
 import pytest
 import torch
 from scipy.integrate import quad
+from scipy.special import iv
 from scipy.stats import beta, entropy
 from torch.distributions import (
+    AbsTransform,
+    Bernoulli,
     Beta,
     Categorical,
     Cauchy,
+    Dirichlet,
+    Distribution,
     Exponential,
+    ExpTransform,
+    Gumbel,
+    HalfNormal,
     Independent,
     Laplace,
     MixtureSameFamily,
     MultivariateNormal,
     Normal,
+    Poisson,
+    PowerTransform,
     StudentT,
+    TransformedDistribution,
     Uniform,
+    VonMises,
     kl_divergence,
 )
 
 from divergences import numerical
 from divergences.monte_carlo import MonteCarlo
 from divergences.quadrature import Quadrature
+from divergences.tails import tail_index
 from tests.cases import CASES, LOG2
 
 KNOWN = [c for c in CASES if c.densities]
@@ -279,3 +293,219 @@ def test_monte_carlo_repeats_itself_and_leaves_the_global_random_state_alone():
     one, two = (numerical.entropy(Normal(0.0, 1.0), MonteCarlo(100)).value for _ in range(2))
     assert one == two
     assert torch.equal(state, torch.get_rng_state())
+
+
+# --- what used to be wrong in silence, by kind
+
+
+def of(value: float | list[float]) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float64)
+
+
+def mixed(weights: list[float], parts: Distribution) -> MixtureSameFamily:
+    return MixtureSameFamily(Categorical(of(weights)), parts)
+
+
+APART = mixed([0.5, 0.5], Uniform(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 3.0])))
+TAIL = "infinite, or converges too slowly|infinite or converges too slowly|rests on"
+
+
+@pytest.mark.parametrize("integrator", **BOTH)
+@pytest.mark.parametrize(
+    ("quantity", "p", "q", "truth"),
+    [
+        pytest.param(
+            numerical.kl_divergence,
+            Normal(10.0, 1.0),
+            mixed([1.0, 0.0], Normal(torch.tensor([0.0, 10.0]), 1.0)),
+            50.0,
+            id="weight 0",
+        ),
+        pytest.param(
+            numerical.kl_divergence,
+            Normal(of(40.0), 1.0),
+            mixed([1.0, 1e-30], Normal(torch.tensor([0.0, 40.0]), 1.0)),
+            30 * math.log(10),
+            id="weight below the smallest float",
+        ),
+        pytest.param(numerical.kl_divergence, Uniform(0.0, 1.0), APART, LOG2, id="union: KL"),
+        pytest.param(numerical.total_variation, APART, Uniform(0.0, 1.0), 0.5, id="union: TV"),
+        pytest.param(numerical.entropy, APART, None, LOG2, id="union: entropy"),
+        pytest.param(
+            numerical.kl_divergence,
+            TransformedDistribution(APART, ExpTransform()),
+            TransformedDistribution(Uniform(0.0, 3.0), ExpTransform()),
+            math.log(1.5),
+            id="union under a map",
+        ),
+        pytest.param(
+            numerical.kl_divergence,
+            Laplace(of(0.0), of(1.0)),
+            Normal(of(0.0), of(0.01)),
+            1e4 + math.log(2 * math.pi * 1e-4) / 2 - 1 - LOG2,
+            id="negligible mass that matters",
+        ),
+        pytest.param(
+            numerical.kl_divergence,
+            Normal(of(0.0), of(1.0)),
+            Uniform(-40.0, 40.0),
+            math.inf,
+            id="outside of the support where no point falls",
+        ),
+        pytest.param(
+            numerical.kl_divergence,
+            Laplace(10000.5, 1.0),
+            Normal(1e4, 1.0),
+            math.log(2 * math.pi) / 2 + 1.125 - 1 - LOG2,
+            id="float32 far from the origin",
+        ),
+        pytest.param(
+            numerical.entropy, Cauchy(0.0, 1.0), None, math.log(4 * math.pi), id="Cauchy"
+        ),
+        pytest.param(
+            numerical.kl_divergence,
+            Normal(of(0.0), of(1.0)),
+            Normal(of(2**0.5 * 1e-5), of(1.0)),
+            1e-10,
+            id="tiny",
+        ),
+        pytest.param(
+            numerical.kl_divergence,
+            VonMises(of(0.0), of(1.0)),
+            VonMises(of(1.0), of(1.0)),
+            float(iv(1, 1) / iv(0, 1)) * (1 - math.cos(1)),
+            id="on a circle",
+        ),
+    ],
+)
+def test_the_interval_holds_the_truth_without_a_warning(quantity, p, q, truth, integrator):
+    laws = (p,) if q is None else (p, q)
+    found = quantity(*laws, integrator)
+    low, high = found.ci[0].item(), found.ci[1].item()
+    slack = 0.0 if math.isinf(truth) else 1.5 * (high - low) / 2 + 1e-14  # 4.9 standard errors
+    assert low - slack <= truth <= high + slack
+    assert found.warnings == ()
+    assert high - low <= 0.1 * max(truth, 1) or math.isinf(truth)
+
+
+@pytest.mark.parametrize("integrator", **BOTH)
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        pytest.param(StudentT(2.0), Normal(0.0, 1.0), id="no variance"),
+        pytest.param(Cauchy(0.0, 1.0), Normal(1.0, 1.0), id="no mean"),
+        pytest.param(Laplace(0.0, 2.0), Gumbel(0.0, 1.0), id="exponentials of exponentials"),
+    ],
+)
+def test_a_mean_that_is_infinite_has_no_upper_end(p, q, integrator):
+    found = numerical.kl_divergence(p, q, integrator)
+    assert found.ci[1] == math.inf
+    assert found.stderr.isnan()
+    assert any(re.search(TAIL, warning) for warning in found.warnings)
+
+
+def test_a_rare_component_of_a_mixture_is_not_overlooked():
+    p = mixed([1 - 1e-6, 1e-6], Normal(of([0.0, 1000.0]), 1.0))
+    drawn = numerical.kl_divergence(p, Normal(of(0.0), 1.0), MonteCarlo(10_000))
+    assert "components" in drawn.warnings[0]
+    assert drawn.stderr.isnan()
+    whole = numerical.kl_divergence(p, Normal(of(0.0), 1.0))
+    # the log-ratio is log w in the common part, and log w + 500000 in the rare one, on average
+    rare = float(p.mixture_distribution.probs.double()[1])
+    expected = (1 - rare) * math.log1p(-rare) + rare * (math.log(rare) + 5e5)
+    assert whole.value.item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "says"),
+    [
+        pytest.param(Bernoulli(0.3), Bernoulli(0.5), "counting", id="masses"),
+        pytest.param(Normal(0.0, 1.0), Poisson(2.0), "cannot be compared", id="mass and density"),
+        pytest.param(Dirichlet(torch.ones(2)), Dirichlet(torch.ones(2)), "simplex", id="thin"),
+        pytest.param(
+            TransformedDistribution(Normal(0.0, 1.0), AbsTransform()),
+            HalfNormal(1.0),
+            "no density by change",
+            id="two to one",
+        ),
+        pytest.param(
+            TransformedDistribution(Normal(0.0, 1.0), PowerTransform(of(0.5))),
+            HalfNormal(1.0),
+            "not defined everywhere",
+            id="a root of negative numbers",
+        ),
+        pytest.param(
+            Normal(0.0, -1.0, validate_args=False), Normal(0.0, 1.0), "scale", id="parameter"
+        ),
+        pytest.param(
+            Normal(torch.zeros(2), 1.0), Normal(torch.zeros(3), 1.0), "as many", id="members"
+        ),
+    ],
+)
+def test_what_has_no_density_is_refused(p, q, says):
+    with pytest.raises((ValueError, NotImplementedError), match=says):
+        numerical.kl_divergence(p, q)
+
+
+def test_what_lies_outside_of_a_box_is_said():
+    p, q, box = Laplace(of(0.0), of(1.0)), Normal(of(0.0), of(0.01)), [(-17.0, 17.0)]
+    found = numerical.kl_divergence(p, q, Quadrature(box))
+    assert "outside of the box" in found.warnings[0]
+    exact = 1e4 + math.log(2 * math.pi * 1e-4) / 2 - 1 - LOG2
+    assert found.ci[0] <= exact <= found.ci[1]
+    assert not numerical.js_divergence(p, q, Quadrature(box)).warnings
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Quadrature(tolerance=-1),
+        lambda: Quadrature(tolerance=math.nan),
+        lambda: Quadrature(mass_tolerance="tight"),  # type: ignore[arg-type]
+        lambda: Quadrature(max_evaluations=2.5),  # type: ignore[arg-type]
+        lambda: Quadrature(box=3),  # type: ignore[arg-type]
+        lambda: Quadrature(box=[(0.0,)]),  # type: ignore[list-item]
+        lambda: Quadrature(box=[(math.nan, 1.0)]),
+        lambda: MonteCarlo(3.5),  # type: ignore[arg-type]
+        lambda: MonteCarlo(10, seed=2**70),
+        lambda: numerical.entropy(Normal(0.0, 1.0), MonteCarlo(10**12)),
+        lambda: numerical.entropy(Normal(0.0, 1.0), "quadrature"),  # type: ignore[arg-type]
+        lambda: numerical.entropy(3.0),  # type: ignore[arg-type]
+    ],
+)
+def test_nonsense_is_refused_in_words(make):
+    with pytest.raises((TypeError, ValueError), match=r"\w+ .*\w+ \w+"):
+        make()
+
+
+def test_scales_far_apart_cost_little():
+    """Cells are parted along the axis that needs it: 1e5 to 1 is no reason for 1e5 cells."""
+    wide = Independent(Normal(of([0.0, 0.0]), of([1e5, 1.0])), 1)
+    tall = Independent(Normal(of([0.0, 0.0]), of([1.0, 1e5])), 1)
+    found = numerical.kl_divergence(wide, tall, Quadrature(max_evaluations=2**21))
+    exact = (1e10 + 1e-10 - 2) / 2
+    assert found.ci[0] <= exact <= found.ci[1]
+    assert found.value.item() == pytest.approx(exact, rel=1e-6)
+
+
+def test_masses_that_differ_are_noticed_by_monte_carlo():
+    with pytest.raises(ValueError, match="normalise"):
+        numerical.kl_divergence(Halved(), Normal(of(0.0), 1.0), MonteCarlo(1000))
+
+
+class Halved:
+    def log_prob(self, value: torch.Tensor) -> torch.Tensor:
+        return Normal(0.0, 1.0).log_prob(value[:, 0]) - LOG2
+
+    def sample(self, shape: tuple[int, ...]) -> torch.Tensor:
+        return torch.randn(*shape, 1)
+
+
+@pytest.mark.parametrize("n", [200, 1000])
+def test_the_tail_index_tells_variances_that_exist(n):
+    """Of Pareto draws with shape k within twice the spread that its fit has, (1 + k) / sqrt(m)."""
+    generator = torch.Generator().manual_seed(0)
+    for k in (0.2, 0.5, 1.0):
+        draws = torch.rand(n * n, 1, generator=generator, dtype=torch.float64) ** -k
+        m = 3 * math.sqrt(n * n)
+        assert tail_index(draws).item() == pytest.approx(k, abs=2.5 * (1 + k) / math.sqrt(m))
