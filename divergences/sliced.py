@@ -8,9 +8,27 @@ from typing import ClassVar, final
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
+from divergences.checks import boolean, seed_number, whole_number
+from divergences.few_points import rests_on_few
 from divergences.interface import Bound, Estimate, Estimator, each_member
-from divergences.transport import check_order, estimate_of, monotone, root, sampling_variance
+from divergences.plans import interpolated, monotone
+from divergences.transport import (
+    FEWEST_SHARED,
+    Shared,
+    check_order,
+    estimate_of,
+    halves,
+    root,
+    sampling_variance,
+    shared_part,
+)
+from divergences.units import coarse, in_own_unit
+
+AT_ONCE = 2**20  # projected points that are in memory at a time, times about 200 bytes
+FLOOR_POINTS = 1024  # points per half that the floor is measured on
+SHARED_POINTS = 256  # points per half whose potentials are compared
 
 
 @final
@@ -63,8 +81,10 @@ class Sliced(Estimator):
 
     def __post_init__(self) -> None:
         check_order(self.order)
-        if self.projections < 2:
+        if whole_number("projections", self.projections, least=0) < 2:
             raise ValueError(f"projections = {self.projections}: at least 2 give an error")
+        seed_number("seed", self.seed)
+        boolean("floor", self.floor)
         if self.order == 2:
             object.__setattr__(self, "quantity", "sw2")
             object.__setattr__(self, "bound", "none")
@@ -76,29 +96,65 @@ class Sliced(Estimator):
         d = like.shape[1]
         if d == 1:
             return like.new_ones(1, 1, dtype=torch.float64)
-        generator = torch.Generator().manual_seed(self.seed)
-        normal = torch.randn(self.projections, d, generator=generator, dtype=torch.float64)
+        generator = torch.Generator().manual_seed(int(self.seed))
+        normal = torch.randn(int(self.projections), d, generator=generator, dtype=torch.float64)
         return (normal / torch.linalg.vector_norm(normal, dim=1, keepdim=True)).to(like.device)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
+        a, b, exponent = in_own_unit(x, y)
         directions = self._directions(x)
-        a, b = (directions @ sample.double().T for sample in (x, y))
-        costs, u, v = monotone(a, b, self.order)
-        variance = sampling_variance(u.mean(0), v.mean(0))
-        if len(costs) > 1:
-            variance = variance + costs.detach().var() / len(costs)
-        estimate = estimate_of(costs.mean(), variance, self.order, self._floor(a, b), x)
-        return replace(estimate, bound=self.bound, n=(len(x), len(y)))
+        means, u, v, *_ = self._read(a, b, directions)
+        floor, shared = self._from_halves(a.detach(), b.detach(), directions)
+        variance = sampling_variance(u, v, shared)
+        if len(means) > 1:
+            variance = variance + means.detach().var() / len(means)
+        estimate = estimate_of(means.mean(), variance, self.order, floor, x, exponent)
+        notes = estimate.warnings + rests_on_few(u, v) + coarse(x, y, float(estimate.stderr))
+        return replace(estimate, bound=self.bound, n=(len(x), len(y)), warnings=notes)
+
+    def _read(
+        self, x: Tensor, y: Tensor, directions: Tensor, *beyond: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Mean cost on each line; averaged over lines both potentials, and both at other points.
+
+        A few lines at a time; if there is a gradient it computes them a second time.
+        """
+        at_once = max(1, AT_ONCE // (len(x) + len(y)))
+        parts = []
+        for some in directions.split(at_once):
+            if len(some) < len(directions) and (x.requires_grad or y.requires_grad):
+                parts.append(checkpoint(self._on_lines, x, y, some, *beyond, use_reentrant=False))
+            else:
+                parts.append(self._on_lines(x, y, some, *beyond))
+        means, *sums = zip(*parts, strict=True)
+        return torch.cat(means), *(torch.stack(s).sum(0) / len(directions) for s in sums)
+
+    def _on_lines(
+        self, x: Tensor, y: Tensor, directions: Tensor, *beyond: Tensor
+    ) -> tuple[Tensor, ...]:
+        a, b, *others = (directions @ points.T for points in (x, y, *beyond))
+        means, u, v = monotone(a, b, self.order)
+        potentials = [u, v]
+        for other, anchors, potential in zip(others, (a, b), (u, v), strict=False):
+            potentials.append(interpolated(other, anchors, potential))
+        return means, *(potential.sum(0) for potential in potentials)
 
     @torch.no_grad()
-    def _floor(self, a: Tensor, b: Tensor) -> Tensor:
-        n, m = a.shape[1], b.shape[1]
+    def _from_halves(
+        self, x: Tensor, y: Tensor, directions: Tensor
+    ) -> tuple[Tensor, Shared | None]:
+        n, m = len(x), len(y)
         if not self.floor or min(n, m) < 4:
-            return a.new_tensor(math.nan)
-        readings = []
-        for projected in (a, b):
-            first, second = projected[:, 0::2], projected[:, 1::2]
-            reading = root(monotone(first, second, self.order)[0].mean(), self.order)
-            sizes = (1 / n + 1 / m) / (1 / first.shape[1] + 1 / second.shape[1])
-            readings.append(reading * sizes**0.5)
-        return torch.stack(readings).mean()
+            return x.new_tensor(math.nan), None
+        split = [halves(sample, FLOOR_POINTS) for sample in (x, y)]
+        floors = []
+        for first, second in split:
+            reading = root(self._read(first, second, directions)[0].mean(), self.order)
+            floors.append(reading * ((1 / n + 1 / m) / (2 / len(first))) ** 0.5)
+        floor = torch.stack(floors).mean()
+        if min(n, m) < FEWEST_SHARED:
+            return floor, None
+        (x1, x2), (y1, y2) = ([z[:SHARED_POINTS] for z in sample] for sample in split)
+        _, u1, v1, u_at_2, v_at_2 = self._read(x1, y1, directions, x2, y2)
+        _, u2, v2, u_at_1, v_at_1 = self._read(x2, y2, directions, x1, y1)
+        return floor, shared_part((u1, u2), (v1, v2), (u_at_2, u_at_1), (v_at_2, v_at_1))

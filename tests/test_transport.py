@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from scipy.stats import wasserstein_distance
 
-from divergences import transport
+from divergences import plans
 from divergences.sinkhorn import Sinkhorn
 from divergences.sliced import Sliced
 from divergences.transport import EarthMover
@@ -85,7 +85,7 @@ def test_sorting_on_the_line_equals_the_linear_program(n, m, order):
 @pytest.mark.parametrize(("n", "m"), [(6, 6), (5, 8), (8, 4), (2, 3)])
 def test_potentials_on_the_line_are_feasible_and_attain_the_cost(n, m, order):
     x, y = points(n, 0, 1)[:, 0], points(m, 1, 1)[:, 0]
-    cost, u, v = transport.monotone(x, y, order)
+    cost, u, v = plans.monotone(x, y, order)
     assert (u[:, None] + v <= (x[:, None] - y).abs() ** order + 1e-12).all()
     assert (u.mean() + v.mean()).item() == pytest.approx(cost.item(), abs=1e-12)
 
@@ -94,7 +94,7 @@ def test_potentials_on_the_line_are_feasible_and_attain_the_cost(n, m, order):
 def test_costs_computed_on_the_fly_give_the_same_plan(monkeypatch, order):
     x, y = points(90, 0, 3), points(70, 1, 3)
     dense = EarthMover(order)(x, y)
-    monkeypatch.setattr(transport, "DENSE", 0)
+    monkeypatch.setattr(plans, "DENSE", 0)
     lazy = EarthMover(order)(x, y)
     assert lazy.value.item() == pytest.approx(dense.value.item(), abs=1e-10)
     assert lazy.stderr.item() == pytest.approx(dense.stderr.item(), rel=0.2)
@@ -413,3 +413,60 @@ def test_2048_points_take_less_than_2_seconds():
     start = time.process_time()
     EarthMover()(x, y)
     assert time.process_time() - start < 2
+
+
+# --- scales, clusters, tails
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("apart", [1e4, 3e7, 1e10])
+def test_two_clusters_far_apart_read_what_one_reads(apart, order):
+    x, y = points(30, 0), points(30, 1) + 0.3
+    shift = torch.tensor([apart, 0.0])
+    both = value(EarthMover(order, floor=False), *(torch.cat([z, z + shift]) for z in (x, y)))
+    one = value(EarthMover(order, floor=False), x, y)
+    assert both == pytest.approx(one, rel=1e-15 * apart + 1e-9)
+
+
+@pytest.mark.parametrize("make", [EarthMover, Sliced], ids=["full", "sliced"])
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("d", [1, 2])
+@pytest.mark.parametrize("exponent", [-1000, -500, 500, 1000])
+def test_no_square_over_or_underflows(make, order, d, exponent):
+    x, y = points(20, 0, d), points(20, 1, d) + 0.5
+    once, scaled = make(order)(x, y), make(order)(x * 2.0**exponent, y * 2.0**exponent)
+    assert scaled.value.item() == once.value.item() * 2.0**exponent
+    assert scaled.stderr.item() == pytest.approx(once.stderr.item() * 2.0**exponent)
+
+
+@pytest.mark.parametrize("make", [EarthMover, Sliced], ids=["full", "sliced"])
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("outlier", [1e2, 1e8])
+def test_one_far_point_is_said_to_decide(make, order, outlier):
+    x, y = points(60, 0), points(60, 1)
+    y[0] += outlier
+    assert any(warning.startswith("rests on few") for warning in make(order)(x, y).warnings)
+
+
+def test_a_distance_beyond_the_range_of_the_dtype_is_refused():
+    x = torch.tensor([[3e38], [3.1e38]])
+    with pytest.raises(ValueError, match=r"beyond the range of torch\.float32"):
+        EarthMover()(x, -x)
+
+
+def test_too_many_pairs_are_refused_before_any_work():
+    with pytest.raises(ValueError, match=r"30 x 40 points are 1\.2e\+03 pairs"):
+        EarthMover(most_pairs=1000)(points(30, 0), points(40, 1))
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_sorted_samples_have_the_floor_of_shuffled_ones(d):
+    x, y = points(400, 0, d), points(400, 1, d)
+    by_first = [z[z[:, 0].argsort()] for z in (x, y)]
+    floors = [EarthMover()(*pair).floor.item() for pair in ((x, y), by_first)]
+    assert floors[1] == pytest.approx(floors[0], rel=0.6)
+
+
+def test_coordinates_that_rounding_moves_by_much_are_said():
+    x, y = (points(60, s).float() + 1e7 for s in (0, 1))
+    assert any("are rounded by up to" in w for w in EarthMover()(x, y).warnings)
