@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,14 +61,21 @@ def standardised(x: Tensor, y: Tensor) -> Standardised:
     dtype = torch.promote_types(x.dtype, y.dtype)
     x, y = x.detach().double(), y.detach().double()
     pooled = torch.cat([x, y], -2)
-    centre = _quantile(pooled.sort(-2).values, 0.5)
-    ordered = [sample.sort(-2).values for sample in (x, y)]
+    centre = _quantile(_sorted(pooled), 0.5)
+    ordered = [_sorted(sample) for sample in (x, y)]
     scale = _scale(ordered)
     steps = [_lattice(sample) for sample in ordered]
     resolution = torch.stack([_rounding(pooled, ordered, dtype), *steps]).amax(0)
     return Standardised(
         (x - centre) / scale, (y - centre) / scale, resolution / scale, centre, scale
     )
+
+
+def _sorted(points: Tensor) -> Tensor:
+    """Each column in increasing order; by NumPy where it can, ten times as fast as torch."""
+    if points.device.type != "cpu":
+        return points.sort(-2).values
+    return torch.from_numpy(np.sort(points.numpy(), axis=-2))
 
 
 def _quantile(ordered: Tensor, share: float) -> Tensor:
@@ -94,7 +102,7 @@ def _rounding(pooled: Tensor, ordered: list[Tensor], dtype: torch.dtype) -> Tens
     for coarser in reversed(COARSER):
         held = (pooled.to(coarser).double() == pooled).all(-2, keepdim=True) & varies
         eps = torch.where(held, torch.finfo(coarser).eps, eps).maximum(eps)
-    return eps * _quantile(pooled.abs().sort(-2).values, 0.95)
+    return eps * _quantile(_sorted(pooled.abs()), 0.95)
 
 
 def _lattice(ordered: Tensor) -> Tensor:
@@ -104,8 +112,10 @@ def _lattice(ordered: Tensor) -> Tensor:
     equal = gaps <= 4 * torch.finfo(ordered.dtype).eps * size[..., 1:, :].maximum(
         size[..., :-1, :]
     )
-    positive = torch.where(equal, torch.inf, gaps).sort(-2).values
+    tied = equal.double().mean(-2, keepdim=True) > TIED
+    if not tied.any():
+        return torch.zeros_like(ordered[..., :1, :])
+    positive = _sorted(torch.where(equal, torch.inf, gaps))
     different = (~equal).sum(-2, keepdim=True)
     step = positive.gather(-2, (different - 1).clamp(min=0) // 20)
-    tied = equal.double().mean(-2, keepdim=True) > TIED
     return torch.where(tied & (different > 0), step, 0.0)

@@ -13,16 +13,19 @@ import numpy as np
 from scipy.special import digamma, gammaln
 from torch import Tensor
 
+from divergences.checks import whole_number
+from divergences.common_space import CommonSpace
 from divergences.interface import Bound, Estimate, Estimator, check_samples, stack_members
-from divergences.neighbours import (
+from divergences.nearest import (
+    FLATTENED,
     Reading,
     as_points,
-    check_k,
     from_influences,
-    joint_dimension,
     k_nearest,
     known,
+    no_estimate,
     refuse_ties,
+    seen_dimension,
     thin,
 )
 
@@ -83,7 +86,7 @@ class KnownDensity(Estimator):
     k: int = 5
 
     def __post_init__(self) -> None:
-        check_k(self.k)
+        whole_number("k", self.k)
 
     def __call__(self, x: Any, y: Any = None) -> Estimate:
         return super().__call__(x, x)
@@ -105,15 +108,18 @@ class KnownDensity(Estimator):
         return stack_members(estimates, x.ndim == 3, time.perf_counter() - start)
 
     def _one(self, x: Tensor, log_q: Tensor) -> Estimate:
-        a, k, (n, d) = as_points(x), self.k, x.shape
+        space = CommonSpace.of(x, x)
+        a, k, (n, d) = space.x, self.k, x.shape
         rho, nearest = k_nearest(a, a, 2 * k)
         refuse_ties(rho[:, 0], rho[:, k - 1], "another point of x")
-        if joint_dimension(x, x)[0] < d:
+        if space.dimension == 0:
+            return no_estimate(FLATTENED, x)
+        if space.dimension < d:
             return known(math.inf, f"x lies in less than {d} dimensions, q does not", x)
         outside = int(log_q.isneginf().sum())
         if outside:
             return known(math.inf, f"q is zero at {outside} of {n} points of x", x)
-        cross = -as_points(log_q)
+        cross = space.log_volume - as_points(log_q)
 
         def read(j: int) -> Reading:
             terms = cross - d * np.log(rho[:, j - 1])
@@ -121,9 +127,10 @@ class KnownDensity(Estimator):
             others = np.bincount(nearest[:, :j].ravel(), minlength=n) / j
             return terms.mean() - float(digamma(n) - digamma(j)) - _log_ball(d), [terms + others]
 
+        warnings = space.doubts(rho[:, k - 1]) + thin(seen_dimension(rho, k), d, k)
         slack = _entropy_bias(n, d, k) if d > SMOOTH_UP_TO else 0.0
         estimate = from_influences(read(k), read(2 * k), min(1 / 2, 2 / d), x, slack)
-        return replace(estimate, warnings=thin(rho, k, d))
+        return replace(estimate, warnings=warnings)
 
 
 @cache

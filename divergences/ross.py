@@ -12,15 +12,16 @@ from scipy.spatial import KDTree
 from scipy.special import digamma
 from torch import Tensor
 
+from divergences.checks import boolean, whole_number
+from divergences.common_space import CommonSpace
 from divergences.interface import Bound, Estimate, Estimator, each_member
-from divergences.neighbours import (
+from divergences.nearest import (
+    FLATTENED,
     Reading,
-    as_points,
-    check_k,
     from_influences,
-    joint_dimension,
     k_nearest,
     known_apart,
+    no_estimate,
     refuse_ties,
 )
 
@@ -76,7 +77,8 @@ class RossJS(Estimator):
     check_support: bool = True
 
     def __post_init__(self) -> None:
-        check_k(self.k)
+        whole_number("k", self.k)
+        boolean("check_support", self.check_support)
 
     def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y, at_least=2 * self.k + 1)
@@ -87,12 +89,16 @@ class RossJS(Estimator):
         if len(x) != len(y):
             warnings = (f"only the first {n} points of each sample used, for equal weights",)
         x, y = x[:n], y[:n]
-        samples = as_points(x), as_points(y)
+        space = CommonSpace.of(x, y)
+        samples = space.x, space.y
         own = [k_nearest(points, points, 2 * k) for points in samples]
         for (distances, _), name in zip(own, "xy", strict=True):
             refuse_ties(distances[:, 0], distances[:, k - 1], f"another point of {name}")
-        if self.check_support and not joint_dimension(x, y)[1]:
+        if self.check_support and not space.share_support:
             return replace(known_apart(math.log(2), "JS is log 2", x), n=size)
+        if space.dimension == 0:
+            return replace(no_estimate(FLATTENED, x), n=size)
+        warnings += space.doubts(np.concatenate([distances[:, k - 1] for distances, _ in own]))
 
         # for each sample: pairs (i, j), j of the other label and nearer than i's 2k-th of its own
         strangers = []

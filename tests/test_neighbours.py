@@ -49,8 +49,6 @@ SMOOTH_PLANAR = [pytest.param(case, id=case.id) for case in SMOOTH]
 @pytest.mark.parametrize("case", CONTINUOUS)
 @pytest.mark.parametrize("estimator", TWO_SAMPLE, ids=lambda e: type(e).__name__)
 def test_interval_holds_the_truth_or_a_warning_is_given(estimator, case):
-    if case.id.startswith("Student") and estimator.quantity == "kl":
-        pytest.xfail("P's tail is heavier than Q's, and nothing says so")
     assert calibrate(estimator, case, truth(estimator, case), 512, 30).covered_or_warned >= 0.8
 
 
@@ -147,25 +145,37 @@ def test_points_on_a_circle_are_called_one_dimensional():
 # --- identities
 
 
+EXACT = {
+    "translation": lambda z: z + torch.tensor([3.0, -7.0]),
+    "translation by 1e6 spreads": lambda z: z - 1e6,
+    "scaling": lambda z: 100 * z,
+    "units": lambda z: z * torch.tensor([1e6, 1e-6]).double(),
+}
+NEARLY = {
+    "rotation": lambda z: z @ torch.tensor([[0.6, 0.8], [-0.8, 0.6]]).double(),
+    "shear": lambda z: z @ torch.tensor([[1.0, 999.0], [1.0, 1001.0]]).double(),
+    "order of points": lambda z: z.flip(0),
+    "increasing maps": lambda z: torch.stack([z[:, 0].exp(), (2 * z[:, 1]).sinh()], 1),
+}
+
+
 @pytest.mark.parametrize("estimator", TWO_SAMPLE, ids=lambda e: type(e).__name__)
-@pytest.mark.parametrize(
-    "move",
-    [
-        pytest.param(lambda z: z + torch.tensor([3.0, -7.0]), id="translation"),
-        pytest.param(lambda z: 100 * z, id="scaling"),
-        pytest.param(
-            lambda z: z @ torch.tensor([[0.6, 0.8], [-0.8, 0.6]]).double(), id="rotation"
-        ),
-        pytest.param(lambda z: z.flip(0), id="order of points"),
-    ],
-)
+@pytest.mark.parametrize("move", EXACT.values(), ids=EXACT.keys())
 def test_value_and_interval_do_not_change_under(move, estimator):
     x, y = uniform(200, 0), uniform(200, 1) ** 2
     one, two = estimator(x, y), estimator(move(x), move(y))
     for a, b in zip(
         (one.value, one.stderr, *one.ci), (two.value, two.stderr, *two.ci), strict=True
     ):
-        assert a.item() == pytest.approx(b.item(), abs=1e-8)
+        assert a.item() == pytest.approx(b.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("estimator", TWO_SAMPLE, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("move", NEARLY.values(), ids=NEARLY.keys())
+def test_the_value_changes_by_less_than_its_error_under(move, estimator):
+    x, y = uniform(200, 0), uniform(200, 1) ** 2
+    one, two = estimator(x, y), estimator(move(x), move(y))
+    assert abs(one.value.item() - two.value.item()) < 0.7 * one.stderr.item()
 
 
 def test_js_is_symmetric_and_far_samples_read_log_2():
