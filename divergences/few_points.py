@@ -54,7 +54,7 @@ def rests_on_few(*samples: Tensor) -> tuple[str, ...]:
             continue
         size = points_behind(terms)
         few = size < min(FEWEST, 1 + len(terms) / 20)
-        if not few and (size > FEW or len(terms) < 40 or _tail(terms) < HEAVY):
+        if not few and (size > FEW or len(terms) < 100 or _tail(terms) < HEAVY):
             continue
         return (
             f"rests on few: {size:.1f} of {len(terms)} points make up the variance; value and "

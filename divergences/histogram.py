@@ -1,5 +1,6 @@
 """Divergences of two samples counted on one shared grid. Up to three dimensions.
 
+The grid's edges are quantiles of the pooled points: no increasing map of an axis changes a value.
 A grid can only lower a divergence, and counting noise can only raise its plug-in value. Each
 estimator corrects for the second in its own way. What the first may cost is judged from a grid of
 half the resolution: twice what that one loses goes into the upper end of the interval.
@@ -15,21 +16,35 @@ from typing import ClassVar, NamedTuple, final
 import torch
 from torch import Tensor
 
+from divergences.checks import LARGEST, whole_number
 from divergences.interface import Bound, Estimate, Estimator, each_member
 
 MOST_DIMENSIONS = 3
+MOST_BINS = 2**20  # along each axis, so that cells can be numbered in 64 bits
 
 
 def _cells(x: Tensor, y: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     """Grid cell of each point, as integers ``(n, d)`` and ``(m, d)`` below ``bins``.
 
-    The grid spans the pooled range; an axis without extent has a single cell.
+    The edges along each axis are quantiles of the pooled points in which both samples weigh the
+    same, so that neither units nor far points matter. Equal values share a cell.
     """
-    pooled = torch.cat([x, y]).double()
-    low, high = pooled.amin(0), pooled.amax(0)
-    width = torch.where(high > low, high - low, 1.0)
-    cells = ((pooled - low) / width * bins).long().clamp_max(bins - 1)
+    weight = torch.cat([torch.full((len(z),), 1 / len(z), dtype=torch.float64) for z in (x, y)])
+    cells = torch.stack(
+        [_by_quantiles(axis, weight.to(x.device), bins) for axis in torch.cat([x, y]).T], 1
+    )
     return cells[: len(x)], cells[len(x) :]
+
+
+def _by_quantiles(values: Tensor, weight: Tensor, bins: int) -> Tensor:
+    """Number of the cell of each value, each with about the same weight, ties going together."""
+    distinct, which = values.unique(return_inverse=True)
+    if len(distinct) <= bins:
+        return which * (bins - 1) // max(len(distinct) - 1, 1)  # a cell for each, far apart
+    mass = torch.zeros(len(distinct), dtype=torch.float64, device=values.device)
+    mass.index_add_(0, which, weight)
+    middle = (mass.cumsum(0) - mass / 2) / 2  # both samples together weigh 2
+    return (middle * bins).long().clamp(0, bins - 1)[which]
 
 
 def _label(x: Tensor, y: Tensor, bins: int) -> tuple[Tensor, Tensor, int]:
@@ -56,7 +71,9 @@ class HistogramEstimator(Estimator):
     bins: int | None = None
 
     def __post_init__(self) -> None:
-        if self.bins is not None and (self.bins < 2 or self.bins % 2):
+        if self.bins is None:
+            return
+        if whole_number("bins", self.bins, least=-LARGEST, most=MOST_BINS) < 2 or self.bins % 2:
             raise ValueError(f"bins = {self.bins}: give an even number, at least 2")
 
     def measure(self, x: Tensor, y: Tensor) -> Estimate:

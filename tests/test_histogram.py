@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import entropy
+from scipy.stats import entropy, rankdata
 
 from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
 from tests.cases import CASES, calibrate
@@ -106,10 +106,10 @@ def test_total_variation_is_a_lower_bound_in_expectation(c):
 
 
 def test_kl_is_scipys_entropy_of_counts_plus_one_half():
-    x, y = uniform(300, 0), uniform(200, 1) ** 2
-    low, high = (f(torch.cat([x, y]), 0) for f in (torch.amin, torch.amax))
-    ranges = list(zip(low.tolist(), high.tolist(), strict=True))
-    counts = [np.histogramdd(z.numpy(), 6, ranges)[0].ravel() for z in (x, y)]
+    """On SciPy's ranks: the edges of the grid are quantiles of the pooled points."""
+    x, y = uniform(250, 0), uniform(250, 1) ** 2
+    ranks = (rankdata(torch.cat([x, y]).numpy(), axis=0) - 0.5) / 500
+    counts = [np.histogramdd(z, 6, [(0, 1)] * 2)[0].ravel() for z in (ranks[:250], ranks[250:])]
     occupied = counts[0] + counts[1] > 0
     expected = entropy(counts[0][occupied] + 0.5, counts[1][occupied] + 0.5)
     assert HistogramKL(bins=6)(x, y).value.item() == pytest.approx(expected, abs=1e-12)
@@ -124,6 +124,47 @@ def test_translation_and_scaling_per_axis_change_nothing(estimator):
     factors = torch.tensor([8.0, 0.25])  # powers of two, so that no point changes its cell
     moved = estimator(x * factors, y * factors)
     assert moved.value.item() == pytest.approx(estimator(x, y).value.item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+def test_increasing_maps_of_each_axis_change_nothing(estimator):
+    x, y = uniform(200, 0), uniform(150, 1) ** 2
+    value = estimator(x, y).value.item()
+    for moved in (lambda z: z.exp() * 1e5, lambda z: 1e6 + 3 * z, lambda z: (6 * z).sinh()):
+        assert estimator(moved(x), moved(y)).value.item() == value
+
+
+@pytest.mark.parametrize("d", [1, 2])
+@pytest.mark.parametrize("outlier", [1e2, 1e4, 1e8])
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+def test_one_far_point_hardly_changes_a_value(estimator, outlier, d):
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 500, d, generator=generator, dtype=torch.float64)
+    y[:, 0] += 2
+    without = estimator(x, y)
+    x[0] += outlier
+    assert abs((estimator(x, y).value - without.value).item()) < 0.02
+
+
+@pytest.mark.parametrize("estimator", EACH[1:], ids=name)
+def test_cauchy_laws_are_told_apart(estimator):
+    """TV of Cauchy laws 2 apart is 1/2 (2/pi atan 1); JS by quadrature on the stretched line."""
+    t = (np.arange(200_000) + 0.5) / 200_000 * np.pi - np.pi / 2
+    at = np.tan(t)
+    p, q = 1 / (1 + at**2), 1 / (1 + (at - 2) ** 2)
+    mean, weight = (p + q) / 2, (1 + at**2) / 200_000
+    js = float(((p * np.log(p / mean) + q * np.log(q / mean)) / 2 * weight).sum())
+    expected = {"js": js, "tv": 0.5}[estimator.quantity]
+    z = torch.tan(math.pi * (uniform(4000, 0) - 0.5))
+    found = estimator(z[:, :1], z[:, 1:] + 2)
+    assert found.ci[0] <= expected <= found.ci[1]
+    assert found.value.item() == pytest.approx(expected, abs=0.06)
+
+
+@pytest.mark.parametrize("bins", ["4", 3.5, True, 2**30, -2])
+def test_bins_of_another_kind_are_named(bins):
+    with pytest.raises((TypeError, ValueError), match="bins = "):
+        HistogramJS(bins=bins)
 
 
 @pytest.mark.parametrize("estimator", EACH[1:], ids=name)
