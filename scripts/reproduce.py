@@ -25,7 +25,16 @@ from scripts.findings import Findings
 from scripts.foreign import one_line, say, tell
 from scripts.lab import Lab, start_worker
 from scripts.locks import locked
+from scripts.reading import (
+    Damaged,
+    digest_of,
+    load_or_set_aside,
+    load_record,
+    set_aside,
+    write_record,
+)
 from scripts.report import write_report
+from scripts.shapes import Record, changed_files
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, about {remaining} to go"
 PROFILES = ("quick", "paper")
@@ -49,22 +58,27 @@ def keep(
     name: str, findings: Findings, out: Path, settings: dict[str, Any], seconds: float
 ) -> None:
     """Write what an argument found; its record comes last, and marks it as finished."""
+    written: list[Path] = []
     for title, figure in findings.figures.items():
         folder = out / "figures"
+        written += [folder / f"{title}.png", folder / f"{title}.svg"]
         atomically(folder / f"{title}.png", partial(figure.savefig, dpi=150))
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):  # text stays text
             atomically(folder / f"{title}.svg", partial(figure.savefig, transparent=True))
     for title, rows in findings.tables.items():
-        write_atomically(out / "tables" / f"{title}.csv", as_csv(rows))
+        written.append(out / "tables" / f"{title}.csv")
+        write_atomically(written[-1], as_csv(rows))
     for title, values in findings.data.items():
-        write_atomically(out / "data" / f"{title}.json", json.dumps(plain(values)))
+        written.append(out / "data" / f"{title}.json")
+        write_atomically(written[-1], json.dumps(plain(values)))
     record = {
         "argument": name,
         "settings": settings,
         "seconds": seconds,
         "claims": [{"argument": name} | claim.record(seconds) for claim in findings.claims],
+        "files": {path.relative_to(out).as_posix(): digest_of(path) for path in written},
     }
-    write_atomically(out / "records" / f"{name}.json", json.dumps(plain(record), indent=1))
+    write_record(out / "records" / f"{name}.json", record)
 
 
 def run(name: str, executor: Executor, out: Path, settings: dict[str, Any]) -> None:
@@ -83,9 +97,24 @@ def run(name: str, executor: Executor, out: Path, settings: dict[str, Any]) -> N
 
 
 def finished(name: str, out: Path, settings: dict[str, Any]) -> bool:
-    """Whether an earlier run with the same settings left this argument's record."""
-    path = out / "records" / f"{name}.json"
-    return path.is_file() and json.loads(path.read_text())["settings"] == settings
+    """Whether an earlier run with the same settings left this argument's record and files.
+
+    What is damaged is named and set aside, and the argument then was not finished.
+    """
+    record = load_or_set_aside(out / "records" / f"{name}.json", Record)
+    if record is not None and record["argument"] != name:
+        reason = f"it is the record of {record['argument']}"
+        set_aside(Damaged(out / "records" / f"{name}.json", reason))
+        return False
+    if record is None or record["settings"] != settings:
+        return False
+    damaged = changed_files(out, record)
+    for one in damaged:
+        if one.path.exists():
+            set_aside(one)
+        else:
+            tell(one)
+    return not damaged
 
 
 def surprise(claim: dict[str, Any]) -> str:
@@ -188,8 +217,8 @@ def reproduce_into(out: Path, options: argparse.Namespace) -> int:
             executor.shutdown(cancel_futures=True)
             tell("\ninterrupted; finished arguments are kept, run again to go on")
             return 130
-    records = [json.loads((out / "records" / f"{name}.json").read_text()) for name in names]
-    claims = [claim for record in records for claim in record["claims"]]
+    records = [load_record(out / "records" / f"{name}.json", Record) for name in names]
+    claims: list[Any] = [claim for record in records for claim in record["claims"]]
     write_atomically(out / "claims.json", json.dumps(claims, indent=1))
     write_report(out, ARGUMENTS)
     say(table(claims))

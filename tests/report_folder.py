@@ -3,7 +3,7 @@
 import json
 import math
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from matplotlib.figure import Figure
@@ -162,3 +162,8 @@ def make(out):
     for name in ("segments", "training", "unseen"):
         shutil.copy(out / "figures" / "curve.svg", out / "figures" / f"{name}.svg")
     return out
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """The profile of an argument without settings."""

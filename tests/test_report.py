@@ -39,7 +39,7 @@ def tree(text):
 
 @pytest.fixture
 def folder(whole, tmp_path):
-    ignored = shutil.ignore_patterns("report.html", "*.png")
+    ignored = shutil.ignore_patterns("report.html", "*.png", "records")
     return Path(shutil.copytree(whole, tmp_path / "reproduce", ignore=ignored))
 
 
@@ -194,9 +194,11 @@ def test_a_report_needs_claims(tmp_path):
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
-        ("claims", lambda claims: claims[0].pop("equation"), "no 'equation'"),
-        ("claims", lambda claims: claims[0]["controls"][0].pop("sound"), "'sound'"),
+        ("claims", lambda claims: claims[0].pop("equation"), "required field `equation`"),
+        ("claims", lambda claims: claims[0]["controls"][0].pop("sound"), "required field `sound`"),
         ("claims", lambda claims: claims[0].update(id="untrue"), "two claims are called 'untrue'"),
+        ("claims", lambda claims: claims[0].update(id="training-data"), "as a part of the page"),
+        ("claims", lambda claims: claims[0].update(id="a\n"), "damaged"),
         ("claims", lambda claims: claims[0].update(equation=r"\foo"), r"\\foo is not known"),
         ("data/segments", lambda data: data["thetas"].pop(), "13 entries, expected 12"),
         ("data/segments", lambda data: data["measured"][0].update(exact="X"), "beside 'X'"),
@@ -211,6 +213,8 @@ def test_a_report_needs_claims(tmp_path):
         "no-equation",
         "no-sound",
         "same-id",
+        "id-of-the-page",
+        "id-of-two-lines",
         "unknown-latex",
         "short",
         "no-exact",
@@ -232,7 +236,7 @@ def test_a_missing_figure_is_named(folder):
 
 def test_a_broken_file_is_named(folder):
     (folder / "data" / "training.json").write_text("{")
-    with pytest.raises(ValueError, match=r"training\.json is not JSON"):
+    with pytest.raises(ValueError, match=r"training\.json is damaged: Expecting property name"):
         write_report(folder)
 
 

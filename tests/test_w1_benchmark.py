@@ -1,7 +1,6 @@
 """The benchmark of W1 critics: its metrics by hand, its pairs, its records, its flags."""
 
 import csv
-import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -16,11 +15,10 @@ from divergences.learned import Fit
 from divergences.streams import Streams
 from divergences.variational import kantorovich_rubinstein
 from gans.targets import Box, Funnels, OneFunnel, Shifted
-from scripts.benchmark import critics, solvers, w1
+from scripts.benchmark import critics, records, solvers, w1
 from scripts.benchmark.__main__ import parse
 from scripts.benchmark.critics import Run, compared, measure
 from scripts.benchmark.published_w1 import SOLVERS, TABLE, published
-from scripts.files import plain, write_atomically
 
 
 class Plane(nn.Module):
@@ -100,8 +98,8 @@ def here(monkeypatch):
 
     def run_all(wanted, work, out, workers):
         for run in wanted:
-            write_atomically(out / "cells" / run.file, json.dumps(plain(work(run))))
-        return [json.loads((out / "cells" / run.file).read_text()) for run in wanted]
+            records.keep(out / "cells" / run.file, work(run))
+        return [records.load(out / "cells" / run.file) for run in wanted]
 
     monkeypatch.setattr(w1, "run_all", run_all)
 

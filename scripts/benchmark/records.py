@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from tqdm import tqdm
 
-from scripts.files import plain, write_atomically
 from scripts.lab import start_worker
+from scripts.reading import Damaged, load_record, unless_damaged, write_record
 
 
 class Kept(Protocol):
@@ -28,9 +27,12 @@ class Kept(Protocol):
 def run_all(
     wanted: Sequence[Kept], work: Callable[..., dict[str, Any]], out: Path, workers: int
 ) -> list[dict[str, Any]]:
-    """Do what has no record yet; the records of all, as they were written."""
+    """Do what has no record yet; the records of all, as they were written.
+
+    A record that is damaged is named and set aside, and its work done again.
+    """
     records = out / "cells"
-    missing = [piece for piece in wanted if not (records / piece.file).is_file()]
+    missing = [piece for piece in wanted if read(records / piece.file) is None]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn, initializer=start_worker) as executor:
         running = {executor.submit(work, piece): piece for piece in missing}
@@ -42,11 +44,40 @@ def run_all(
             file=sys.stderr,
         )
         for future in progress:
-            record = plain(future.result())
-            write_atomically(records / running[future].file, json.dumps(record, indent=1))
-    return [json.loads((records / piece.file).read_text()) for piece in wanted]
+            keep(records / running[future].file, future.result())
+    return [load(records / piece.file) for piece in wanted]
 
 
 def kept(out: Path) -> list[dict[str, Any]]:
     """All records of a folder, whichever command wrote them, in the order of their names."""
-    return [json.loads(path.read_text()) for path in sorted((out / "cells").glob("*.json"))]
+    found = [read(path) for path in sorted((out / "cells").glob("*.json"))]
+    return [record for record in found if record is not None]
+
+
+class Written(TypedDict):
+    """A record with the name of its file, so that it is known where it was moved."""
+
+    file: str
+    record: dict[str, Any]
+
+
+def keep(path: Path, record: dict[str, Any]) -> None:
+    """Write a record, whole or not at all."""
+    write_record(path, {"file": path.name, "record": record})
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The record of a file.
+
+    Raises:
+        Damaged: If it is not what was written there.
+    """
+    written = load_record(path, Written)
+    if written["file"] != path.name:
+        raise Damaged(path, f"it is the record {written['file']}")
+    return written["record"]
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The record of a file, ``None`` if there is none; a damaged one is set aside."""
+    return unless_damaged(path, load)

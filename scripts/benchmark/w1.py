@@ -16,7 +16,7 @@ from scripts.benchmark.published_w1 import published
 from scripts.benchmark.records import kept, run_all
 from scripts.benchmark.solvers import SOLVERS
 from scripts.files import as_csv, atomically, write_atomically
-from scripts.foreign import as_label, say, visible
+from scripts.foreign import as_label, say, tell, visible
 from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "sorted": EXACT, "released": "#c77dbb"}
@@ -105,7 +105,13 @@ def run(options: argparse.Namespace) -> None:
     run_all(by_transport, critics.transport_row, out / "transport", options.workers)
     asked = run_all(wanted, critics.measure, out, options.workers)
     transport = {_pair(r): r for r in sorted(kept(out / "transport"), key=_seeds)}
-    records = sorted(kept(out), key=_place)
+    everything = kept(out)
+    records = sorted((r for r in everything if _pair(r) in transport), key=_place)
+    if len(records) < len(everything):
+        tell(
+            f"{len(everything) - len(records)} records are left out: what transport says of their "
+            "pairs is not there; give the command for those pairs again"
+        )
     rows = [critics.as_row(r, transport[_pair(r)]) for r in records]
     write_atomically(out / "w1.csv", as_csv(rows))
     sizes = dict.fromkeys((row["dimension"], row["funnels"]) for row in rows)

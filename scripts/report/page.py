@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from scripts.files import write_atomically
+from scripts.reading import Damaged, load, load_record
 from scripts.report.claims import TONES
 from scripts.report.equations import mathml
 from scripts.report.figures import Figures
@@ -22,12 +22,20 @@ from scripts.report.markup import short
 from scripts.report.rendering import HERE, render
 from scripts.report.theta import Theta
 from scripts.report.training import Training
+from scripts.shapes import REMEDY, Claim, Record, Segments, changed_files
+from scripts.shapes import Training as Games
 
 TITLE = "How far apart are two distributions, and what does a GAN learn from each answer?"
 LIMIT = 3_000_000
 OVERVIEW = "segments"
 ROWS = 200
-WIDGETS = {"segments": Theta, "training": Training}
+WIDGETS = {"segments": (Theta, Segments), "training": (Training, Games)}
+PARTS = {
+    place
+    for template in sorted((HERE / "templates").glob("*.html"))
+    for place in re.findall(r'id="([\w-]+)"', template.read_text(encoding="utf-8"))
+}
+"""Places of the page itself that a claim could be called like."""
 
 
 def write_report(out: Path, titles: Mapping[str, str] | None = None) -> Path:
@@ -39,14 +47,10 @@ def write_report(out: Path, titles: Mapping[str, str] | None = None) -> Path:
 
     Raises:
         FileNotFoundError: If the folder has no ``claims.json``, or no figure that a claim names.
-        ValueError: If a record is incomplete, or the page would weigh more than 3 MB.
+        Damaged: If a file is incomplete, or not what it was when the argument was finished.
+        ValueError: If the page would weigh more than 3 MB.
     """
-    try:
-        page = whole(out, titles or {})
-    except (KeyError, UndefinedError) as error:
-        raise ValueError(
-            f"{out}: a record has no {error}; run python -m scripts.reproduce again"
-        ) from error
+    page = whole(out, titles or {})
     weight = len(page.encode())
     if weight >= LIMIT:
         raise ValueError(
@@ -62,14 +66,17 @@ def whole(out: Path, titles: Mapping[str, str]) -> str:
     """The text of the page."""
     claims = read_claims(out)
     figures = Figures(out / "figures")
-    arguments: dict[str, list[dict[str, Any]]] = {}
+    arguments: dict[str, list[Claim]] = {}
     for claim in claims:
         arguments.setdefault(claim["argument"], []).append(claim)
     widgets = [
-        widget(read_json(path), path)
-        for name, widget in WIDGETS.items()
+        widget(load(path, shape, REMEDY), path)
+        for name, (widget, shape) in WIDGETS.items()
         if (path := out / "data" / f"{name}.json").is_file()
     ]
+    tables = [read_table(path) for path in sorted((out / "tables").glob("*.csv"))]
+    equations = read_equations(out, claims)
+    check_records(out, claims)
     style = (HERE / "style.css").read_text(encoding="utf-8") + figures.stylesheet()
     return render(
         "page.html",
@@ -79,13 +86,11 @@ def whole(out: Path, titles: Mapping[str, str]) -> str:
         widgets=widgets,
         claims=claims,
         arguments=arguments,
-        equations={
-            claim["id"]: claim["equation"] and mathml(claim["equation"]) for claim in claims
-        },
+        equations=equations,
         titles=titles,
         figures=figures,
         overview=OVERVIEW,
-        tables=[read_table(path) for path in sorted((out / "tables").glob("*.csv"))],
+        tables=tables,
         TONES=TONES,
     )
 
@@ -95,36 +100,57 @@ def digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def read_claims(out: Path) -> list[dict[str, Any]]:
-    """The claims of the folder, each under a name of its own."""
+def read_claims(out: Path) -> list[Claim]:
+    """The claims of the folder, each under a name of its own, as their records have them."""
     source = out / "claims.json"
     if not source.is_file():
         raise FileNotFoundError(f"{source} does not exist; run python -m scripts.reproduce first")
-    claims = read_json(source)
+    claims = load(source, list[Claim], REMEDY)
+    if not claims:
+        raise Damaged(source, "it holds no claim", REMEDY)
     for name, times in Counter(claim["id"] for claim in claims).items():
         if times > 1:
             raise ValueError(f"{source}: two claims are called {name!r}; rename one")
+        if name in PARTS or re.match(r"(argument|figure|title|svg\d+)-", name):
+            raise ValueError(f"{source}: a claim is called {name!r}, as a part of the page is")
     return claims
+
+
+def read_equations(out: Path, claims: list[Claim]) -> dict[str, Markup]:
+    """Each claim's equation, by its name."""
+    try:
+        return {c["id"]: mathml(c["equation"]) if c["equation"] else Markup() for c in claims}
+    except ValueError as error:
+        raise Damaged(out / "claims.json", error, REMEDY) from None
+
+
+def check_records(out: Path, claims: list[Claim]) -> None:
+    """Every claim is as its argument's record has it, and every file as it was written.
+
+    Raises:
+        Damaged: If one is not; where there is no record, nothing can be said.
+    """
+    source = out / "claims.json"
+    for name in dict.fromkeys(claim["argument"] for claim in claims):
+        path = out / "records" / f"{name}.json"
+        if not path.is_file():
+            continue  # claims.json may be all that was sent
+        record = load_record(path, Record, REMEDY)
+        for damaged in changed_files(out, record):
+            raise damaged
+        if record["claims"] != [claim for claim in claims if claim["argument"] == name]:
+            raise Damaged(source, f"it differs from {path}", REMEDY)
 
 
 def read_table(path: Path) -> dict[str, Any]:
     """One CSV file; of a long one its beginning, which is said."""
-    with path.open(encoding="utf-8", newline="") as file:
-        head, *rows = csv.reader(file)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file, strict=True)
+        if any(len(row) != len(head) for row in rows):
+            raise ValueError("its rows differ in length")
+    except (ValueError, csv.Error) as error:
+        raise Damaged(path, f"it is no CSV file ({error})", REMEDY) from None
     more = f" (the first {ROWS} rows of {len(rows)})" if len(rows) > ROWS else ""
     cells = [[short(text) for text in row] for row in rows[:ROWS]]
     return {"name": path.name, "stem": path.stem, "head": head, "rows": cells, "more": more}
-
-
-def read_json(path: Path) -> Any:
-    """The file's content.
-
-    Raises:
-        ValueError: If it is not JSON; names the file.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path} is not JSON ({error}); run python -m scripts.reproduce"
-        ) from error

@@ -29,6 +29,12 @@ class Training:
 
     def __init__(self, data: Mapping[str, Any], path: Path) -> None:
         self.data, self.steps = data, len(data["iterations"])
+        left, right, bottom, top = data["extent"]
+        if not (left < right and 0.01 < (top - bottom) / (right - left) < 100):
+            raise ValueError(
+                f"{path}: extent = {data['extent']} is no window (left, right, bottom, top); "
+                "run the argument that writes this file again"
+            )
         self.script = Markup((HERE / "training.js").read_text(encoding="utf-8"))
         curves = [len(game["curves"]) for game in data["games"]]
         same_length(str(path), {f"game {i}": n for i, n in enumerate(curves)}, curves[0])

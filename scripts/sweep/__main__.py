@@ -19,6 +19,7 @@ from scripts.errors import Parser, guarded, printable
 from scripts.files import write_atomically
 from scripts.foreign import one_line, say, tell
 from scripts.lab import start_worker
+from scripts.reading import set_aside
 from scripts.sweep.child import Limited
 from scripts.sweep.engines import Cluster, Engine, Local
 from scripts.sweep.gather import gather
@@ -95,6 +96,8 @@ def start(options: argparse.Namespace) -> int:
         return show(plan, folder, options)
     engine = engine_of(options)
     with folder.locked():
+        for damaged in folder.damaged(plan.runs()):
+            set_aside(damaged)
         return sweep(plan, folder, engine, options)
 
 
@@ -120,6 +123,8 @@ def wanted(plan: Plan, folder: Folder, options: argparse.Namespace) -> list[Job]
 
 def show(plan: Plan, folder: Folder, options: argparse.Namespace) -> int:
     """Print what would be done."""
+    for damaged in folder.damaged(plan.runs()):
+        tell(damaged)
     todo = wanted(plan, folder, options)
     for job in todo:
         say(f"{one_line(job.label)}: seeds {', '.join(map(str, job.seeds))}")

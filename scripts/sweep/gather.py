@@ -14,7 +14,7 @@ from scripts.files import as_csv, atomically, write_atomically
 from scripts.foreign import as_label
 from scripts.sweep.board import CHARTS, Band, write_bands
 from scripts.sweep.plan import Plan, Setting
-from scripts.sweep.records import Folder
+from scripts.sweep.records import Folder, Record
 
 DRAWN = 8
 """Settings whose curves one chart bears."""
@@ -46,7 +46,7 @@ def gather(plan: Plan, folder: Folder) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(setting: Setting, record: dict[str, Any]) -> dict[str, Any]:
+def _row(setting: Setting, record: Record) -> dict[str, Any]:
     """The record on one line: what it is, what was read, what it took."""
     told = {"setting": setting.label} | setting.axes | {"seed": record["seed"]}
     read = {tag: _number(value) for tag, value in record["readings"].items()}

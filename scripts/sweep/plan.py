@@ -15,6 +15,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError
 
+from divergences.checks import seed_number
 from scripts import configuration
 from scripts.configuration import one_line
 from scripts.foreign import one_line as plainly
@@ -144,6 +145,8 @@ def _seeds(path: Path, seeds: Any) -> tuple[int, ...]:
     good = isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)
     if not good:
         raise ValueError(f"{path}: seeds = {seeds}: give a list of integers, e.g. [0, 1, 2]")
+    for seed in seeds:
+        seed_number(f"{path}: seeds: {str(seed)[:40]}", seed)
     twice = [seed for seed, times in Counter(seeds).items() if times > 1]
     if twice:
         raise ValueError(f"{path}: seeds: {twice[0]} is there twice; name each seed once")

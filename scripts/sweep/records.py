@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from scripts.files import plain, write_atomically
 from scripts.locks import LOCK, locked
+from scripts.reading import Count, Damaged, Number, load_record, write_record
 from scripts.sweep.board import write_run
 from scripts.sweep.job import Outcome
 from scripts.sweep.plan import Setting
+
+
+class Record(TypedDict):
+    """What is kept of a run besides its curves."""
+
+    setting: str
+    axes: dict[str, str]
+    seed: int
+    readings: dict[str, Number]
+    seconds: float
+    members: Count
+    code: str
+    config: dict[str, Any]
+    complete: dict[str, Any]
+
+
+class Drawn(TypedDict):
+    """The curves of a run, a column per tag."""
+
+    step: list[Count]
+    seconds: list[float]
+    values: dict[str, list[Number]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +74,7 @@ class Folder:
             (self.path / "records").mkdir(exist_ok=True)
             yield
 
-    def read(self, setting: Setting, seed: int) -> dict[str, Any] | None:
+    def read(self, setting: Setting, seed: int) -> Record | None:
         """The record of a run, ``None`` if there is none that can be read.
 
         Raises:
@@ -61,26 +82,54 @@ class Folder:
         """
         path = self.record_of(setting, seed)
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            made_of = record["complete"], record["seed"]
-        except (OSError, ValueError, KeyError, TypeError):
+            record = load_record(path, Record)
+        except (Damaged, OSError):
             return None
-        if made_of != (setting.complete, seed):
+        if (record["complete"], record["seed"]) != (setting.complete, seed):
             raise ValueError(
                 f"{path} was made under another configuration than its name says; move it away"
             )
         return record
 
-    def curves(self, setting: Setting, seed: int) -> dict[str, Any]:
-        """Steps, seconds and values of a run that has a record."""
-        return json.loads(self.curves_of(setting, seed).read_text(encoding="utf-8"))
+    def curves(self, setting: Setting, seed: int) -> Drawn:
+        """Steps, seconds and values of a run that has a record.
+
+        Raises:
+            Damaged: If they are not what was written.
+        """
+        path = self.curves_of(setting, seed)
+        if not path.is_file():
+            raise Damaged(path, "it is not there")
+        curves = load_record(path, Drawn)
+        steps = len(curves["step"])
+        for column in (curves["seconds"], *curves["values"].values()):
+            if len(column) != steps:
+                raise Damaged(path, f"{len(column)} readings at {steps} steps")
+        return curves
+
+    def damaged(self, runs: Iterable[tuple[Setting, int]]) -> list[Damaged]:
+        """What is there of these runs and is of no use; without its curves, a record is not."""
+        found = []
+        for setting, seed in runs:
+            path = self.record_of(setting, seed)
+            if not path.exists():
+                continue
+            try:
+                load_record(path, Record)
+                self.curves(setting, seed)
+            except IsADirectoryError:
+                found.append(Damaged(path, "it is a folder"))
+            except Damaged as one:
+                if one.path.exists():
+                    found.append(one)
+                if one.path != path:
+                    found.append(Damaged(path, one))
+        return found
 
     def keep(self, setting: Setting, outcome: Outcome) -> None:
         """Write curves, TensorBoard run and, last, the record."""
         final = outcome.curves.final()
-        write_atomically(
-            self.curves_of(setting, outcome.seed), json.dumps(plain(asdict(outcome.curves)))
-        )
+        write_record(self.curves_of(setting, outcome.seed), asdict(outcome.curves), None)
         settings = setting.axes | {"seed": outcome.seed}
         write_run(self.run_of(setting, outcome.seed), outcome.curves, settings, final)
         record = {
@@ -94,6 +143,4 @@ class Folder:
             "config": setting.config,
             "complete": setting.complete,
         }
-        write_atomically(
-            self.record_of(setting, outcome.seed), json.dumps(plain(record), indent=1)
-        )
+        write_record(self.record_of(setting, outcome.seed), record)
