@@ -19,7 +19,7 @@ from torch.optim import Adam
 
 from divergences import variational
 from divergences.interface import Bound, Estimate
-from divergences.learned import Fit, Learned, Source, streams_beside
+from divergences.learned import Fit, Learned, Source, streams_of_both
 from divergences.streams import Streams
 
 ACCURATE = 4  # dimensions up to which distances come from differences, not from inner products
@@ -226,11 +226,11 @@ class AnchoredCritic(Learned):
         p: Source,
         q: Source,
         seeds: Sequence[int],
-        observe: Callable[[int, nn.Module], None] | None = None,
+        observe: Callable[[int, nn.Module], bool | None] | None = None,
         start: Fit | None = None,
     ) -> Fit:
         """As :meth:`~divergences.learned.Learned.fit`; from a start only the heights go on."""
-        streams, dimension = streams_beside(p, seeds)
+        streams, dimension = streams_of_both(p, q, seeds)
         with torch.no_grad():
             if start is None:
                 network = self._placed(p, q, streams, dimension)
@@ -240,6 +240,9 @@ class AnchoredCritic(Learned):
             self._train(network, p, q, streams, self.steps, observe)
         network.eval().requires_grad_(False)
         return Fit(network, tuple(seeds), self.read, streams)
+
+    def width(self, points: Tensor) -> int:
+        return max(points.shape[-1], self.anchors)
 
     def _placed(self, p: Source, q: Source, streams: Streams, dimension: int) -> McShane:
         """Cones whose anchors are chosen and moved, their heights trained roughly."""
@@ -262,7 +265,7 @@ class AnchoredCritic(Learned):
         q: Source,
         streams: Streams,
         steps: int,
-        observe: Callable[[int, nn.Module], None] | None = None,
+        observe: Callable[[int, nn.Module], bool | None] | None = None,
     ) -> Tensor:
         """Ascend E_P[f] - E_Q[f]; each cone's share of P in the later half, ``(K, m)``."""
         first, last = self.rates
@@ -275,8 +278,8 @@ class AnchoredCritic(Learned):
             network.heights.grad = network.shares(q.draw(streams, self.batch)) - on_p
             optimizer.step()
             busy = busy + on_p * (2 * step > steps)
-            if observe is not None:
-                observe(step, network)
+            if observe is not None and observe(step, network):
+                break
         return busy
 
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:

@@ -85,6 +85,10 @@ class BatchLearned(Learned):
     quantity: ClassVar[str] = "w1"
     bound: ClassVar[Bound] = "none"
 
+    @property
+    def stops_early(self) -> bool:
+        return False  # what is minimised hangs on how many points a minibatch has
+
     def build(self, p: Source, q: Source, streams: Streams, dimension: int) -> nn.Module:
         return MLP(streams, dimension, 1, self.hidden)
 

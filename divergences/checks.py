@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any, SupportsIndex
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import Any, SupportsIndex, TypeVar
+
+Item = TypeVar("Item")
 
 LARGEST = 2**62  # well within what 64 bits hold, and more than anything can be counted to
 
@@ -61,18 +64,39 @@ def positive_number(name: str, value: Any) -> float:
         ...
         ValueError: bandwidth = 0: it must be a finite number above 0
     """
+    number = _as_float(name, value, "a number above 0")
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name} = {_shown(value)}: it must be a finite number above 0")
+    return number
+
+
+def real_number(name: str, value: Any) -> float:
+    """The value as a finite ``float``.
+
+    Raises:
+        TypeError: If it is no real number.
+        ValueError: If it is infinite, NaN, or too large for a ``float``.
+
+    Example:
+        >>> real_number("threshold", -1)
+        -1.0
+    """
+    number = _as_float(name, value, "a number")
+    if not math.isfinite(number):
+        raise ValueError(f"{name} = {_shown(value)}: it must be a finite number")
+    return number
+
+
+def _as_float(name: str, value: Any, wanted: str) -> float:
     try:
         scalar = value.item() if getattr(value, "shape", None) == () else value
         if _is_bool(scalar) or not isinstance(scalar, numbers.Real):
             raise TypeError
-        number = float(scalar)
+        return float(scalar)
     except OverflowError:
-        number = math.inf
+        return math.inf
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{name} = {_shown(value)}: it must be a number above 0") from None
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{name} = {_shown(value)}: it must be a finite number above 0")
-    return number
+        raise TypeError(f"{name} = {_shown(value)}: it must be {wanted}") from None
 
 
 def boolean(name: str, value: Any) -> bool:
@@ -102,6 +126,27 @@ def seed_number(name: str, value: Any) -> int:
         0
     """
     return whole_number(name, value, least=-(2**63), most=2**63 - 1)
+
+
+def each(name: str, values: Any, check: Callable[[str, Any], Item]) -> tuple[Item, ...]:
+    """What a check of single settings makes of every item of a sequence.
+
+    Raises:
+        TypeError: If it is no sequence, or as ``check`` raises.
+        ValueError: As ``check`` raises.
+
+    Example:
+        >>> each("hidden", [64, 32], whole_number)
+        (64, 32)
+        >>> each("hidden", 64, whole_number)
+        Traceback (most recent call last):
+        ...
+        TypeError: hidden = 64: it must be a sequence, such as (64,)
+    """
+    if isinstance(values, (str, bytes, Mapping, Set)) or not isinstance(values, Iterable):
+        shown = _shown(values)
+        raise TypeError(f"{name} = {shown}: it must be a sequence, such as ({shown},)")
+    return tuple(check(f"{name}[{i}]", value) for i, value in enumerate(values))
 
 
 def _is_bool(value: Any) -> bool:

@@ -71,6 +71,68 @@ def standardised(x: Tensor, y: Tensor) -> Standardised:
     )
 
 
+def evened(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Each column of both samples under an increasing function that leaves no far points.
+
+    .. math:: \tfrac12 \Phi^{-1}(\text{rank}) + \tfrac12 \operatorname{arsinh}(\text{standardised})
+
+    KL, JS and TV stay as they are. The first half, the normal quantile of the rank in the pooled
+    column, has no heavy tails and no narrow parts; the second keeps gaps between the laws wide.
+    Neither depends on units or offsets. Equal values share their middle rank.
+
+    Arguments:
+        x: Points of shape ``(..., n, d)``.
+        y: Points of shape ``(..., m, d)``.
+
+    Returns:
+        Both in double precision.
+
+    Example:
+        >>> x, y = torch.tensor([[-1.0], [1e8]]), torch.tensor([[2.0], [2.0]])
+        >>> evened(x, y)[0].flatten()
+        tensor([-..., ...], dtype=torch.float64)
+    """
+    standard = standardised(x, y)
+    pooled = torch.cat([x, y], -2).detach().mT.contiguous()
+    ordered = pooled.sort(-1).values
+    below = torch.searchsorted(ordered, pooled)
+    not_above = torch.searchsorted(ordered, pooled, right=True)
+    share = (below + not_above).double() / (2 * pooled.shape[-1])
+    scores = torch.special.ndtri(share).mT
+    even = (scores + torch.cat([standard.x, standard.y], -2).asinh()) / 2
+    return even[..., : x.shape[-2], :], even[..., x.shape[-2] :, :]
+
+
+def in_one_unit(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Both samples shifted and divided by one length per pair, for quantities that are lengths.
+
+    The shift is the pooled median of each column, the length the median distance from there, or
+    the mean distance where half of the points coincide. Distances between points all change by
+    the same factor.
+
+    Arguments:
+        x: Points of shape ``(K, n, d)``.
+        y: Points of shape ``(K, m, d)``.
+
+    Returns:
+        Both samples in their own precision, and the lengths, shape ``(K,)``.
+
+    Example:
+        >>> x, y, unit = in_one_unit(torch.tensor([[[5.0], [9.0]]]), torch.tensor([[[7.0]] * 2]))
+        >>> x.flatten(), unit
+        (tensor([-2.,  2.]), tensor([1.], dtype=torch.float64))
+    """
+    dtype, n = x.dtype, x.shape[-2]
+    pooled = torch.cat([x, y], -2).detach().double()
+    pooled = pooled - _quantile(_sorted(pooled), 0.5)
+    length = torch.linalg.vector_norm(pooled, dim=-1)
+    unit = length.median(-1).values
+    unit = torch.where(unit > 0, unit, length.mean(-1))
+    unit = torch.where(unit > 0, unit, 1.0)
+    pooled = (pooled / unit[:, None, None]).to(dtype)
+    return pooled[:, :n], pooled[:, n:], unit
+
+
 def _sorted(points: Tensor) -> Tensor:
     """Each column in increasing order; by NumPy where it can, ten times as fast as torch."""
     if points.device.type != "cpu":

@@ -90,7 +90,7 @@ class Critic(Learned):
         p: Source,
         q: Source,
         seeds: Sequence[int],
-        observe: Callable[[int, nn.Module], None] | None = None,
+        observe: Callable[[int, nn.Module], bool | None] | None = None,
         start: Fit | None = None,
     ) -> Fit:
         if start is None and self.first is not None:
@@ -100,17 +100,20 @@ class Critic(Learned):
             return super().fit(p, q, seeds, observe, start)
         average: nn.Module | None = None
 
-        def follow(step: int, network: nn.Module) -> None:
+        def follow(step: int, network: nn.Module) -> bool | None:
             nonlocal average
             if average is None:
                 average = deepcopy(network)
             move_average(average, network, decay)
-            if observe is not None:
-                observe(step, network)
+            return observe is not None and observe(step, network)
 
         fitted = super().fit(p, q, seeds, follow, start)
         assert average is not None
         return replace(fitted, network=average.eval().requires_grad_(False))
+
+    @property
+    def stops_early(self) -> bool:
+        return self.ema is None  # an average is no better where the live weights are best
 
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         on_p, on_q = paired_scores(network, x, y)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, final
 
@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from divergences import variational
+from divergences.coordinates import evened
+from divergences.cross_fitting import Halves, in_parts
 from divergences.fdivergence import ConvexGenerator, KullbackLeibler
 from divergences.interface import Bound, Estimate
-from divergences.learned import Learned, Source, paired_scores
-from divergences.networks import MLP, FourierFeatures, Whiten
+from divergences.learned import Fit, Learned, Source, paired_scores
+from divergences.networks import FREQUENCIES, MLP, FourierFeatures, Whiten
 from divergences.streams import Streams
 
 
@@ -34,6 +36,28 @@ class RatioLearned(Learned):
 
     whiten: bool = True
     fourier: Sequence[float] = ()
+
+    def prepared(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Both samples in evened coordinates, where the divergence is the same, or raw."""
+        unit = x.new_ones(len(x), dtype=torch.float64)
+        if not self.whiten:
+            return x, y, unit
+        x, y = evened(x, y)
+        return x.float(), y.float(), unit
+
+    def judge(self, fit: Fit, parts: Halves) -> Callable[[Tensor], Tensor]:
+        """Scores no larger than all of P's, nor less than all of Q's, that training has seen.
+
+        Where a network has to extrapolate, a single point could otherwise carry a mean of
+        exponentials. A function that is cut off bounds a divergence as well.
+        """
+        high = in_parts(fit.scores, parts.x_train, self.width(parts.x)).amax(1, keepdim=True)
+        low = in_parts(fit.scores, parts.y_train, self.width(parts.y)).amin(1, keepdim=True)
+        return lambda points: fit.scores(points).clamp(torch.minimum(low, high), high)
+
+    def width(self, points: Tensor) -> int:
+        waves = FREQUENCIES * 2 * len(self.fourier)
+        return max(super().width(points), waves + points.shape[-1])
 
     def build(self, p: Source, q: Source, streams: Streams, dimension: int) -> nn.Module:
         before: list[nn.Module] = []
@@ -211,7 +235,7 @@ class FDivergence(RatioLearned):
     Example:
         >>> from divergences.fdivergence import TotalVariation
         >>> points = torch.randn(512, 2, generator=torch.Generator().manual_seed(0))
-        >>> estimator = FDivergence(f=TotalVariation(), steps=200, hidden=(32,))
+        >>> estimator = FDivergence(f=TotalVariation(), steps=400, hidden=(32,))
         >>> estimator.quantity, bool(estimator(points[:, :1], 8 + points[:, 1:]).value > 0.9)
         ('tv', True)
     """

@@ -7,7 +7,6 @@ gradient, its Lipschitz constant.
 
 from __future__ import annotations
 
-import math
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -19,10 +18,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from divergences.checks import each, real_number, seed_number, whole_number
+from divergences.coordinates import in_one_unit
+from divergences.cross_fitting import (
+    EarlyStopping,
+    Halves,
+    halves,
+    read_across,
+    repeats,
+    scaled,
+    usable,
+)
 from divergences.interface import Estimate, Estimator, check_samples
 from divergences.streams import Streams
 
-ROUNDING = 1e-5  # relative difference of two readings that float32 scores can explain
+MOST_STEPS = 10**7  # of training; days on any machine
 
 
 class Source(Protocol):
@@ -109,9 +119,39 @@ def paired_scores(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, ...
 
 @torch.no_grad()
 def streams_beside(source: Source, seeds: Sequence[int]) -> tuple[Streams, int]:
-    """Streams of the source's device and precision, one per seed, and its points' dimension."""
+    """Streams of the source's device and precision, one per seed, and its points' dimension.
+
+    Raises:
+        TypeError: If the source cannot draw, or draws no floating-point tensor.
+        ValueError: If what it draws has another shape than ``(K, n, d)``.
+    """
+    if not callable(getattr(source, "draw", None)):
+        raise TypeError(
+            f"a source is a {type(source).__name__}, which has no draw(streams, n); give points "
+            "as Empirical(points), or an object with that method"
+        )
     probe = source.draw(Streams(seeds, "shape"), 1)
+    if not (isinstance(probe, Tensor) and probe.is_floating_point()):
+        kind = probe.dtype if isinstance(probe, Tensor) else type(probe).__name__
+        raise TypeError(f"a source draws {kind}; expected a floating-point tensor")
+    if probe.ndim != 3 or len(probe) != len(seeds):
+        raise ValueError(
+            f"a source draws shape {tuple(probe.shape)} for {len(seeds)} seeds; expected "
+            f"({len(seeds)}, n, d)"
+        )
     return Streams(seeds, device=probe.device, dtype=probe.dtype), probe.shape[-1]
+
+
+def streams_of_both(p: Source, q: Source, seeds: Sequence[int]) -> tuple[Streams, int]:
+    """As :func:`streams_beside`, for two laws that must agree in their points' dimension."""
+    streams, dimension = streams_beside(p, seeds)
+    other, other_dimension = streams_beside(q, seeds)
+    if (other.dtype, other.device, other_dimension) != (streams.dtype, streams.device, dimension):
+        raise ValueError(
+            f"p draws {dimension}-D points of {streams.dtype} on {streams.device}, q "
+            f"{other_dimension}-D points of {other.dtype} on {other.device}; they must agree"
+        )
+    return streams, dimension
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,11 +175,17 @@ class Learned(Estimator):
     seeds: Sequence[int] = (0,)
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch) < 1:
-            raise ValueError(f"steps={self.steps} and batch={self.batch} must be at least 1")
-        if not 0 <= self.cooldown <= 1:
-            raise ValueError(f"cooldown={self.cooldown} is a share of the steps, from 0 to 1")
-        if not self.seeds:
+        each("hidden", self.hidden, whole_number)
+        whole_number("steps", self.steps, most=MOST_STEPS)
+        whole_number("batch", self.batch)
+        if not callable(self.optimizer):
+            raise TypeError(
+                f"optimizer = {self.optimizer!r}: it must make an optimizer from the parameters, "
+                "e.g. partial(torch.optim.Adam, lr=1e-3)"
+            )
+        if not 0 <= real_number("cooldown", self.cooldown) <= 1:
+            raise ValueError(f"cooldown = {self.cooldown} is a share of the steps, from 0 to 1")
+        if not each("seeds", self.seeds, seed_number):
             raise ValueError("seeds is empty; give at least one, such as (0,)")
 
     @abstractmethod
@@ -162,7 +208,7 @@ class Learned(Estimator):
         p: Source,
         q: Source,
         seeds: Sequence[int],
-        observe: Callable[[int, nn.Module], None] | None = None,
+        observe: Callable[[int, nn.Module], bool | None] | None = None,
         start: Fit | None = None,
     ) -> Fit:
         """Train on fresh minibatches from ``p`` and ``q``, one network per seed.
@@ -171,14 +217,15 @@ class Learned(Estimator):
             p: Source of the first distribution, such as a target of one or K members.
             q: Source of the second.
             seeds: One per member; a member's result depends on its own seed only.
-            observe: Called with the number of steps done and the network, after every step.
+            observe: Called with the number of steps done and the network, after every step;
+                training ends where it returns true.
             start: What to go on from, such as the fit to laws that have moved since: its weights
                 and its streams, but not its optimizer's momentum.
 
         Raises:
             ValueError: If ``start`` is of other seeds or of a network of other sizes.
         """
-        streams, dimension = streams_beside(p, seeds)
+        streams, dimension = streams_of_both(p, q, seeds)
         with torch.no_grad():  # sources may be trainable; the network's parameters still are
             network = self.build(p, q, streams, dimension)
         if start is not None:
@@ -197,18 +244,41 @@ class Learned(Estimator):
             optimizer.step()
             schedule.step()
             self.project(network)
-            if observe is not None:
-                observe(step, network)
+            if observe is not None and observe(step, network):
+                break
         network.eval().requires_grad_(False)
         return Fit(network, tuple(seeds), self.read, streams)
 
+    @property
+    def stops_early(self) -> bool:
+        """Whether the loss on points kept back tells when to stop training on a sample."""
+        return True
+
+    def prepared(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Both samples in the coordinates to train in, and by what to multiply the reading.
+
+        Here: shifted and scaled by one number per member, as a length allows; the distance of the
+        median point from the coordinates' medians becomes 1. The factor has the shape ``(K,)``.
+        """
+        return in_one_unit(x, y)
+
+    def judge(self, fit: Fit, parts: Halves) -> Callable[[Tensor], Tensor]:
+        """How points ``(2K, n, d)`` that networks have not seen are scored, ``(2K, n)``."""
+        return fit.scores
+
+    def width(self, points: Tensor) -> int:
+        """Most numbers that a layer puts out per point."""
+        return max(points.shape[-1], *self.hidden)
+
     def measure(self, x: Tensor, y: Tensor) -> Estimate:
-        """Train on one half of each sample and read on the other.
+        """Train on one half of each sample and read on the other, then the other way round.
+
+        Both networks stop learning where the loss on a fifth of their half, kept back from
+        training, is least; the value is the mean of what they read on each other's half. The
+        halves are drawn at random, so that the order of the points does not matter.
 
         The estimate is refused, with a value of ``nan`` and a warning that holds both readings,
-        where the two halves differ by more than three of their combined standard errors: the
-        network has then learnt the points instead of the laws. So it is where training has
-        diverged, and where the reading has no usable error.
+        where training has diverged or a reading has no usable error.
 
         Raises:
             TypeError: As :func:`~divergences.interface.check_samples`.
@@ -218,43 +288,37 @@ class Learned(Estimator):
         members = isinstance(x, Tensor) and x.ndim == 3
         x, y = check_samples(x, y, at_least=4)
         x, y = x.detach(), y.detach()
-        halves = [sample.split(-(-sample.shape[1] // 2), dim=1) for sample in (x, y)]
-        (x_train, x_held), (y_train, y_held) = halves
         seeds = [self.seeds[k % len(self.seeds)] + k // len(self.seeds) for k in range(len(x))]
+        inner_x, inner_y, unit = self.prepared(x, y)
+        parts = halves(inner_x, inner_y, Streams(seeds, "halves"))
         with torch.enable_grad():
-            fit = self.fit(Empirical(x_train), Empirical(y_train), seeds)
-        seen, held = fit.estimate(x_train, y_train), fit.estimate(x_held, y_held)
+            fit, diverged = self._fit_halves(parts, [*seeds, *seeds])
+        with torch.no_grad():
+            score = self.judge(fit, parts)
+            on_x, on_y = (read_across(score, s, self.width(s)) for s in (parts.x, parts.y))
+        first, second = (scaled(self.read(a, b), unit) for a, b in zip(on_x, on_y, strict=True))
         result = replace(
-            _refuse_disagreement(seen, held),
+            usable(first, second, diverged),
             n=(x.shape[1], y.shape[1]),
             seconds=time.perf_counter() - start,
         )
+        warnings = (*result.warnings, *repeats(x, y))
+        result = replace(
+            result,
+            warnings=warnings
+            if members
+            else tuple(w.removeprefix("member 0: ") for w in warnings),
+        )
         return result if members else result.of_only_member()
 
-
-def _refuse_disagreement(seen: Estimate, held: Estimate) -> Estimate:
-    """The held-out reading, ``nan`` for members whose training half reads something else."""
-    error = 3 * (seen.stderr**2 + held.stderr**2).sqrt()
-    rounding = ROUNDING * (seen.value.abs() + held.value.abs())
-    agree = (seen.value - held.value).abs() <= torch.maximum(error, rounding)  # never for NaN
-    refused = ~agree | ~torch.isfinite(held.value)
-    warnings = list(held.warnings)
-    for k in refused.nonzero().flatten().tolist():
-        readings = (
-            f"the training half reads {seen.value[k]:.4g} ± {seen.stderr[k]:.2g}, the held-out "
-            f"half {held.value[k]:.4g} ± {held.stderr[k]:.2g}"
+    def _fit_halves(self, parts: Halves, seeds: Sequence[int]) -> tuple[Fit, Tensor]:
+        """Networks trained on both halves, and which of them have diverged."""
+        streams = Streams(seeds, "kept back", parts.x.device, parts.x.dtype)
+        stopping = EarlyStopping(
+            lambda network: self.loss(network, parts.x_kept, parts.y_kept, streams), len(seeds)
         )
-        if not torch.isfinite(seen.value[k]):
-            reason = "training diverged; use a smaller learning rate or the logistic loss"
-        elif not torch.isfinite(seen.stderr[k] + held.stderr[k]):
-            reason = "a mean rests on too few points; use more points or the logistic loss"
-        else:
-            reason = (
-                "the network has learnt the points (use more of them, or fewer steps), or they "
-                "come in an order (shuffle them)"
-            )
-        warnings.append(f"member {k} refused: {readings}: {reason}")
-    value = torch.where(refused, math.nan, held.value)
-    stderr = torch.where(refused, math.nan, held.stderr)
-    low, high = (torch.where(refused, math.nan, end) for end in held.ci)
-    return replace(held, value=value, stderr=stderr, ci=(low, high), warnings=tuple(warnings))
+        observe = stopping if self.stops_early else None
+        fit = self.fit(Empirical(parts.x_train), Empirical(parts.y_train), seeds, observe)
+        if self.stops_early:
+            stopping.restore(fit.network)
+        return fit, stopping.diverged

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from divergences.perceptrons import slopes
 from divergences.streams import Streams
 
+FREQUENCIES = 32  # waves per scale
+
 
 def member_norms(tensors: Iterable[Tensor]) -> Tensor:
     """Euclidean norm of each member's share of the tensors, shape ``(K,)``.
@@ -161,7 +163,7 @@ class FourierFeatures(nn.Module):
         streams: Streams,
         in_features: int,
         scales: Sequence[float] = (1.0, 2.0, 4.0),
-        frequencies: int = 32,
+        frequencies: int = FREQUENCIES,
     ):
         super().__init__()
         if not scales or not all(math.isfinite(s) and s > 0 for s in scales):

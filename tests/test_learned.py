@@ -1,11 +1,10 @@
 import math
-from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, Adam
+from torch.optim import Adam
 
 from divergences import Critic, Discriminator, Streams, WeightClipping
 from divergences.discriminators import NWJ, DiscriminatorKL, DonskerVaradhan, FDivergence
@@ -117,69 +116,7 @@ def assert_refused(estimate):
     assert estimate.value.isnan().all()
     assert estimate.stderr.isnan().all()
     assert all(end.isnan().all() for end in estimate.ci)
-    assert "refused: the training half reads" in estimate.warnings[-1]
-    assert "the held-out half" in estimate.warnings[-1]
-
-
-def test_points_learnt_by_heart_are_refused():
-    """P = Q on 64 points: the training half looks separable, the held-out half does not."""
-    x, y = shifted_pair(64, shift=0.0)
-    estimate = Discriminator(steps=600, optimizer=FAST)(x, y)
-    assert_refused(estimate)
-    assert "learnt the points" in estimate.warnings[-1]
-
-
-@pytest.mark.parametrize("learner", [DonskerVaradhan, NWJ], ids=lambda c: c.__name__)
-def test_unbounded_losses_overfit_a_thousand_points_and_only_honest_readings_are_left(learner):
-    """KL is .5; trained on 512 points each side for long, held-out readings fall to -2 or -70."""
-    generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(2, 4, 1024, 2, generator=generator)
-    y = y + torch.tensor([1.0, 0.0])
-    estimate = learner(steps=1500, batch=64, optimizer=FAST)(x, y)
-    left = ~estimate.value.isnan()
-    assert left.sum() <= 2
-    assert "refused: the training half reads" in estimate.warnings[-1]
-    assert ((estimate.value - 0.5).abs() < 4 * estimate.stderr)[left].all()
-
-
-@pytest.mark.parametrize(
-    "learner",
-    [DonskerVaradhan(optimizer=partial(SGD, lr=1e9)), NWJ(optimizer=partial(SGD, lr=1e9))],
-    ids=lambda e: type(e).__name__,
-)
-def test_training_that_diverges_is_refused_without_an_exception(learner):
-    estimate = learner(*shifted_pair(128))
-    assert_refused(estimate)
-    assert "diverged" in estimate.warnings[-1]
-
-
-def test_only_the_member_that_overfits_is_refused():
-    """Member 0 repeats 8 points of each law 256 times over; member 1 has 2048 of them."""
-    x, y = shifted_pair(2048)
-    few = torch.arange(2048) % 8
-    train = torch.arange(2048) < 1024
-    x, y = (torch.stack([torch.where(train[:, None], s[few], s), s]) for s in (x, y))
-    estimate = Discriminator(steps=200, hidden=(32,), optimizer=FAST)(x, y)
-    assert estimate.value.isnan().tolist() == [True, False]
-    assert len(estimate.warnings) == 1
-    assert "member 0 refused" in estimate.warnings[0]
-
-
-def test_a_member_whose_loss_overflows_leaves_the_others_as_they_are():
-    """Raw coordinates of 1e8 drive the exponential of member 0 to infinity."""
-    x, y = shifted_pair(512)
-    learner = NWJ(whiten=False, steps=100, hidden=(16,), seeds=(0, 1))
-    both = learner(torch.stack([x * 1e8, x]), torch.stack([y * 1e8, y]))
-    alone = replace(learner, seeds=(1,))(x, y)
-    assert both.value[0].isnan()
-    torch.testing.assert_close(both.value[1], alone.value, rtol=1e-4, atol=1e-4)
-
-
-def test_halves_of_sorted_samples_are_refused_as_such():
-    x, y = shifted_pair(1024, dimension=1)
-    x, y = x.sort(0).values, y.sort(0, descending=True).values
-    assert_refused(estimate := Discriminator(steps=200, **SMALL)(x, y))
-    assert "shuffle" in estimate.warnings[-1]
+    assert "no estimate: one half reads" in estimate.warnings[-1]
 
 
 KL_READERS = [DiscriminatorKL, DonskerVaradhan, NWJ, FDivergence]
@@ -374,8 +311,15 @@ def test_a_caller_without_gradients_can_still_train():
 
 @pytest.mark.parametrize(
     ("arguments", "match"),
-    [({"steps": 0}, "steps=0"), ({"batch": 0}, "batch=0"), ({"cooldown": 1.5}, "cooldown=1.5")],
-    ids=["steps", "batch", "cooldown"],
+    [
+        ({"steps": 0}, "steps = 0"),
+        ({"steps": 10**12}, "steps = 10{12}: it must be at most"),
+        ({"batch": 0}, "batch = 0"),
+        ({"cooldown": 1.5}, r"cooldown = 1\.5"),
+        ({"cooldown": math.nan}, "cooldown = nan"),
+        ({"hidden": (8, 0)}, r"hidden\[1\] = 0"),
+        ({"seeds": ()}, "seeds is empty"),
+    ],
 )
 def test_bad_settings_are_named(arguments, match):
     with pytest.raises(ValueError, match=match):
