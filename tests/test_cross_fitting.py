@@ -182,13 +182,13 @@ def test_readings_are_averaged_and_their_allowance_with_them():
 # what comes out
 
 
-@named([Discriminator(optimizer=FAST), DiscriminatorKL(optimizer=FAST), Critic(**QUICK)])
+@named([Discriminator(steps=300, optimizer=FAST), DiscriminatorKL(**QUICK), Critic(**QUICK)])
 def test_equal_laws_on_few_points_read_next_to_nothing(estimator):
-    """64 points that a network of this size could tell apart by heart, at 20 draws."""
-    pairs = [pair(64, shift=0.0, seed=k) for k in range(20)]
+    """64 points that a network of this size could tell apart by heart, at 12 draws."""
+    pairs = [pair(64, shift=0.0, seed=k) for k in range(12)]
     x, y = (torch.stack(side) for side in zip(*pairs, strict=True))
     estimate = estimator(x, y)
-    assert (estimate.ci[0] <= 0).sum() >= 17
+    assert (estimate.ci[0] <= 0).sum() >= 10
     assert estimate.value.abs().median() < 0.2
 
 
@@ -200,7 +200,7 @@ def test_unbounded_losses_stop_before_they_overfit(learner):
     """
     pairs = [pair(1024, seed=k) for k in range(4)]
     x, y = (torch.stack(side) for side in zip(*pairs, strict=True))
-    estimate = learner(steps=1500, batch=64, optimizer=FAST)(x, y)
+    estimate = learner(steps=600, batch=64, optimizer=FAST)(x, y)
     left = ~estimate.value.isnan()
     assert left.any()
     assert ((estimate.value - 0.5).abs() < 0.25)[left].all()
