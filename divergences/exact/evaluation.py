@@ -121,7 +121,7 @@ def _added(addends: Sequence[Any]) -> tuple[Any, Any]:
 
 def _in_digits(formula: Callable[..., Sequence[Any]], row: list[Any], tol: float) -> float:
     """The value at one set of parameters, with more digits until enough of them are right."""
-    for digits in itertools.takewhile(lambda d: d < MOST_DIGITS, (50 * 4**k for k in range(9))):
+    for digits in itertools.takewhile(lambda d: d < MOST_DIGITS, (150 * 3**k for k in range(9))):
         with mpmath.workdps(digits):
             value, size = _added(formula(DIGITS, *(numbers(x) for x in row)))
             if abs(value) > size * mpmath.mpf(10) ** (-digits / 2):

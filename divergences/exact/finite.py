@@ -62,6 +62,10 @@ class Weights:
             self.log = _log(x, x - 1)
         self.some = self.log > -math.inf
         self.total = self.log.logsumexp(-1, keepdim=True)
+        if binary and from_logits:  # which keeps a small weight beside a large one
+            self.total = torch.logaddexp(*self.log.unbind(-1)).unsqueeze(-1)
+        elif binary:  # its two weights sum to one, without rounding
+            self.total = torch.zeros_like(self.total)
 
     def gaps(self, other: Weights) -> Tensor | None:
         """Differences of given probabilities, exactly."""
@@ -92,10 +96,9 @@ class Weights:
             ratios = torch.where(near, torch.log1p(ratio), ratios)
             change = gaps.sum(-1, keepdim=True) * torch.exp(-self.total)
         small = change.abs() < 0.5
-        near_one = torch.log1p(torch.where(small, change, 0))
-        return torch.where(
-            both, ratios - torch.where(small, near_one, other.total - self.total), 0
-        )
+        close = ratios - torch.log1p(torch.where(small, change, 0))
+        far = (theirs - other.total) - (mine - self.total)
+        return torch.where(both, torch.where(small, close, far), 0)
 
 
 def _log_odds(logit: Tensor) -> Tensor:
@@ -188,8 +191,11 @@ def kl_geometrics(p: Geometric, q: Geometric) -> Tensor:
     u = a.log_ratios(b)
     first = FLOAT64.exp_excess(u[..., 1])
     fails = a.some[..., 0]
-    odds = torch.where(fails, a.log[..., 0] - a.log[..., 1], 0).exp()
-    later = torch.where(fails, odds * FLOAT64.exp_excess(u[..., 0]), b.mass[..., 0])
+    log_odds = torch.where(fails, a.log[..., 0] - a.log[..., 1], 0)
+    again = FLOAT64.exp_excess(u[..., 0])
+    some = again > 0  # the odds alone may overflow
+    again = torch.where(some, (log_odds + torch.where(some, again, 1).log()).exp(), 0)
+    later = torch.where(fails, again, b.mass[..., 0])
     infinite = fails & ~b.some[..., 0]
     return _finish(first + later, infinite, a.dtype, b.dtype)
 

@@ -206,11 +206,18 @@ def _binet_first(x: Tensor) -> Tensor:
 
 def _binet_second(x: Tensor) -> Tensor:
     large = x >= _LARGE
-    t = 1 / torch.where(large, x, _LARGE)
-    x = torch.where(large, 1, x)
+    far = torch.where(large, x, x + _LARGE)
+    t = 1 / far
     series = [c * (2 * k - 1) * 2 * k for k, c in enumerate(_STIRLING, 1)]
-    small = torch.polygamma(1, x) - 1 / x - 0.5 / x**2
-    return torch.where(large, t**3 * _powers(series, t**2), small)
+    result = t**3 * _powers(series, t**2)
+    if bool(large.all()):
+        return result
+    # trigamma ten steps further on; torch's own is right to nine digits only
+    x = torch.where(large, 1, x)
+    trigamma = t + t**2 / 2 + result
+    for k in range(int(_LARGE)):
+        trigamma = trigamma + 1 / (x + k) ** 2
+    return torch.where(large, result, trigamma - 1 / x - 0.5 / x**2)
 
 
 def _each(function: Any) -> Any:
@@ -268,8 +275,7 @@ class _Digits:
 
     @staticmethod
     def excess(x: Any, y: Any, gap: Any = None) -> Any:
-        gap = x - y if gap is None else gap
-        return gap / y - _Digits.log(1 + gap / y)
+        return x / y - 1 - _Digits.log(x / y)
 
     @staticmethod
     def binet_excess(b: Any, a: Any) -> Any:
