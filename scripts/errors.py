@@ -48,7 +48,7 @@ def guarded(
     try:
         return command()
     except KeyboardInterrupt:
-        print("\ninterrupted; what was finished is kept", file=sys.stderr)
+        print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
     except (ValueError, OSError, *refused) as error:
         print(f"error: {shorten(error)}", file=sys.stderr)

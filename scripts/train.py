@@ -9,13 +9,11 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-import yaml
 from jsonargparse import ArgumentError
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_only
@@ -33,8 +31,8 @@ from gans.callbacks import (
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.callbacks.trust import trust_in_w1
 from gans.modules import AdversarialModule, NonFiniteLoss
-from scripts.configuration import Parser, limit_imports, one_line
-from scripts.errors import guarded
+from scripts.configuration import Parser, limit_imports, one_line, read
+from scripts.errors import guarded, printable
 from scripts.files import write_atomically
 from scripts.locks import LOCK, locked
 from scripts.memory import keep_memory
@@ -90,6 +88,8 @@ class TrainCLI(LightningCLI):
         self.acts, self.known = acts, known
         self.resumed_at: int | None = None
         self.held = False
+        self.unfit: dict[Path, str] = {}
+        self.told: set[str] = set()
         super().__init__(*args, **kwargs)
 
     @staticmethod
@@ -135,6 +135,7 @@ class TrainCLI(LightningCLI):
             )
         callbacks: list[Any] = trainer.callbacks  # pyright: ignore
         self.monitor = next(c for c in callbacks if isinstance(c, Divergences))
+        self.saver = next(c for c in callbacks if isinstance(c, Checkpoints))
         callbacks.insert(-1, Dashboard(self.monitor, _flat(self.config_dump["model"])))
         return trainer
 
@@ -172,7 +173,7 @@ class TrainCLI(LightningCLI):
         if foreign:
             raise ValueError(f"--resume: {out} is no run of this command, it holds {foreign[0]}")
         self.check_unchanged(out / "config.yaml")
-        path = newest_good(out / "checkpoints", partial(print, file=sys.stderr))
+        path = newest_good(out / "checkpoints", self.tell_once, self.unfit)
         if path is None:
             self.resumed_at = 0  # what curves there are start again
         else:
@@ -187,7 +188,13 @@ class TrainCLI(LightningCLI):
         """A run is continued with its own settings; only ``iterations`` may grow."""
         if not path.is_file():
             return
-        before = _flat(yaml.safe_load(path.read_text()).get("model"))
+        try:
+            before = _flat(read(path).get("model"))
+            if "class_path" not in before:
+                raise ValueError("it names no model")
+        except ValueError as error:
+            self.tell_once(f"{path} is damaged ({printable(error)}); settings are not compared")
+            return
         now = _flat(self.config_dump["model"])
         for name in sorted({*before} | {*now}):
             old, new = before.get(name), now.get(name)
@@ -197,6 +204,12 @@ class TrainCLI(LightningCLI):
                     f"--resume: --{flag} is {new} and was {old} in {path}; continue with the "
                     "run's own settings, or start another run in another folder"
                 )
+
+    def tell_once(self, what: str) -> None:
+        """Say on stderr what has not been said before."""
+        if what not in self.told:
+            print(what, file=sys.stderr)
+        self.told.add(what)
 
     def tell_trust(self) -> None:
         """Say what the run's last W1 is worth."""
@@ -211,16 +224,34 @@ class TrainCLI(LightningCLI):
             self.trainer.fit(model, ckpt_path=ckpt_path, **{**rest, "weights_only": True})
             self.tell_trust()
         except OSError as error:
-            raise OSError(
-                f"{error} (writing to {self.trainer.default_root_dir}); checkpoints there are "
-                "whole: make room and continue with --resume"
-            ) from error
-        except RuntimeError as error:
-            if "loading state_dict" not in str(error):
+            folder = Path(self.trainer.default_root_dir)
+            raise OSError(f"{error} (writing to {folder}); {what_is_left(folder)}") from error
+        except Interrupted:
+            raise
+        except Exception as error:
+            if ckpt_path is None or self.saver.went_on:
                 raise
-            raise ValueError(
-                f"{ckpt_path} holds other networks than this configuration makes: {error}"
-            ) from error
+            self.pass_over(Path(ckpt_path), error)
+
+    def pass_over(self, path: Path, error: Exception) -> None:
+        """A checkpoint with which the run does not go on is damaged, whatever is wrong with it."""
+        reason = f"the run does not go on from it ({printable(error):.200})"
+        if not self.acts.resume:
+            raise ValueError(f"--ckpt_path {path}: {reason}") from error
+        self.unfit[path] = reason
+        self.instantiate_classes()
+        self.fit(self.model, self.config_init[str(self.subcommand)].get("ckpt_path"))
+
+
+def what_is_left(folder: Path) -> str:
+    """What can be read back of a run that cannot write any more."""
+    try:
+        path = newest_good(folder / "checkpoints", lambda _: None)
+    except (OSError, ValueError):
+        path = None
+    if path is None:
+        return "no whole checkpoint can be read there"
+    return f"{path} was read back and is whole: make room and continue with --resume"
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Whatever stops a run, nothing is lost: kills, damaged files, full disks, signals."""
 
+import contextlib
 import gc
 import os
 import random
@@ -277,6 +278,33 @@ def test_a_full_disk_is_one_line_and_what_was_saved_stays_and_can_be_continued(s
     assert finish(start(command, folder, *args, "--resume")) == 0
     assert numbered(small_disk / "run" / "checkpoints")[0].stem == "000100"
     assert not list((small_disk / "run").rglob(".partial-*"))
+
+
+def test_a_disk_that_goes_away_is_one_line_that_promises_nothing(small_disk):
+    folder = small_disk.parent
+    process = start(command, folder, *settings(100000, "--gradients.every=20", "--out=disk/run"))
+    wait_for(lambda: numbered(small_disk / "run" / "checkpoints"))
+    (small_disk / "run").rename(small_disk / "gone")
+    (small_disk / "run").write_text("no folder")
+    assert finish(process) == 2
+    printed = (folder / "stderr").read_text()
+    assert printed.count("\n") == 1
+    assert "no whole checkpoint can be read there" in printed
+
+
+def test_of_a_full_disk_it_is_said_what_was_read_back(small_disk):
+    folder = small_disk.parent
+    args = settings(100000, "--out=disk/run", "--gradients.every=1000")
+    process = start(command, folder, *args)
+    wait_for(lambda: numbered(small_disk / "run" / "checkpoints"))
+    with (small_disk / "more").open("wb", buffering=0) as more, contextlib.suppress(OSError):
+        while more.write(bytes(1000)):
+            pass
+    assert finish(process) == 2
+    printed = (folder / "stderr").read_text()
+    newest = numbered(small_disk / "run" / "checkpoints")[0]
+    assert f"{newest.name} was read back and is whole" in printed
+    assert damage(newest) is None
 
 
 def limit(size):

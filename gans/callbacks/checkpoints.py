@@ -8,8 +8,9 @@ import pickle
 import signal
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 import pytorch_lightning as pl
@@ -19,10 +20,11 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from gans.callbacks.periodic import is_last
+from gans.callbacks.seals import broken, sealed
 from gans.files import atomically, clear_partial
 from gans.modules import AdversarialModule
 
-NEEDED = ("state_dict", "global_step", "optimizer_states", "streams")
+NEEDED = {"state_dict": dict, "global_step": int, "optimizer_states": list, "streams": dict}
 """What a checkpoint of an :class:`gans.modules.AdversarialModule` cannot do without."""
 
 
@@ -45,18 +47,32 @@ def damage(path: Path) -> str | None:
         return "no such file"
     try:
         with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()  # torch itself does not compare the checksums
-        if broken is not None:
-            return f"checksum of {broken} is wrong"
+            wrong = archive.testzip()  # torch itself does not compare the checksums
+        if wrong is not None:
+            return f"checksum of {wrong} is wrong"
         content = torch.load(path, map_location="cpu", weights_only=True)
     except zipfile.BadZipFile:
         return f"truncated, or no checkpoint ({path.stat().st_size} bytes)"
     except pickle.UnpicklingError:
         return "it wants to run code on loading, which is refused"
-    except (RuntimeError, ValueError, KeyError, EOFError, NotImplementedError) as error:
-        return f"cannot be read ({' '.join(str(error).split())[:80]})"
-    missing = [name for name in NEEDED if not isinstance(content, dict) or name not in content]
-    return f"it has no {missing[0]!r}" if missing else None
+    except Exception as error:  # what torch says of bytes that are no checkpoint can be anything
+        return f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:80]})"
+    return _misfit(content, path.stem)
+
+
+def _misfit(content: Any, name: str) -> str | None:
+    """What a checkpoint lacks, or says of itself that cannot be."""
+    if not isinstance(content, dict):
+        return f"it holds a {type(content).__name__}, not the state of a run"
+    for key, kind in NEEDED.items():
+        if key not in content:
+            return f"it has no {key!r}"
+        if not isinstance(content[key], kind):
+            return f"its {key!r} is a {type(content[key]).__name__}"
+    step = content["global_step"]
+    if not 0 <= step < 2**63 or (name.isdecimal() and int(name) != step):
+        return f"it is of iteration {step:.6g}, and its name says another"
+    return "it was changed after it was written" if broken(content) else None
 
 
 def numbered(folder: Path) -> list[Path]:
@@ -65,19 +81,22 @@ def numbered(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.stem), reverse=True)
 
 
-def newest_good(folder: Path, tell: Callable[[str], object]) -> Path | None:
+def newest_good(
+    folder: Path, tell: Callable[[str], object], known: Mapping[Path, str] = MappingProxyType({})
+) -> Path | None:
     """The checkpoint to continue from, or ``None`` if the folder has none at all.
 
     Arguments:
         folder: Where the checkpoints are.
         tell: Called with a sentence about each one that is passed over.
+        known: What is known to be wrong with some of them.
 
     Raises:
         ValueError: If there are checkpoints and all are damaged.
     """
     checkpoints = numbered(folder)
     for path in checkpoints:
-        reason = damage(path)
+        reason = known.get(path) or damage(path)
         if reason is None:
             return path
         tell(f"{path} is damaged: {reason}; trying the one before")
@@ -97,7 +116,7 @@ class AtomicCheckpointIO(CheckpointIO):
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         content = io.BytesIO()  # a full disk then fails in Python, with the system's reason
-        torch.save(checkpoint, content)
+        torch.save(sealed(checkpoint), content)
         atomically(Path(path), lambda temporary: temporary.write_bytes(content.getbuffer()))
 
     def load_checkpoint(
@@ -121,6 +140,9 @@ class Checkpoints(Checkpoint):
     SIGINT and SIGTERM let the current iteration end, save, and raise :class:`Interrupted`; a
     second one stops at once, without saving.
 
+    Attributes:
+        went_on: Whether an iteration has ended since this process began.
+
     Arguments:
         every: Iterations between checkpoints.
         keep: How many are kept, the newest; at least 2, so that a damaged one has a predecessor.
@@ -138,6 +160,7 @@ class Checkpoints(Checkpoint):
                 "before is used"
             )
         self.every, self.keep = every, keep
+        self.went_on = False
         self._last_checkpoint_saved = ""  # under the name that Lightning's own callback has
         self._received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
@@ -179,6 +202,7 @@ class Checkpoints(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
     ) -> None:
+        self.went_on = True
         last = is_last(trainer)
         if self._received or last or trainer.global_step % self.every == 0:
             self._save(trainer)
