@@ -10,8 +10,14 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from divergences.checks import positive_number, whole_number
 from divergences.interface import Bound, Estimate, Estimator, each_member
 from divergences.transport import check_order, sampling_variance
+
+AVERAGED = 60  # averaged steps before others are tried
+NEWTON, HALVINGS = 60, 40  # of Newton's steps, and of each of them
+MOST_IN_NEWTON = 1024  # points, whose square is solved for in each step
+MOST_PAIRS = 10_000 * 10_000  # each matrix of costs then takes 800 MB
 
 Potentials = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -45,11 +51,12 @@ class Sinkhorn(Estimator):
         order: 1 or 2.
         tolerance: Largest error of a marginal, as the sum of absolute differences.
         max_iterations: Of each of the three problems.
+        most_pairs: More pairs of points than this are refused before any work.
 
     Raises:
         TypeError: If the samples are not floating-point tensors of one dtype.
-        ValueError: If shapes disagree, points are not finite, ``order`` is not 1 or 2, or
-            ``regularisation`` or ``tolerance`` is not positive.
+        ValueError: If shapes disagree, points are not finite, ``order`` is not 1 or 2,
+            ``regularisation`` or ``tolerance`` is not positive, or there are too many pairs.
         RuntimeError: If the tolerance was not reached.
 
     Example:
@@ -67,12 +74,14 @@ class Sinkhorn(Estimator):
     order: int = 1
     tolerance: float = 1e-6
     max_iterations: int = 10_000
+    most_pairs: int = MOST_PAIRS
 
     def __post_init__(self) -> None:
         check_order(self.order)
         for name in ("regularisation", "tolerance"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} = {getattr(self, name)}: it must be positive")
+            positive_number(name, getattr(self, name))
+        whole_number("max_iterations", self.max_iterations)
+        whole_number("most_pairs", self.most_pairs)
         if self.order == 2:
             object.__setattr__(self, "quantity", "sinkhorn2")
 
@@ -80,10 +89,19 @@ class Sinkhorn(Estimator):
         return each_member(self._one, x, y)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
+        pairs = max(len(x), len(y)) ** 2
+        if pairs > self.most_pairs:
+            raise ValueError(
+                f"{len(x)} and {len(y)} points have up to {pairs:.2g} pairs, more than most_pairs "
+                f"= {self.most_pairs:.2g}: take fewer points, or raise it"
+            )
         a, b = x.double(), y.double()
-        across, f, g = self._solve(a, b, self._potentials)
         among_x, f_x, _ = self._solve(a, a, self._own_potential)
         among_y, f_y, _ = self._solve(b, b, self._own_potential)
+        if torch.equal(a, b):
+            across, f, g = self._solve(a, b, lambda _: (f_x, f_x))
+        else:
+            across, f, g = self._solve(a, b, lambda cost: self._potentials(cost, f_x, f_y))
         value = across - (among_x + among_y) / 2
         stderr = sampling_variance(f - f_x, g - f_y).sqrt()
         return Estimate(value.to(x.dtype), stderr.to(x.dtype), n=(len(x), len(y)))
@@ -104,7 +122,55 @@ class Sinkhorn(Estimator):
             yield max(epsilon, self.regularisation)
             epsilon /= 2
 
-    def _potentials(self, cost: Tensor) -> tuple[Tensor, Tensor]:
+    def _potentials(self, cost: Tensor, own_f: Tensor, own_g: Tensor) -> tuple[Tensor, Tensor]:
+        """By averaged steps from the clouds' own potentials, then Newton's, then relaxed."""
+        f, g = own_f, own_g
+        for _ in range(min(AVERAGED, self.max_iterations)):
+            exact_g, exact_f = (
+                _fitted(f, cost.T, self.regularisation),
+                _fitted(g, cost, self.regularisation),
+            )
+            f, g = (f + exact_f) / 2, (g + exact_g) / 2
+            errors = [
+                _marginal_error(f, _fitted(g, cost, self.regularisation), self.regularisation),
+                _marginal_error(g, _fitted(f, cost.T, self.regularisation), self.regularisation),
+            ]
+            if max(errors) < self.tolerance:
+                return f, g
+        return self._newton(cost, g) or self._relaxed(cost)
+
+    def _newton(self, cost: Tensor, g: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Newton's steps on the dual in ``g`` alone, halved until it rises; None if that fails.
+
+        Where points nearly coincide the plan is nearly a permutation, and alternating steps move
+        each point's pair of potentials by next to nothing.
+        """
+        n, m = cost.shape
+        epsilon = self.regularisation
+        if max(n, m) > MOST_IN_NEWTON:
+            return None
+        f = _fitted(g, cost, epsilon)
+        for _ in range(min(NEWTON, self.max_iterations)):
+            plan = ((f[:, None] + g - cost) / epsilon).exp() / (n * m)
+            column = plan.sum(0)
+            miss = 1 / m - column
+            if float(miss.abs().sum()) < self.tolerance:
+                return f, g
+            curvature = column.diag() - n * plan.T @ plan + 1 / m**2
+            curvature.diagonal().add_(1e-12 / m)
+            step = epsilon * torch.linalg.solve(curvature, miss)
+            before = f.mean() + g.mean()
+            for _ in range(HALVINGS):
+                f_next = _fitted(g + step, cost, epsilon)
+                if f_next.mean() + (g + step).mean() >= before - 1e-14 * abs(before):
+                    break
+                step = step / 2
+            else:
+                return None
+            f, g = f_next, g + step
+        return None
+
+    def _relaxed(self, cost: Tensor) -> tuple[Tensor, Tensor]:
         f, g, error = cost.new_zeros(len(cost)), cost.new_zeros(cost.shape[1]), math.inf
         for epsilon in self._schedule(cost):
             if epsilon > self.regularisation:

@@ -344,8 +344,8 @@ def test_raises_where_pot_only_warns():
 
 
 def test_sinkhorn_raises_where_the_tolerance_is_not_reached():
-    with pytest.raises(RuntimeError, match="after 30 iterations, more than tolerance"):
-        Sinkhorn(0.01, max_iterations=30)(points(50, 0), points(50, 1))
+    with pytest.raises(RuntimeError, match="after 3 iterations, more than tolerance"):
+        Sinkhorn(0.01, max_iterations=3)(points(50, 0), points(50, 1))
 
 
 @pytest.mark.parametrize(
@@ -470,3 +470,23 @@ def test_sorted_samples_have_the_floor_of_shuffled_ones(d):
 def test_coordinates_that_rounding_moves_by_much_are_said():
     x, y = (points(60, s).float() + 1e7 for s in (0, 1))
     assert any("are rounded by up to" in w for w in EarthMover()(x, y).warnings)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("shift", [1e-12, 1e-6, 0.01, 0.1])
+@pytest.mark.parametrize("seed", range(3))
+def test_sinkhorn_of_clouds_that_nearly_coincide_is_about_their_shift(seed, shift, order):
+    """Between clouds a shift apart: at most W, and near it, as the plan is one to one."""
+    x = points(40, seed)
+    moved = x + torch.tensor([shift, 0.0])
+    read = value(Sinkhorn(0.1, order), x, moved)
+    own = value(Sinkhorn(0.1, order), x, x)
+    assert own == 0
+    assert -1e-6 <= read <= shift**order * 1.01 + 1e-6
+
+
+@pytest.mark.parametrize("setting", ["regularisation", "tolerance", "max_iterations"])
+@pytest.mark.parametrize("wrong", [None, "1", True, math.nan, math.inf, 0, -1, [1.0], 10**400])
+def test_sinkhorn_names_a_setting_of_another_kind(setting, wrong):
+    with pytest.raises((TypeError, ValueError), match=f"{setting} = "):
+        Sinkhorn(**{setting: wrong})
