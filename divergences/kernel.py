@@ -14,6 +14,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from divergences.checks import positive_number
 from divergences.interface import Bound, Estimate, Estimator, each_member
 
 
@@ -133,8 +134,8 @@ class MMD(Estimator):
     bandwidth: float | None = None
 
     def __post_init__(self) -> None:
-        if self.bandwidth is not None and not self.bandwidth > 0:
-            raise ValueError(f"bandwidth = {self.bandwidth}: it must be positive")
+        if self.bandwidth is not None:
+            positive_number("bandwidth", self.bandwidth)
 
     def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y)
@@ -142,7 +143,7 @@ class MMD(Estimator):
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         pooled = torch.cat([x, y]).double()
         distances, n = _distances(pooled, pooled), len(x)
-        h = self.bandwidth
+        h = None if self.bandwidth is None else float(self.bandwidth)
         if h is None:
             i, j = torch.triu_indices(len(pooled), len(pooled), offset=1, device=x.device)
             h = float(distances.detach()[i, j].median())
