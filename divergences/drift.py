@@ -19,6 +19,7 @@ Indices = NDArray[np.intp]
 
 PER_COEFFICIENT = 8  # points of both samples that a coefficient of the model needs, in each half
 MOST = 25  # of them that are used, of each sample
+EDGE = 6.0  # spreads from the centre beyond which a model stays what it is there
 STEEPEST = 100.0  # distance of log p/q from its median beyond which the model is not believed
 
 
@@ -137,6 +138,7 @@ class Drift:
         features = Features(x.shape[1], bent)
         if len(x) + len(y) < 2 * PER_COEFFICIENT * len(features):
             return None
+        x, y = np.clip(x, -EDGE, EDGE), np.clip(y, -EDGE, EDGE)
         draw = np.random.default_rng(0)
         order, other = draw.permutation(len(x)), draw.permutation(len(y))
         own = np.zeros(len(x), np.intp)
