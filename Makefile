@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install test slow lint reproduce tensorboard clean
+.PHONY: help install test slow lint mutants reproduce tensorboard clean
 
 help:
 	@echo "make install      set .venv up from pyproject.toml and constraints.txt"
 	@echo "make test         lint, types and tests"
 	@echo "make slow         the tests marked slow"
+	@echo "make mutants      change the code of a few files and list what no test notices"
 	@echo "make reproduce    run every argument into runs/reproduce and print the claims"
 	@echo "make tensorboard  look at the runs"
 	@echo "make clean        remove .venv and caches, keep runs"
@@ -30,6 +31,10 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+mutants: install
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 reproduce: install
 	$(BIN)/python -m scripts.reproduce

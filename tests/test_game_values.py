@@ -16,6 +16,7 @@ from divergences import fdivergence
 from divergences.fdivergence import ConvexGenerator
 from gans import objectives
 from gans.objectives import FGAN, Alpha, Objective
+from gans.targets import Gaussian
 
 N = 20
 PLACES = np.array([0.0, 1.0, 2.5, 3.0])
@@ -256,3 +257,47 @@ def test_all_objectives_of_the_package_are_here():
     }
     assert len(found) >= 8
     assert len(CONVEX) >= 6
+
+
+LARGEST = {
+    "js": math.log(2),
+    "js_of_pairs": math.log(2),
+    "w1": math.inf,
+    "triangular": 2.0,
+    "tv": 1.0,
+    "pearson": math.inf,
+    "kl": math.inf,
+    "kl_reverse": math.inf,
+    "hellinger2": 2.0,
+}
+
+
+@every
+def test_the_interval_ends_at_the_largest_value_and_sizes_are_those_given(objective):
+    generator = torch.Generator().manual_seed(0)
+    real, fake = (torch.randn(2, n, generator=generator) for n in (70, 50))
+    found = objective.estimate(real, fake)
+    assert found.ci[1].tolist() == pytest.approx([LARGEST[objective.quantity]] * 2)
+    assert found.n == (70, 50)
+    assert objective.estimate(fake, real).n == (50, 70)
+
+
+def test_pairs_are_as_many_as_the_smaller_sample():
+    real, fake = torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[0.5, -1.0]])
+    expected = math.log(2) - (math.log1p(math.exp(-0.5)) + math.log1p(math.exp(-3.0))) / 2
+    relativistic = objectives.Relativistic()
+    assert relativistic.estimate(real, fake).value.item() == pytest.approx(expected)
+    assert relativistic.estimate(-fake, -real).value.item() == pytest.approx(expected)
+
+
+def test_the_wasserstein_game_is_worth_w1_and_no_other_order():
+    """Between N(0, 1) and N(0, 4) it is E|Z| = sqrt(2 / pi), and W2 is 1."""
+    value = objectives.Wasserstein().value_at_optimum(Gaussian(0.0, 1.0), Gaussian(0.0, 2.0))
+    assert value.item() == pytest.approx(math.sqrt(2 / math.pi), rel=1e-5)
+
+
+def test_alphas_are_the_ones_given_and_1_by_default():
+    given = Alpha(0.5, 3.0)
+    assert (given.alpha, given.alpha_generator) == (0.5, 3.0)
+    assert (Alpha().alpha, Alpha().alpha_generator) == (1.0, 1.0)
+    assert Alpha(0.5).alpha_generator == 0.5
