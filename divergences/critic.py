@@ -10,6 +10,7 @@ from typing import ClassVar, final
 from torch import Tensor, nn
 
 from divergences import variational
+from divergences.checks import each, positive_number
 from divergences.interface import Bound, Estimate
 from divergences.learned import Fit, Learned, Source, paired_scores
 from divergences.lipschitz import Constraint, SpectralNorm
@@ -72,7 +73,14 @@ class Critic(Learned):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        each("fourier", self.fourier, positive_number)
         check_decay("ema", self.ema)
+        if not isinstance(self.constraint, Constraint):
+            raise TypeError(f"constraint = {self.constraint!r}: it must be one, as SpectralNorm()")
+        if not (isinstance(self.activation, type) and issubclass(self.activation, nn.Module)):
+            raise TypeError(f"activation = {self.activation!r}: it must be a class, as nn.ReLU")
+        if not (self.first is None or isinstance(self.first, Learned)):
+            raise TypeError(f"first = {self.first!r}: it must be an estimator that is trained")
 
     def build(self, p: Source, q: Source, streams: Streams, dimension: int) -> nn.Module:
         network: nn.Module

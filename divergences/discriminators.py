@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from divergences import variational
+from divergences.checks import boolean, each, positive_number
 from divergences.coordinates import evened
 from divergences.cross_fitting import Halves, in_parts
 from divergences.fdivergence import ConvexGenerator, KullbackLeibler
@@ -36,6 +37,11 @@ class RatioLearned(Learned):
 
     whiten: bool = True
     fourier: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        boolean("whiten", self.whiten)
+        each("fourier", self.fourier, positive_number)
 
     def prepared(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Both samples in evened coordinates, where the divergence is the same, or raw."""
@@ -247,6 +253,8 @@ class FDivergence(RatioLearned):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.f, ConvexGenerator):
+            raise TypeError(f"f = {self.f!r}: it must be a ConvexGenerator, e.g. Pearson()")
         object.__setattr__(self, "quantity", self.f.quantity)
 
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:

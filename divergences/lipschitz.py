@@ -53,7 +53,16 @@ def positive(name: str, value: float, example: str) -> float:
 
 
 def interpolates(real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
-    """Points on the segments between pairs of real and fake points, one coefficient per pair."""
+    """Points on the segments between pairs of real and fake points, one coefficient per pair.
+
+    Raises:
+        ValueError: If there are not as many of one as of the other.
+    """
+    if real.shape != fake.shape:
+        raise ValueError(
+            f"points of shape {tuple(real.shape)} and {tuple(fake.shape)}: segments join pairs of "
+            "points; give as many of one as of the other, e.g. x[:, :n]"
+        )
     epsilon = streams.rand(real.shape[1], 1)
     return epsilon * real + (1 - epsilon) * fake
 
@@ -205,7 +214,7 @@ class SpectralNorm(Constraint):
     lower bound on W1: a tight one on segments, a loose one where the potential needs more
     gradient than products of unit-norm matrices and ReLUs pass on. While training, the singular
     value comes from one step of power iteration per pass; in ``eval()`` mode it is computed in
-    full, so that what is read never overshoots.
+    full, so that what is read never overshoots. A matrix of zeros stays one.
 
     References:
         | Spectral Normalization for Generative Adversarial Networks (Miyato et al., 2018), Eq. 8
@@ -229,12 +238,17 @@ class _UnitSpectralNorm(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         if not self.training:
-            return weight / torch.linalg.matrix_norm(weight, ord=2)[..., None, None]
+            return weight / _or_one(torch.linalg.matrix_norm(weight, ord=2)[..., None, None])
         with torch.no_grad():
             right = nn.functional.normalize(weight.mT @ self.left, dim=-2)
             left = nn.functional.normalize(weight @ right, dim=-2)
             self.left.copy_(left)
-        return weight / (left.mT @ weight @ right)
+        return weight / _or_one(left.mT @ weight @ right)
+
+
+def _or_one(norm: Tensor) -> Tensor:
+    """The norm; 1 for a matrix of zeros, which then stays one."""
+    return torch.where(norm == 0, 1.0, norm)
 
 
 @final

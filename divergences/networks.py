@@ -15,6 +15,7 @@ from divergences.perceptrons import slopes
 from divergences.streams import Streams
 
 FREQUENCIES = 32  # waves per scale
+MOST_WEIGHTS = 2**26  # of all members; four times as many numbers while they are trained
 
 
 def member_norms(tensors: Iterable[Tensor]) -> Tensor:
@@ -211,6 +212,12 @@ class MLP(nn.Sequential):
         widths = [in_features, *hidden, out_features]
         if min(widths) < 1:
             raise ValueError(f"layer widths {widths} must all be at least 1")
+        numbers = len(streams) * sum(a * b for a, b in pairwise(widths))
+        if numbers > MOST_WEIGHTS:
+            raise ValueError(
+                f"layer widths {widths} take {numbers:.2g} weights in {len(streams)} networks, "
+                f"more than the {MOST_WEIGHTS} that memory is planned for; make layers smaller"
+            )
         layers: list[nn.Module] = []
         for d_in, d_out in pairwise(widths):
             layers += [Linear(d_in, d_out, streams), activation()]

@@ -283,3 +283,34 @@ def test_a_penalised_critic_is_watched_with_its_penalty():
 @named([Critic(ema=0.9, **QUICK), CTransform(**QUICK, batch=32), Maximin(), BatchTransport()])
 def test_what_no_loss_on_other_points_judges_is_trained_to_the_end(estimator):
     assert not estimator.stops_early
+
+
+def normal_source():
+    return torch.distributions.Normal(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: Discriminator().fit(normal_source(), normal_source(), [0]), TypeError, "no draw"),
+        (lambda: Discriminator(hidden=64), TypeError, "hidden = 64"),
+        (lambda: Discriminator(hidden=(10**9,))(*pair(8)), ValueError, "make layers smaller"),
+        (lambda: Discriminator(whiten=1), TypeError, "whiten = 1"),
+        (lambda: Discriminator(fourier=(0.0,)), ValueError, r"fourier\[0\] = 0"),
+        (lambda: Discriminator(optimizer=1e-3), TypeError, "optimizer = 0.001"),
+        (lambda: FDivergence(f="kl"), TypeError, "must be a ConvexGenerator"),
+        (lambda: Critic(constraint="spectral"), TypeError, "constraint = 'spectral'"),
+        (lambda: Critic(activation=nn.ReLU()), TypeError, "must be a class"),
+    ],
+)
+def test_wrong_arguments_are_named(call, error, match):
+    with pytest.raises(error, match=match):
+        call()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_critic_takes_half_precision(dtype):
+    x, y = (side.to(dtype) for side in pair(shift=3.0))
+    estimate = Critic(**QUICK)(x, y)
+    assert estimate.value.dtype == torch.float32
+    assert float(estimate) == pytest.approx(3.0, rel=0.2)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from divergences import MLP, Streams
 from divergences.lipschitz import (
@@ -253,3 +254,23 @@ def test_orthogonal_projection_of_a_member_ignores_the_others():
 def test_bjorck_needs_an_iteration(iterations):
     with pytest.raises(ValueError, match="iterations"):
         Orthogonal(iterations)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
+def test_a_layer_of_zeros_stays_one_under_spectral_normalisation(training):
+    critic = nn.Sequential(Linear(3, 2, Streams([0, 1])))
+    with torch.no_grad():
+        critic[0].weight[0] = 0.0
+        critic[0].bias.zero_()
+    SpectralNorm().parametrize(critic)
+    critic.train(training)
+    scores = critic(torch.ones(2, 4, 3))
+    assert (scores[0] == 0).all()
+    assert torch.isfinite(scores).all()
+    assert (scores[1] != 0).any()
+
+
+def test_an_audit_between_unequal_numbers_of_points_says_so():
+    critic = nn.Sequential(Linear(2, 1, Streams([0])))
+    with pytest.raises(ValueError, match="segments join pairs of points"):
+        lipschitz_audit(critic, torch.zeros(1, 9, 2), torch.zeros(1, 8, 2), Streams([0]))
