@@ -119,3 +119,15 @@ def test_moments_of_boxes_and_balls(d):
     assert Ball(3.0, d).variance.tolist() == pytest.approx([9 / (d + 2)] * d)
     assert not Ball(3.0, d).mean.any()
     assert not Box(sides).mean.any()
+
+
+def test_a_pinwheel_has_three_blades_at_least_and_a_box_may_be_flat():
+    assert targets.Pinwheel(blades=3).blades == 3
+    assert Box([1, 0]).half_sides.dtype == torch.get_default_dtype()
+    assert Box([1.0, 0.0]).half_sides.tolist() == [1.0, 0.0]
+    with pytest.raises(ValueError, match=r"half_sides of shape \(0,\); give one number"):
+        Box([])
+    with pytest.raises(ValueError, match=r"half_sides of shape \(2, 1\)"):
+        Box([[1.0], [2.0]])
+    assert Ball(2.0, 2).log_prob(torch.tensor([2.0, 0.0])).isfinite()
+    assert Box([2.0]).log_prob(torch.tensor([2.0])).isfinite()
