@@ -157,7 +157,7 @@ class DonskerVaradhan(RatioLearned):
     r"""KL(P||Q) by maximising :math:`E_P[f] - \log E_Q[e^f]`, in nats.
 
     The loss is unbounded on a finite sample, where f may rise on points of P that no point of Q
-    stands by: on about a thousand points it overfits, and the estimate is refused.
+    stands by: it overfits soon, and where one point carries a mean the estimate is refused.
     :class:`DiscriminatorKL` reads the same bound from a safer loss.
 
     References:
