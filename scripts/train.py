@@ -7,8 +7,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,14 @@ class TrainCLI(LightningCLI):
         callbacks.insert(-1, Dashboard(self.monitor, _flat(self.config_dump["model"])))
         return trainer
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        with blamed_on_the_configuration("be read"):
+            super().parse_arguments(parser, args)
+
+    def instantiate_classes(self) -> None:
+        with blamed_on_the_configuration("be built"):
+            super().instantiate_classes()
+
     def out_folder(self, config: Any) -> Path:
         """The run's folder, by name."""
         named = [Path(str(path)).stem for path in config.config or []]
@@ -229,8 +237,11 @@ class TrainCLI(LightningCLI):
         except Interrupted:
             raise
         except Exception as error:
-            if ckpt_path is None or self.saver.went_on:
+            if self.saver.went_on:
                 raise
+            if ckpt_path is None:
+                with blamed_on_the_configuration("be trained by one iteration"):
+                    raise
             self.pass_over(Path(ckpt_path), error)
 
     def pass_over(self, path: Path, error: Exception) -> None:
@@ -241,6 +252,20 @@ class TrainCLI(LightningCLI):
         self.unfit[path] = reason
         self.instantiate_classes()
         self.fit(self.model, self.config_init[str(self.subcommand)].get("ckpt_path"))
+
+
+@contextmanager
+def blamed_on_the_configuration(what: str) -> Iterator[None]:
+    """What goes wrong before anything was done is wrong with what was asked for."""
+    try:
+        yield
+    except (OSError, ValueError, ArgumentError, MisconfigurationException, NonFiniteLoss):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"this configuration cannot {what} ({type(error).__name__}: {error}); --debug shows "
+            "where"
+        ) from error
 
 
 def what_is_left(folder: Path) -> str:

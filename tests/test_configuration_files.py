@@ -3,6 +3,8 @@
 import http.server
 import inspect
 import json
+import os
+import subprocess
 import sys
 import threading
 from functools import partial
@@ -329,3 +331,23 @@ def test_what_is_allowed_on_the_command_line_is_known_to_no_one_else():
     assert Vocabulary(["friendly"]).knows("class_path", "friendly.segments")
     assert not Vocabulary(["friendly"]).knows("class_path", "friendlyfire.segments")
     assert not Vocabulary().knows("class_path", "friendly.segments")
+
+
+def test_hostile_configurations_at_random_do_nothing_outside_the_run_s_folder(tmp_path):
+    """HOSTILE_CONFIGURATIONS of them; files, sockets, imports and processes are watched."""
+    count = os.environ.get("HOSTILE_CONFIGURATIONS", "20")
+    (tmp_path / "canary").mkdir()
+    (tmp_path / "canary" / "x.yaml").write_text(SECRET)
+    (tmp_path / "in").mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.hostile", count],
+        cwd=tmp_path / "in",
+        env=os.environ | {"PYTHONPATH": str(CONFIG.parents[1]), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    told = [line for line in ended.stdout.splitlines() if not line.startswith("[rank")]
+    assert len(told) == 1, told
+    assert told[0].startswith("seen 0 ")
+    assert {p.name for p in tmp_path.rglob("*") if "canary" in str(p)} == {"canary", "x.yaml"}
