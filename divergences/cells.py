@@ -167,6 +167,7 @@ def integrate(
     members: int,
     tolerance: float,
     most: int,
+    keep: Callable[[Cells], object],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sums over all cells, halved along the axis where that changes them most.
 
@@ -178,6 +179,7 @@ def integrate(
         members: How many integrals are taken at once.
         tolerance: Largest change in halving.
         most: Points, times members, after which to give up.
+        keep: Told the cells that are settled.
 
     Returns:
         Integrals ``(members, 4)``, the changes of the first three in the last halving, and what
@@ -215,6 +217,7 @@ def integrate(
         allowed = strict * tolerance / max(len(cells), 64) + floor.nan_to_num(math.inf)
         open_ = (doubt / size > allowed).flatten(1).any(1)
         closed = ~open_
+        keep(cells[closed])
         total = total + best[closed].sum(0)
         error = error + doubt[closed].sum(0)
         ends = ends + best[closed & cells.at_an_end(), :, 2].sum(0)
@@ -235,9 +238,11 @@ def box_cells(cuts: Tensor, low: Tensor, high: Tensor) -> list[Tensor]:
     return kept
 
 
-def rule(d: int) -> tuple[Tensor, Tensor]:
-    """Gauss-Legendre nodes ``(r**d, d)`` and weights in the unit cube."""
-    nodes, weights = np.polynomial.legendre.leggauss(10 if d < 3 else 6)
-    grid = itertools.product(zip((nodes + 1) / 2, weights / 2, strict=True), repeat=d)
-    pairs = torch.tensor(list(grid), dtype=torch.float64)
-    return pairs[..., 0], pairs[..., 1].prod(-1)
+def rule(d: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Gauss-Legendre nodes of an axis ``(r,)``; which of them a point in the unit cube has along
+    every axis, ``(r**d, d)``; and its weight, ``(r**d,)``.
+    """
+    count = 10 if d < 3 else 6
+    nodes, weights = (torch.as_tensor(t / 2) for t in np.polynomial.legendre.leggauss(count))
+    index = torch.tensor(list(itertools.product(range(count), repeat=d)))
+    return nodes + 0.5, index, weights[index].prod(-1)

@@ -124,6 +124,13 @@ def check_measures(p: Density, q: Density) -> str:
     return kinds[0]
 
 
+def has_gradient(p: Density, q: Density, points: Tensor) -> bool:
+    """Whether log-densities at ``points`` depend on a tensor that asks for a gradient."""
+    if not torch.is_grad_enabled():
+        return False
+    return any(checked_log_prob(density, points).requires_grad for density in (p, q))
+
+
 def numbers_per_point(density: Density) -> int:
     """How many numbers one point becomes inside ``log_prob``: members, components, coordinates."""
     size = math.prod(tuple(getattr(density, "batch_shape", ()))) * (dimension_of(density) or 1)
@@ -161,7 +168,7 @@ def checked_log_prob(density: Density, points: Tensor) -> Tensor:
     if not isinstance(result, Tensor) or result.is_complex():
         kind = result.dtype if isinstance(result, Tensor) else type(result).__name__
         raise TypeError(f"log_prob of {type(density).__name__} returns {kind}, not a real tensor")
-    result = result.detach().double()
+    result = result.double()
     if result.shape != (len(points), *batch):
         raise ValueError(
             f"log_prob of {type(density).__name__} maps points {tuple(points.shape)} to "

@@ -43,9 +43,12 @@ TINIEST = -1e300
 
 
 def in_double(thing: Any) -> Any:
-    """A copy of a distribution or transform whose tensors are float64 on the CPU, unchecked."""
+    """A copy of a distribution or transform whose tensors are float64 on the CPU, unchecked.
+
+    Gradients reach the tensors of the original.
+    """
     if isinstance(thing, Tensor):
-        thing = thing.detach().cpu()
+        thing = thing.cpu()
         return thing.double() if thing.is_floating_point() else thing
     if isinstance(thing, (list, tuple)):
         return type(thing)(in_double(part) for part in thing)
@@ -153,7 +156,11 @@ def _mixture(law: MixtureSameFamily, x: Tensor) -> Tensor:
     x = x.expand(*x.shape[:1], *parts.batch_shape, *parts.event_shape)
     weights = log_weights(law.mixture_distribution)
     terms = torch.where(weights > -math.inf, weights + log_density(parts, x), -math.inf)
-    return terms.logsumexp(-1)
+    if not terms.requires_grad:
+        return terms.logsumexp(-1)
+    nowhere = (terms == -math.inf).all(-1)  # the gradient there would be NaN
+    terms = torch.where(nowhere[..., None], 0.0, terms)
+    return torch.where(nowhere, -math.inf, terms.logsumexp(-1))
 
 
 def _transformed(law: TransformedDistribution, x: Tensor) -> Tensor:

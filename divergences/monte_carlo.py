@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, final
 
+import numpy as np
 import torch
 from scipy.stats import t as student
 from torch import Tensor
 from torch.distributions import Distribution
+from torch.utils.checkpoint import checkpoint
 
 from divergences.densities import (
     Density,
@@ -58,7 +62,11 @@ class MonteCarlo(Integrator):
     ratios of the two tell. Not noticed are a common factor of both densities, and mass that no
     point fell on, unless it is a component of a mixture.
 
-    Leaves torch's global random state as it was. Values carry no gradient.
+    Leaves torch's global random state as it was.
+
+    Values can be differentiated in the parameters by the score function, :math:`\nabla E_p f =
+    E_p[\nabla f + (f - E_p f) \nabla \log p]`, but for those that move an end of a support: there
+    they carry no gradient.
 
     References:
         | Pareto smoothed importance sampling (Vehtari et al., 2024), section 3
@@ -97,7 +105,6 @@ class MonteCarlo(Integrator):
         if not -(2**63) <= self.seed < 2**64:
             raise ValueError(f"seed = {self.seed} is none of torch's, from -2**63 to 2**64 - 1")
 
-    @torch.no_grad()
     def average(self, f: Average, p: Density, q: Density) -> Estimate:
         start = time.perf_counter()
         batch = members_of(p, q)
@@ -107,11 +114,24 @@ class MonteCarlo(Integrator):
                 f"terms; at most {MOST_TERMS} are held at once"
             )
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
             pair = _Pair(p, q)
-            sides = [_Side(f, pair, self.n)]
-            if f.both:
-                sides.append(_Side(f, pair.exchanged(), self.n))
+            with_gradient = torch.is_grad_enabled() and pair.has_gradient()
+            torch.manual_seed(self.seed)
+            with torch.no_grad():
+                sides = [_Side(f, pair, self.n, with_gradient)]
+                if f.both:
+                    sides.append(_Side(f, pair.exchanged(), self.n, with_gradient))
+                found = self._of(sides, batch)
+        value = found.value
+        if with_gradient:
+            slope = torch.stack([side.slope() for side in sides]).mean(0)
+            slope = slope.expand(batch or (1,)).reshape(batch)
+            value = torch.where(value.isfinite(), value + (slope - slope.detach()), value)
+        seconds = time.perf_counter() - start
+        return replace(found, value=value, seconds=seconds, quantity=f.quantity)
+
+    def _of(self, sides: list[_Side], batch: tuple[int, ...]) -> Estimate:
+        f = sides[0].f
         share = 1 / len(sides)
         value = torch.stack([side.mean for side in sides]).mean(0)
         stderr = share * torch.linalg.vector_norm(torch.stack([s.stderr for s in sides]), dim=0)
@@ -132,17 +152,7 @@ class MonteCarlo(Integrator):
             for t, end in ((value, math.inf), (stderr, 0.0), (low, math.inf), (high, math.inf))
         )
         n = (self.n, self.n if f.both else 0)
-        seconds = time.perf_counter() - start
-        return Estimate(
-            value,
-            stderr,
-            (low, high),
-            bound="exact",
-            n=n,
-            seconds=seconds,
-            warnings=tuple(warnings),
-            quantity=f.quantity,
-        )
+        return Estimate(value, stderr, (low, high), bound="exact", n=n, warnings=tuple(warnings))
 
 
 class _Pair:
@@ -161,7 +171,19 @@ class _Pair:
             )
 
     def exchanged(self) -> _Pair:
-        return _Pair(*self.given[::-1])
+        other = copy.copy(self)
+        other.given, other.p, other.q = self.given[::-1], self.q, self.p
+        vars(other).pop("_of_draws", None)
+        return other
+
+    def has_gradient(self) -> bool:
+        """Whether parameters ask for one, and none of them moves an end of a support."""
+        if any(isinstance(d, Distribution) and edges(d, False).requires_grad for d in self.both()):
+            return False
+        return any(log.requires_grad for log in self.logs(self.draw(1)))
+
+    def both(self) -> tuple[Density, Density]:
+        return self.p, self.q
 
     def draw(self, n: int) -> Tensor:
         """``(n, 1 or K, d)``."""
@@ -208,8 +230,9 @@ def _sample(density: Any, n: int) -> Tensor:
 class _Side:
     """The mean over draws from the first density of a pair, and what may be wrong with it."""
 
-    def __init__(self, f: Average, pair: _Pair, n: int) -> None:
+    def __init__(self, f: Average, pair: _Pair, n: int, with_gradient: bool) -> None:
         self.f, self.pair, self.n = f, pair, n
+        self.kept: list[Tensor] | None = [] if with_gradient else None
         size = numbers_per_point(pair.p) + numbers_per_point(pair.q)
         step = max(1, LARGEST_ARRAY // size)
         parts = [self._terms(min(step, n - i)) for i in range(0, n, step)]
@@ -228,6 +251,8 @@ class _Side:
                 f"{int((~points.isfinite()).sum())} coordinates of {n} draws from "
                 f"{type(self.pair.p).__name__} are NaN or infinite: its tail leaves float64"
             )
+        if self.kept is not None:
+            self.kept.append(points)
         log_p, log_q = self.pair.logs(points)
         bad = int(log_p.isneginf().sum())
         if bad:
@@ -240,6 +265,23 @@ class _Side:
         mark = points.double() @ torch.arange(1, points.shape[-1] + 1).double().sqrt()
         return self.f.of(log_p, log_q), 1 + logs, mark, log_q - log_p
 
+    def slope(self) -> Tensor:
+        """Of any value; its gradient is that of the mean."""
+        parts = [checkpoint(self._slope_of, x, use_reentrant=False) for x in self.kept or ()]
+        return torch.stack(parts).sum(0) / self.n
+
+    def _slope_of(self, points: Tensor) -> Tensor:
+        log_p, log_q = torch.broadcast_tensors(*self.pair.logs(points))
+        terms = self.f.of(log_p, log_q.clamp_min(TINIEST))
+        off = (terms.detach() - self.mean) * self.n / (self.n - 1)  # the mean is of the same draws
+        return (terms + off * log_p).sum(0)
+
+    @cached_property
+    def off(self) -> Tensor:
+        """Terms less their median."""
+        middle = (self.n - 1) // 2  # NumPy selects faster than torch
+        return self.terms - torch.from_numpy(np.partition(self.terms.numpy(), middle, 0)[middle])
+
     def _spread(self) -> Tensor:
         unit = self.terms.abs().amax(0).clamp(1e-300, 1e300)  # squares may leave float64
         return unit * (self.terms / unit).std(0)
@@ -248,9 +290,10 @@ class _Side:
         """Share of draws that equal another one, beyond what their dtype makes likely."""
         if self.pair.measure == "counting":
             return torch.zeros(marks.shape[1])
-        shares = [1 - len(column.unique()) / self.n for column in marks.T]
+        ordered = np.sort(marks.numpy(), axis=0)  # faster than torch's
+        shares = (np.diff(ordered, axis=0) == 0).sum(0) / self.n
         coarse = _sample(self.pair.p, 1).dtype != torch.float64
-        return torch.tensor(shares) - (self.n / 2**24 if coarse else 0.0)
+        return torch.from_numpy(shares) - (self.n / 2**24 if coarse else 0.0)
 
     def _check_masses(self, log_ratios: Tensor) -> None:
         """E_p q/p is the mass of q where p is: at most 1, and 1 if q's own draws all lie there."""
@@ -303,6 +346,8 @@ class _Side:
         pair = self.pair
         d = dimension_of(pair.p) or 1
         corners = torch.cat([edges(law).reshape(-1, d) for law in self._laws()])
+        if not corners.isfinite().any():
+            return
         scale = torch.cat([centres_and_widths(law)[1] for law in self._laws()])
         if not len(scale):
             return
@@ -319,27 +364,28 @@ class _Side:
     def _laws(self) -> list[Distribution]:
         return [law for law in (self.pair.p, self.pair.q) if isinstance(law, Distribution)]
 
-    def _behind_the_mean(self) -> Tensor:
-        off = (self.terms - self.terms.median(0).values).abs()
-        return effective_size(off.T.log()).nan_to_num(0.0)
+    @cached_property
+    def behind_the_mean(self) -> Tensor:
+        return effective_size(self.off.abs().T.log()).nan_to_num(0.0)
 
     def unseen(self) -> Tensor:
         """What a bounded integrand may have where no draw fell, where the spread tells little.
 
         A share of 3/n of the mass has no draw with a probability of 5 %.
         """
-        most = 3 * self.f.largest / self.n if self.f.largest < math.inf else 0.0
-        return torch.where(self._behind_the_mean() < FEWEST_BEHIND_A_MEAN, most, 0.0)
+        if self.f.largest == math.inf:
+            return torch.zeros_like(self.mean)
+        most = 3 * self.f.largest / self.n
+        return torch.where(self.behind_the_mean < FEWEST_BEHIND_A_MEAN, most, 0.0)
 
     def doubts(self, stderr: Tensor) -> list[tuple[Tensor, str, Tensor]]:
         """Which members' intervals the draws do not support, why, and which end is unknown."""
-        off = self.terms - self.terms.median(0).values
-        size = off.abs()
+        size = self.off.abs()
         matters = size.amax(0) > 16 * self.rounding
-        skewed = torch.sign(off.amax(0) + off.amin(0))
+        skewed = torch.sign(self.off.amax(0) + self.off.amin(0))
         found = []
         if self.f.largest == math.inf:
-            few = self._behind_the_mean()
+            few = self.behind_the_mean
             rests = matters & ~(few >= FEWEST_BEHIND_A_MEAN)
             sentence = (
                 f"the mean rests on {few.min():.1f} of {self.n} draws: it has no usable error"

@@ -91,36 +91,46 @@ def centres_and_widths(law: Distribution) -> tuple[Tensor, Tensor]:
     return centre[known], width[known]
 
 
-def edges(law: Distribution) -> Tensor:
-    """Corners of the supports of all components, ``(m, *batch, *event)``; kinks as well.
+def edges(law: Distribution, kinks: bool = True) -> Tensor:
+    """Corners of the supports of all components, ``(m, *batch, *event)``, and kinks if asked for.
 
     Coordinates are infinite where the support has no end, and NaN where it is not known.
     """
     shape = law.batch_shape + law.event_shape
     if isinstance(law, MixtureSameFamily):
         axis = 1 + len(law.batch_shape)
-        return edges(law.component_distribution).movedim(axis, 1).flatten(0, 1)
+        return edges(law.component_distribution, kinks).movedim(axis, 1).flatten(0, 1)
     if isinstance(law, Independent):
-        return edges(law.base_dist)
+        return edges(law.base_dist, kinks)
     if isinstance(law, TransformedDistribution):
-        return _moved_edges(law)
+        return _moved_edges(law, kinks)
     found = _ends(law, shape)
-    if isinstance(law, Laplace):
+    if kinks and isinstance(law, Laplace):
         found = torch.cat([found, law.loc[None]])
     return found
 
 
-def _moved_edges(law: TransformedDistribution) -> Tensor:
+def _moved_edges(law: TransformedDistribution, kinks: bool) -> Tensor:
     """Those of the base where every coordinate is mapped alone, else the image's own."""
     shape = law.batch_shape + law.event_shape
-    found = edges(law.base_dist)
+    found = edges(law.base_dist, kinks)
     own = type(law).log_prob is not TransformedDistribution.log_prob
     for transform in law.transforms:
         coupled = transform.domain.event_dim or not transform.bijective  # type: ignore
         if own or coupled or found.shape[1:] != shape:
             return _ends(law, shape)
-        found: Tensor = transform(found)  # type: ignore[assignment]
+        found = _moved(transform, found)
     return found
+
+
+def _moved(transform: Any, ends: Tensor) -> Tensor:
+    """Images of ends; gradients pass through finite ones alone, as those of infinity are NaN."""
+    with torch.no_grad():
+        moved: Tensor = transform(ends)
+        finite = ends.isfinite()
+        some = torch.where(finite, ends, -math.inf).amax(0)
+    safe = torch.where(finite, ends, some)
+    return torch.where(finite, transform(safe), moved) if finite.any(0).all() else moved
 
 
 def _ends(law: Distribution, shape: torch.Size) -> Tensor:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
+from torch.utils.checkpoint import checkpoint
 
 from divergences.cells import Cells, Coordinates, box_cells, integrate, rule
 from divergences.densities import (
@@ -18,6 +19,7 @@ from divergences.densities import (
     check_measures,
     checked_log_prob,
     dimension_of,
+    has_gradient,
     members_of,
     numbers_per_point,
     prepared,
@@ -55,7 +57,9 @@ class Quadrature(Integrator):
     have mass 1.
 
     Where an integral still grows 1e100 widths away, its value is ``inf``, the interval begins at
-    the part that was found, and a warning says so. Values carry no gradient.
+    the part that was found, and a warning says so.
+
+    Values can be differentiated in the parameters, ends of supports included.
 
     Arguments:
         box: Lower and upper end along each axis, possibly infinite. If not given, the supports of
@@ -105,13 +109,21 @@ class Quadrature(Integrator):
         if self.box is not None:
             _ends_of(self.box)
 
-    @torch.no_grad()
     def average(self, f: Average, p: Density, q: Density) -> Estimate:
         start = time.perf_counter()
         batch = members_of(p, q)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            work = _Work(self, f, p, q, math.prod(batch))
+        pair = prepared(p), prepared(q)
+        if q is p:
+            pair = pair[0], pair[0]
+        with torch.no_grad():
+            work = _Work(self, f, *pair, math.prod(batch))
+            found = self._over(work, batch)
+        value = work.with_gradient(found.value.reshape(-1)).reshape(batch)
+        seconds = time.perf_counter() - start
+        return replace(found, value=value, seconds=seconds, quantity=f.quantity)
+
+    def _over(self, work: _Work, batch: tuple[int, ...]) -> Estimate:
+        f = work.f
         total, error, ends = work.inside()
         self._check_masses(total, work)
         safety = SAFETY if f.smooth else SAFETY_AT_KINKS
@@ -147,9 +159,7 @@ class Quadrature(Integrator):
             torch.full_like(value, math.nan),
             (low, high),
             bound="exact",
-            seconds=time.perf_counter() - start,
             warnings=tuple(warnings),
-            quantity=f.quantity,
         )
 
     def _check_masses(self, total: Tensor, work: _Work) -> None:
@@ -184,12 +194,11 @@ class _Work:
 
     def __init__(self, by: Quadrature, f: Average, p: Density, q: Density, members: int) -> None:
         self.by, self.f, self.members = by, f, members
-        self.p = prepared(p)
-        self.q = self.p if q is p else prepared(q)
+        self.p, self.q = p, q
         self.d = self._dimension()
         self.infinite = torch.zeros(members, dtype=torch.bool)
         self.overflowed = torch.zeros(members, dtype=torch.bool)
-        self.nodes, self.weights = rule(self.d)
+        self.nodes, self.which, self.weights = rule(self.d)
         known = [law for law in (self.p, self.q) if isinstance(law, Distribution)]
         self.complete = len(known) == 2
         # torch's laws are 0 off their support alone, others may have underflowed
@@ -264,7 +273,10 @@ class _Work:
         return low + (2 * steps.reshape(-1, self.d) + 1) * size, size.expand(4**self.d, -1) / 2
 
     def inside(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self._over(self._cells(self.low, self.high))
+        self.leaves: list[Cells] = []
+        found = self._over(self._cells(self.low, self.high), self.leaves.append)
+        self.inner = self.coordinates
+        return found
 
     def outside(self) -> Tensor | None:
         """What two distributions contribute beyond a box of the user's, or ``None``."""
@@ -282,35 +294,66 @@ class _Work:
         corners = self.corners if also is None else torch.cat([self.corners, also])
         cuts = box_cells(corners, low, high)
         self.coordinates = Coordinates(cuts, self.middle, self.scale)
-        most = self.by.max_evaluations // (len(self.nodes) * self.members * (2 * self.d + 1))
+        most = self.by.max_evaluations // (len(self.weights) * self.members * (2 * self.d + 1))
         return self.coordinates.cells(self.centres, self.widths, most)
 
-    def _over(self, cells: Cells) -> tuple[Tensor, Tensor, Tensor]:
-        by, nodes = self.by, len(self.nodes)
+    def _over(
+        self, cells: Cells, keep: Callable[[Cells], object] = lambda _: None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        by, nodes = self.by, len(self.weights)
         return integrate(
-            self._values, cells, nodes, self.members, by.tolerance, by.max_evaluations
+            self._values, cells, nodes, self.members, by.tolerance, by.max_evaluations, keep
         )
+
+    def with_gradient(self, value: Tensor) -> Tensor:
+        """The value, through which a gradient reaches the parameters if they ask for it.
+
+        It is that of the sum over the cells that were settled on, each halved once more. Cells
+        move with the ends of supports, so that what an end sweeps over counts.
+        """
+        if not has_gradient(self.p, self.q, self.middle[None, None]):
+            return value
+        self.coordinates = self.inner
+        laws = [law for law in (self.p, self.q) if isinstance(law, Distribution)]
+        corners = [edges(law).reshape(-1, self.d) for law in laws]
+        ends = torch.cat(corners) if corners else self.corners
+        cells = Cells.together(self.leaves)
+        for axis in range(self.d):
+            cells = cells.parted(torch.full((len(cells),), axis))
+        sums = []
+        for some in self._chunks(cells):
+            a, b = (_attached(t, ends) for t in (some.a, some.b))
+            moving = Cells(some.low, some.width, a, b)
+            sums.append(checkpoint(self._for_gradient, moving, use_reentrant=False))
+        total = torch.stack(sums).sum(0)
+        return torch.where(value.isfinite(), value + (total - total.detach()), value)
+
+    def _for_gradient(self, cells: Cells) -> Tensor:
+        log_p, log_q, log_size, _ = self._at_nodes(cells)
+        sums = torch.zeros(self.members, dtype=torch.float64)
+        sides = [(log_p, log_q), (log_q, log_p)] if self.f.both else [(log_p, log_q)]
+        for one, other in sides:
+            # what is -inf or weighs nothing would have a gradient of NaN
+            alive = one + log_size > NO_MASS
+            one = torch.where(alive, one, 0.0)
+            other = torch.where(alive, other.clamp_min(TINIEST), 0.0)
+            value = torch.where(alive, (one + log_size).exp() * self.f.of(one, other), 0.0)
+            share = torch.einsum("cnm,n,c->m", value, self.weights, cells.width.prod(-1))
+            sums = sums + share / len(sides)
+        return sums
 
     def _values(self, cells: Cells) -> Tensor:
         """Over each cell: both masses, the integrand, its rounding; ``(cells, members, 4)``."""
-        numbers = numbers_per_point(self.p) + numbers_per_point(self.q)
-        step = max(1, LARGEST_ARRAY // (numbers * len(self.nodes)))
-        parts = [self._some(cells[i : i + step]) for i in range(0, len(cells), step)]
+        parts = [self._some(some) for some in self._chunks(cells)]
         return torch.cat(parts) if parts else torch.zeros(0, self.members, 4).double()
 
+    def _chunks(self, cells: Cells) -> list[Cells]:
+        numbers = numbers_per_point(self.p) + numbers_per_point(self.q)
+        step = max(1, LARGEST_ARRAY // (numbers * len(self.weights)))
+        return [cells[i : i + step] for i in range(0, len(cells), step)]
+
     def _some(self, cells: Cells) -> Tensor:
-        v = cells.low[:, None] + self.nodes * cells.width[:, None]
-        x, slope = self.coordinates.points(cells, v)
-        shape = x.shape[:2]
-        log_size = slope.log().sum(-1)[..., None]
-        points = x.flatten(0, 1)[:, None]
-        log_p = checked_log_prob(self.p, points).unflatten(0, shape)
-        log_q = log_p
-        if self.q is not self.p:
-            log_q = checked_log_prob(self.q, points).unflatten(0, shape)
-        log_p, log_q = torch.broadcast_tensors(log_p, log_q)
-        # how far rounding of a point may move it, as a share of the scale it lies at
-        blur = (EPS * x.abs() / slope).amax(-1, keepdim=True).clamp_max(1.0)
+        log_p, log_q, log_size, blur = self._at_nodes(cells)
         value, rounding = self._weighted(log_p, log_q, log_size, blur)
         if self.f.both:
             other, more = self._weighted(log_q, log_p, log_size, blur)
@@ -319,6 +362,26 @@ class _Work:
         values = torch.stack([*masses, value, rounding], -1)
         sums = torch.einsum("cnmk,n,c->cmk", values, self.weights, cells.width.prod(-1))
         return sums.expand(-1, self.members, -1)
+
+    def _at_nodes(self, cells: Cells) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Log-densities ``(cells, nodes, members)`` and the log of dx/dv there; and how far the
+        rounding of a point may move it, as a share of the scale it lies at.
+        """
+        # along each axis alone first: there are r**d points, but r coordinates of an axis
+        v = cells.low[:, None] + self.nodes[:, None] * cells.width[:, None]
+        along, slopes = self.coordinates.points(cells, v)
+        blurs, log_slopes = EPS * along.abs() / slopes, slopes.log()
+        x, size, blur = (
+            torch.stack([t[:, self.which[:, k], k] for k in range(self.d)], -1)
+            for t in (along, log_slopes, blurs)
+        )
+        points = x.flatten(0, 1)[:, None]
+        log_p = checked_log_prob(self.p, points).unflatten(0, x.shape[:2])
+        log_q = log_p
+        if self.q is not self.p:
+            log_q = checked_log_prob(self.q, points).unflatten(0, x.shape[:2])
+        log_p, log_q = torch.broadcast_tensors(log_p, log_q)
+        return log_p, log_q, size.sum(-1)[..., None], blur.amax(-1, keepdim=True).clamp_max(1.0)
 
     def _weighted(
         self, log_p: Tensor, log_q: Tensor, log_size: Tensor, blur: Tensor
@@ -337,5 +400,20 @@ class _Work:
         self.overflowed = self.overflowed | huge.any(0).any(0)
         logs = log_p.abs() + torch.where(log_q > -math.inf, log_q.abs(), 0.0)
         logs = torch.where(log_p > -math.inf, logs, 0.0)
-        rounding = torch.where(weight > 0, weight * (EPS * (1 + logs) + blur * value.abs()), 0.0)
+        of_logs = (EPS * (1 + logs)).clamp_max(self.f.largest)
+        rounding = torch.where(weight > 0, weight * (of_logs + blur * value.abs()), 0.0)
         return weighted, rounding
+
+
+def _attached(ends: Tensor, known: Tensor) -> Tensor:
+    """The same ends, but those among the known ones carry their gradients; ``(..., d)`` each."""
+    if not known.requires_grad:
+        return ends
+    columns = []
+    for axis in range(ends.shape[-1]):
+        found, among = ends[..., axis, None], known[:, axis]
+        same = (found == among.detach()) & found.isfinite()
+        among = torch.where(same, among.nan_to_num(0.0, 0.0, 0.0), 0.0).sum(-1)
+        mean = among / same.sum(-1).clamp_min(1)
+        columns.append(torch.where(same.any(-1), mean, ends[..., axis]))
+    return torch.stack(columns, -1)

@@ -32,11 +32,42 @@ def tail_index(sizes: Tensor) -> Tensor:
         >>> tail_index(torch.stack([even ** -1.0, -even.log(), even], 1))
         tensor([ 0.9764,  0.0215, -0.9235], dtype=torch.float64)
     """
+    largest = _largest(sizes.double())
+    if len(largest) and bool((_rounded(largest).diff(dim=0) == 0).double().mean(0).max() > 0.01):
+        return torch.cat([_fitted(_largest(_spread(column))) for column in sizes.double().T])
+    return _fitted(largest)
+
+
+def _largest(sizes: Tensor) -> Tensor:
+    """The threshold and what lies above it, ascending; nothing if that is fewer than 5."""
     n = len(sizes)
     m = int(min(n / 5, 3 * math.sqrt(n)))
+    return sizes.topk(m + 1, dim=0).values.flip(0) if m >= 5 else sizes[:0]
+
+
+def _rounded(sizes: Tensor) -> Tensor:
+    """To 40 binary digits: equal terms may differ by the rounding of what they come from."""
+    mantissa, exponent = torch.frexp(sizes)
+    return torch.ldexp((mantissa * 2**40).round(), exponent - 40)
+
+
+def _spread(column: Tensor) -> Tensor:
+    """Positive sizes, equal ones spread evenly down to the next smaller: ``(n, 1)``.
+
+    Of a law on the integers the tail would look like a few steps.
+    """
+    values, counts = _rounded(column).unique(return_counts=True)
+    steps = values.diff(prepend=values[:1])
+    rank = torch.arange(1, len(column) + 1) - (counts.cumsum(0) - counts).repeat_interleave(counts)
+    share = 1 - rank / counts.repeat_interleave(counts)
+    spread = values.repeat_interleave(counts) - steps.repeat_interleave(counts) * share
+    return spread[spread > 0][:, None]
+
+
+def _fitted(largest: Tensor) -> Tensor:
+    m = len(largest) - 1
     if m < 5:
-        return torch.full(sizes.shape[1:], -math.inf, dtype=torch.float64)
-    largest = sizes.double().topk(m + 1, dim=0).values.flip(0)
+        return torch.full(largest.shape[1:], -math.inf, dtype=torch.float64)
     over = largest[1:] - largest[0]
     alike = ~(over[-1] > 1e-12 * largest[-1])
     over = torch.where(alike, torch.linspace(0.1, 1, m, dtype=torch.float64)[:, None], over)

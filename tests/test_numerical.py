@@ -11,12 +11,14 @@ from torch.distributions import (
     AbsTransform,
     Bernoulli,
     Beta,
+    Binomial,
     Categorical,
     Cauchy,
     Dirichlet,
     Distribution,
     Exponential,
     ExpTransform,
+    Geometric,
     Gumbel,
     HalfNormal,
     Independent,
@@ -509,3 +511,33 @@ def test_the_tail_index_tells_variances_that_exist(n):
         draws = torch.rand(n * n, 1, generator=generator, dtype=torch.float64) ** -k
         m = 3 * math.sqrt(n * n)
         assert tail_index(draws).item() == pytest.approx(k, abs=2.5 * (1 + k) / math.sqrt(m))
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        pytest.param(Poisson(3.0), Poisson(4.0), id="Poisson"),
+        pytest.param(Geometric(0.3), Geometric(0.4), id="geometric"),
+        pytest.param(Bernoulli(0.001), Bernoulli(0.003), id="a rare event"),
+        pytest.param(
+            Binomial(20, torch.tensor([0.3, 0.1])), Binomial(20, torch.tensor(0.4)), id="members"
+        ),
+    ],
+)
+def test_draws_of_a_law_on_the_integers_coincide_without_a_heavy_tail(p, q):
+    found = numerical.kl_divergence(p, q, MonteCarlo())
+    assert not found.warnings
+    assert ((found.value - kl_divergence(p, q)).abs() < 4 * found.stderr).all()
+
+
+def test_the_tail_of_integers_is_fitted_as_if_between_them():
+    even = (torch.arange(10_000).double() + 0.5) / 10_000
+    heavy, light = even**-1.0, -3 * even.log()
+    between = tail_index(torch.stack([heavy, light], 1))
+    on_integers = tail_index(torch.stack([heavy, light], 1).ceil())
+    torch.testing.assert_close(on_integers, between, atol=0.15, rtol=0)
+
+
+def test_tails_where_log_densities_are_huge_add_no_rounding_to_a_bounded_divergence():
+    found = numerical.js_divergence(Cauchy(0.0, 1.0), Normal(0.0, 1.0))
+    assert (found.ci[1] - found.ci[0]).item() < 1e-6
