@@ -162,7 +162,8 @@ def with_outlier(pair: Pair, rng: np.random.Generator) -> Pair:
 def with_duplicates(pair: Pair, rng: np.random.Generator) -> Pair:
     x = pair.x.clone()
     many = max(1, int(len(x) * rng.choice([0.01, 0.1, 0.5])))
-    x[:many] = x[len(x) - many :]
+    order = torch.from_numpy(rng.permutation(len(x)))  # which points go tells nothing of the law
+    x[order[:many]] = x[order[len(x) - many :]]
     return pair.told(f"{many} points twice", x=x)
 
 
