@@ -23,11 +23,11 @@ def points_behind(terms: Tensor) -> float:
         >>> round(points_behind(torch.tensor([0.0] * 99 + [100.0])), 2)
         1.02
     """
-    squares = (terms.double() - terms.double().mean()).square()
-    largest = squares.max()
+    deviations = terms.double() - terms.double().mean()
+    largest = deviations.abs().max()
     if largest == 0:
         return float(len(terms))
-    squares = squares / largest
+    squares = (deviations / largest).square()
     return float(squares.sum() ** 2 / squares.square().sum())
 
 

@@ -21,6 +21,7 @@ from divergences.interface import Bound, Estimate, Estimator, each_member
 
 MOST_DIMENSIONS = 3
 MOST_BINS = 2**20  # along each axis, so that cells can be numbered in 64 bits
+FEW_CELLS = 2**14  # up to which a table of them is faster than sorting
 
 
 def _cells(x: Tensor, y: Tensor, bins: int) -> tuple[Tensor, Tensor]:
@@ -30,28 +31,42 @@ def _cells(x: Tensor, y: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     same, so that neither units nor far points matter. Equal values share a cell.
     """
     weight = torch.cat([torch.full((len(z),), 1 / len(z), dtype=torch.float64) for z in (x, y)])
-    cells = torch.stack(
-        [_by_quantiles(axis, weight.to(x.device), bins) for axis in torch.cat([x, y]).T], 1
-    )
+    weight = weight.to(x.device)
+    axes = torch.cat([x, y]).T.contiguous()
+    cells = torch.stack([_by_quantiles(axis, weight, bins) for axis in axes], 1)
     return cells[: len(x)], cells[len(x) :]
 
 
 def _by_quantiles(values: Tensor, weight: Tensor, bins: int) -> Tensor:
     """Number of the cell of each value, each with about the same weight, ties going together."""
+    ordered, order = values.sort()
+    if (ordered.diff() > 0).all():
+        cells = torch.empty_like(order)
+        cells[order] = _by_mass(weight[order], bins)
+        return cells
     distinct, which = values.unique(return_inverse=True)
     if len(distinct) <= bins:
         return which * (bins - 1) // max(len(distinct) - 1, 1)  # a cell for each, far apart
     mass = torch.zeros(len(distinct), dtype=torch.float64, device=values.device)
-    mass.index_add_(0, which, weight)
+    return _by_mass(mass.index_add(0, which, weight), bins)[which]
+
+
+def _by_mass(mass: Tensor, bins: int) -> Tensor:
     middle = (mass.cumsum(0) - mass / 2) / 2  # both samples together weigh 2
-    return (middle * bins).long().clamp(0, bins - 1)[which]
+    return (middle * bins).long().clamp(0, bins - 1)
 
 
 def _label(x: Tensor, y: Tensor, bins: int) -> tuple[Tensor, Tensor, int]:
     """Number the cells that are occupied, and say how many there are."""
     place = bins ** torch.arange(x.shape[1], device=x.device)
-    cells, labels = (torch.cat([x, y]) * place).sum(1).unique(return_inverse=True)
-    return labels[: len(x)], labels[len(x) :], len(cells)
+    numbers = (torch.cat([x, y]) * place).sum(1)
+    if bins ** x.shape[1] <= FEW_CELLS:
+        rank = (numbers.bincount() > 0).cumsum(0)
+        labels, cells = rank[numbers] - 1, int(rank[-1])
+    else:
+        distinct, labels = numbers.unique(return_inverse=True)
+        cells = len(distinct)
+    return labels[: len(x)], labels[len(x) :], cells
 
 
 class Reading(NamedTuple):

@@ -32,7 +32,7 @@ Array = NDArray[Any]
 class Coupling(NamedTuple):
     """A plan, as pairs ``(i, j)`` with weights, and its dual potentials.
 
-    ``gap`` is the most that the plan's mean cost can be above that of an optimal one.
+    ``gap`` is the most that the plan's mean ``cost`` can be above that of an optimal one.
     """
 
     i: Tensor
@@ -40,6 +40,7 @@ class Coupling(NamedTuple):
     weight: Tensor
     u: Tensor
     v: Tensor
+    cost: float
     gap: float
 
 
@@ -68,7 +69,9 @@ def linear_program(x: Tensor, y: Tensor, order: int, max_iterations: int) -> Cou
     a, b = (sample.detach().cpu().double().numpy() for sample in (x, y))
     found = _solve(a, b, order, max_iterations)
     parts = (found.i, found.j, found.weight, found.u, found.v)
-    return Coupling(*(torch.as_tensor(part).to(x.device) for part in parts), gap=found.gap)
+    return Coupling(
+        *(torch.as_tensor(part).to(x.device) for part in parts), cost=found.cost, gap=found.gap
+    )
 
 
 def _solve(a: Array, b: Array, order: int, max_iterations: int) -> _Solution:
@@ -91,13 +94,11 @@ def _simplex(a: Array, b: Array, order: int, max_iterations: int) -> _Solution:
         return _Solution(one, one, np.ones(1), cost[0], none, float(cost[0, 0]), 0.0)
     if len(a) * len(b) <= DENSE:
         costs = cdist(a, b, METRIC[order])  # type: ignore[call-overload]
-        log = _raise_what_pot_warns(
-            ot.lp.emd2, [], [], costs, numItermax=max_iterations, return_matrix=True
-        )
-        i, j = np.nonzero(log["G"])
-        weight = log["G"][i, j]
+        plan, log = _raise_what_pot_warns(ot.lp.emd, [], [], costs, numItermax=max_iterations)
+        i, j = np.nonzero(plan)
+        weight = plan[i, j]
     else:
-        log = _raise_what_pot_warns(
+        _, log = _raise_what_pot_warns(
             ot.lp.emd2_lazy, a, b, metric=METRIC[order], numItermax=max_iterations
         )
         plan = log["G"].tocoo()
@@ -162,10 +163,10 @@ def _parts(a: Array, b: Array, order: int, most: float) -> tuple[int, Array, Arr
     return parts, part[: len(a)], part[len(a) :]
 
 
-def _raise_what_pot_warns(solve: Any, *args: Any, **options: Any) -> dict[str, Any]:
+def _raise_what_pot_warns(solve: Any, *args: Any, **options: Any) -> tuple[Any, dict[str, Any]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        _, log = solve(*args, **options, log=True)
+        found, log = solve(*args, **options, log=True)
     messages = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
     if log["warning"]:
         messages.append(log["warning"])
@@ -174,7 +175,7 @@ def _raise_what_pot_warns(solve: Any, *args: Any, **options: Any) -> dict[str, A
             f"no optimal plan found ({messages[0]}); raise max_iterations = "
             f"{options['numItermax']}, or use fewer points"
         )
-    return log
+    return found, log
 
 
 def _staircase(n: int, m: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
@@ -198,20 +199,32 @@ def monotone(x: Tensor, y: Tensor, order: int) -> tuple[Tensor, Tensor, Tensor]:
     Along the path of the monotone plan a step to the right changes only ``u``, a step down only
     ``v``, each by the change in cost; for a convex cost these potentials are feasible.
     """
-    i, j, weight = _staircase(x.shape[-1], y.shape[-1], x.device)
     (x, of_x), (y, of_y) = x.sort(-1), y.sort(-1)
-    cost = costs(x[..., i, None], y[..., j, None], order)
-    change = cost.detach().diff(dim=-1)
-    to_right = i.diff() == 1
-    u = torch.zeros_like(x)
-    v = cost[..., :1].detach().expand_as(y).clone()
-    u[..., 1:] += (change * to_right).cumsum(-1)[..., to_right]
-    v[..., 1:] += (change * ~to_right).cumsum(-1)[..., ~to_right]
-    return (
-        (cost * weight).sum(-1),
-        torch.zeros_like(u).scatter(-1, of_x, u),
-        torch.zeros_like(v).scatter(-1, of_y, v),
-    )
+    if x.shape[-1] == y.shape[-1]:  # a step to the right and one down in turn
+        cost = _line_costs(x, y, order)
+        mean, on = cost.mean(-1), cost.detach()
+        below = _line_costs(x[..., 1:], y[..., :-1], order).detach()
+        right, down = below - on[..., :-1], on[..., 1:] - below
+    else:
+        i, j, weight = _staircase(x.shape[-1], y.shape[-1], x.device)
+        cost = _line_costs(x[..., i], y[..., j], order)
+        mean, on = (cost * weight).sum(-1), cost.detach()
+        change, to_right = on.diff(dim=-1), i.diff() == 1
+        ends = [step.nonzero()[:, 0] for step in (to_right, ~to_right)]
+        right, down = (change[..., end] for end in ends)
+    start = on[..., :1]
+    u = torch.cat([torch.zeros_like(start), right], -1).cumsum(-1)
+    v = torch.cat([start, down], -1).cumsum(-1)
+    return mean, torch.empty_like(u).scatter(-1, of_x, u), torch.empty_like(v).scatter(-1, of_y, v)
+
+
+def matched(x: Tensor, y: Tensor, order: int) -> Tensor:
+    """Mean cost of optimal 1-D plans between equally many points, ``(..., n)`` each."""
+    return _line_costs(x.sort(-1).values, y.sort(-1).values, order).mean(-1)
+
+
+def _line_costs(x: Tensor, y: Tensor, order: int) -> Tensor:
+    return (x - y).square() if order == 2 else (x - y).abs()
 
 
 def costs(x: Tensor, y: Tensor, order: int) -> Tensor:
@@ -220,19 +233,3 @@ def costs(x: Tensor, y: Tensor, order: int) -> Tensor:
     return (
         difference.square().sum(-1) if order == 2 else torch.linalg.vector_norm(difference, dim=-1)
     )
-
-
-def interpolated(points: Tensor, anchors: Tensor, potential: Tensor) -> Tensor:
-    """A potential on the line between its anchors, linearly, and beyond them as at the last.
-
-    Arguments:
-        points: Of shape ``(..., k)``.
-        anchors: Of shape ``(..., n)``, at least 2.
-        potential: At the anchors, ``(..., n)``.
-    """
-    anchors, order = anchors.sort(-1)
-    potential = potential.gather(-1, order)
-    right = torch.searchsorted(anchors, points.contiguous()).clamp(1, anchors.shape[-1] - 1)
-    low, high = (anchors.gather(-1, at) for at in (right - 1, right))
-    share = ((points - low) / (high - low).clamp_min(torch.finfo(low.dtype).tiny)).clamp(0, 1)
-    return torch.lerp(potential.gather(-1, right - 1), potential.gather(-1, right), share)

@@ -13,22 +13,19 @@ from torch.utils.checkpoint import checkpoint
 from divergences.checks import boolean, seed_number, whole_number
 from divergences.few_points import rests_on_few
 from divergences.interface import Bound, Estimate, Estimator, each_member
-from divergences.plans import interpolated, monotone
+from divergences.plans import matched, monotone
 from divergences.transport import (
-    FEWEST_SHARED,
-    Shared,
     check_order,
+    counted_once,
     estimate_of,
     halves,
     root,
     sampling_variance,
-    shared_part,
 )
 from divergences.units import coarse, in_own_unit
 
 AT_ONCE = 2**20  # projected points that are in memory at a time, times about 200 bytes
 FLOOR_POINTS = 1024  # points per half that the floor is measured on
-SHARED_POINTS = 256  # points per half whose potentials are compared
 
 
 @final
@@ -103,58 +100,45 @@ class Sliced(Estimator):
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         a, b, exponent = in_own_unit(x, y)
         directions = self._directions(x)
-        means, u, v, *_ = self._read(a, b, directions)
-        floor, shared = self._from_halves(a.detach(), b.detach(), directions)
-        variance = sampling_variance(u, v, shared)
+        means, u, v = self._read(a, b, directions)
+        floor = self._floor(a.detach(), b.detach(), directions)
+        read = root(means.detach().mean(), self.order)
+        variance = counted_once(sampling_variance(u, v), read, floor)
         if len(means) > 1:
             variance = variance + means.detach().var() / len(means)
         estimate = estimate_of(means.mean(), variance, self.order, floor, x, exponent)
         notes = estimate.warnings + rests_on_few(u, v) + coarse(x, y, float(estimate.stderr))
         return replace(estimate, bound=self.bound, n=(len(x), len(y)), warnings=notes)
 
-    def _read(
-        self, x: Tensor, y: Tensor, directions: Tensor, *beyond: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Mean cost on each line; averaged over lines both potentials, and both at other points.
+    def _read(self, x: Tensor, y: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean cost on each line, and both potentials averaged over lines.
 
         A few lines at a time; if there is a gradient it computes them a second time.
         """
-        at_once = max(1, AT_ONCE // (len(x) + len(y)))
         parts = []
-        for some in directions.split(at_once):
+        for some in directions.split(max(1, AT_ONCE // (len(x) + len(y)))):
             if len(some) < len(directions) and (x.requires_grad or y.requires_grad):
-                parts.append(checkpoint(self._on_lines, x, y, some, *beyond, use_reentrant=False))
+                parts.append(checkpoint(self._on_lines, x, y, some, use_reentrant=False))
             else:
-                parts.append(self._on_lines(x, y, some, *beyond))
-        means, *sums = zip(*parts, strict=True)
-        return torch.cat(means), *(torch.stack(s).sum(0) / len(directions) for s in sums)
+                parts.append(self._on_lines(x, y, some))
+        means, u, v = zip(*parts, strict=True)
+        k = len(directions)
+        return torch.cat(means), torch.stack(u).sum(0) / k, torch.stack(v).sum(0) / k
 
-    def _on_lines(
-        self, x: Tensor, y: Tensor, directions: Tensor, *beyond: Tensor
-    ) -> tuple[Tensor, ...]:
-        a, b, *others = (directions @ points.T for points in (x, y, *beyond))
-        means, u, v = monotone(a, b, self.order)
-        potentials = [u, v]
-        for other, anchors, potential in zip(others, (a, b), (u, v), strict=False):
-            potentials.append(interpolated(other, anchors, potential))
-        return means, *(potential.sum(0) for potential in potentials)
+    def _on_lines(self, x: Tensor, y: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        means, u, v = monotone(directions @ x.T, directions @ y.T, self.order)
+        return means, u.sum(0), v.sum(0)
 
     @torch.no_grad()
-    def _from_halves(
-        self, x: Tensor, y: Tensor, directions: Tensor
-    ) -> tuple[Tensor, Shared | None]:
+    def _floor(self, x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
         n, m = len(x), len(y)
         if not self.floor or min(n, m) < 4:
-            return x.new_tensor(math.nan), None
-        split = [halves(sample, FLOOR_POINTS) for sample in (x, y)]
+            return x.new_tensor(math.nan)
         floors = []
-        for first, second in split:
-            reading = root(self._read(first, second, directions)[0].mean(), self.order)
-            floors.append(reading * ((1 / n + 1 / m) / (2 / len(first))) ** 0.5)
-        floor = torch.stack(floors).mean()
-        if min(n, m) < FEWEST_SHARED:
-            return floor, None
-        (x1, x2), (y1, y2) = ([z[:SHARED_POINTS] for z in sample] for sample in split)
-        _, u1, v1, u_at_2, v_at_2 = self._read(x1, y1, directions, x2, y2)
-        _, u2, v2, u_at_1, v_at_1 = self._read(x2, y2, directions, x1, y1)
-        return floor, shared_part((u1, u2), (v1, v2), (u_at_2, u_at_1), (v_at_2, v_at_1))
+        for sample in (x, y):
+            first, second = halves(sample, FLOOR_POINTS)
+            at_once = directions.split(max(1, AT_ONCE // (2 * len(first))))
+            means = [matched(some @ first.T, some @ second.T, self.order) for some in at_once]
+            sizes = (1 / n + 1 / m) / (2 / len(first))
+            floors.append(root(torch.cat(means).mean(), self.order) * sizes**0.5)
+        return torch.stack(floors).mean()

@@ -8,7 +8,6 @@ have gradient 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, final
 
@@ -18,12 +17,11 @@ from torch import Tensor
 from divergences.checks import boolean, whole_number
 from divergences.few_points import rests_on_few
 from divergences.interface import Bound, Estimate, Estimator, each_member
-from divergences.plans import costs, linear_program, monotone
+from divergences.plans import costs, linear_program, matched, monotone
 from divergences.units import coarse, in_own_unit, times_two_to
 
 MOST_PAIRS = 20_000 * 20_000  # about a quarter of an hour of one core
 FLOOR_POINTS = 256  # points per half that the floor is measured on
-FEWEST_SHARED = 16  # points of a sample from which on potentials of its halves are compared
 UNPROVEN = 1e-6  # of a plan's cost, by which it may be above the optimum without a warning
 
 
@@ -40,38 +38,24 @@ def root(mean_cost: Tensor, order: int) -> Tensor:
     return torch.where(positive, torch.where(positive, mean_cost, 1.0).sqrt(), 0.0)
 
 
-def sampling_variance(u: Tensor, v: Tensor, shared: Shared | None = None) -> Tensor:
-    r"""Variance of an optimal cost over samples, from its potentials.
+def sampling_variance(u: Tensor, v: Tensor) -> Tensor:
+    """Variance of an optimal cost over samples, from its potentials."""
+    return u.var() / len(u) + v.var() / len(v)
 
-    :math:`\mathrm{var}(u)/n + \mathrm{var}(v)/m` counts what single points explain once and what
-    pairs of points explain twice (Efron and Stein): where laws are equal pairs explain all.
-    Potentials of independent halves have only the former in common.
+
+def counted_once(variance: Tensor, read: Tensor, floor: Tensor) -> Tensor:
+    """That variance less what pairs of points explain, which it counts twice (Efron and Stein).
+
+    Where laws are equal pairs explain all of it, and half is left. Where a distance is twice its
+    floor single points explain nearly all.
+
+    Arguments:
+        variance: As by :func:`sampling_variance`.
+        read: The distance.
+        floor: What it is between samples of equal laws; ``nan`` if not measured.
     """
-    total = u.var() / len(u) + v.var() / len(v)
-    if shared is None:
-        return total
-    of_u, of_v = shared.u.clamp_min(0), shared.v.clamp_min(0)
-    single = of_u.minimum(u.var()) / len(u) + of_v.minimum(v.var()) / len(v)
-    return (total + single) / 2
-
-
-class Shared(NamedTuple):
-    """Covariance of the potentials from independent halves, at the points of x and of y."""
-
-    u: Tensor
-    v: Tensor
-
-
-Pair = Sequence[Tensor]
-
-
-def shared_part(u: Pair, v: Pair, u_beyond: Pair, v_beyond: Pair) -> Shared:
-    """What the potentials of two halves share, from each at its own and at the other's points."""
-    of_x, of_y = (
-        torch.stack([torch.cov(torch.stack([own[k], other[1 - k]]))[0, 1] for k in (0, 1)]).mean()
-        for own, other in ((u, u_beyond), (v, v_beyond))
-    )
-    return Shared(of_x, of_y)
+    share = torch.where(read > floor, (floor / read) ** 4, 1.0)
+    return variance * (1 - share.masked_fill(floor.isnan(), 0.0) / 2)
 
 
 def halves(sample: Tensor, most: int) -> tuple[Tensor, Tensor]:
@@ -140,8 +124,9 @@ class EarthMover(Estimator):
     exceed the sampling error, and the interval's lower end allows for it.
 
     The stderr is :math:`\sqrt{\mathrm{var}(u)/n + \mathrm{var}(v)/m}` with the dual potentials,
-    less half of what potentials from independent halves do not share, which counts twice; without
-    a floor nothing is taken off, and between equal laws the stderr is up to 1.5 times too large.
+    less the share of it that pairs of points explain: half near the floor, little from twice the
+    floor on. Without a floor nothing is taken off, and between equal laws the stderr is up to 1.5
+    times too large.
     For W2 it is that of the square divided by :math:`2 W_2`. The interval covers more than 95 %
     where the laws are so close that the bias decides its lower end.
 
@@ -154,8 +139,7 @@ class EarthMover(Estimator):
 
     Arguments:
         order: 1 for W1, 2 for W2.
-        floor: Measure the floor, and what halves share, at the cost of four more problems of up to
-            256 points each.
+        floor: Measure the floor, at the cost of two more problems of up to 256 points each.
         max_iterations: Of the network simplex method.
         most_pairs: More pairs of points than this are refused before any work; 400 million take
             about a quarter of an hour. On the line there is no limit.
@@ -201,34 +185,27 @@ class EarthMover(Estimator):
         if x.shape[1] == 1:
             return Transport(*monotone(x[:, 0], y[:, 0], self.order))
         plan = linear_program(x, y, self.order, self.max_iterations)
-        cost = (plan.weight * costs(x[plan.i], y[plan.j], self.order)).sum()
+        cost = x.new_tensor(plan.cost)
+        if x.requires_grad or y.requires_grad:  # the envelope theorem's graph
+            cost = (plan.weight * costs(x[plan.i], y[plan.j], self.order)).sum()
         return Transport(cost, plan.u, plan.v, plan.gap)
 
     @torch.no_grad()
-    def _from_halves(self, x: Tensor, y: Tensor) -> tuple[Tensor, Shared | None]:
+    def _floor(self, x: Tensor, y: Tensor) -> Tensor:
         n, m, d = len(x), len(y), x.shape[1]
         if not self.floor or min(n, m) < 4:
-            return x.new_tensor(math.nan), None
-        split = [halves(sample, FLOOR_POINTS if d > 1 else n + m) for sample in (x, y)]
+            return x.new_tensor(math.nan)
         floors = []
-        for first, second in split:
-            reading = root(self._plan(first, second).mean_cost, self.order)
-            floors.append(reading * ((1 / n + 1 / m) / (2 / len(first))) ** (1 / max(2, d)))
-        floor = torch.stack(floors).mean()
-        if min(n, m) < FEWEST_SHARED:
-            return floor, None
-        x_halves, y_halves = ([z[:FLOOR_POINTS] for z in sample] for sample in split)
-        plans = [self._plan(*pair) for pair in zip(x_halves, y_halves, strict=True)]
-        return floor, shared_part(
-            [plan.u for plan in plans],
-            [plan.v for plan in plans],
-            [self._continued(x_halves[1 - k], y_halves[k], plans[k].v) for k in (0, 1)],
-            [self._continued(y_halves[1 - k], x_halves[k], plans[k].u) for k in (0, 1)],
-        )
-
-    def _continued(self, points: Tensor, anchors: Tensor, potential: Tensor) -> Tensor:
-        """The c-transform of a potential on ``anchors``, at other points."""
-        return (costs(points[:, None], anchors, self.order) - potential).amin(1)
+        for sample in (x, y):
+            first, second = halves(sample, FLOOR_POINTS if d > 1 else n + m)
+            mean_cost = (
+                self._plan(first, second).mean_cost
+                if d > 1
+                else matched(first[:, 0], second[:, 0], self.order)
+            )
+            sizes = (1 / n + 1 / m) / (2 / len(first))
+            floors.append(root(mean_cost, self.order) * sizes ** (1 / max(2, d)))
+        return torch.stack(floors).mean()
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         if x.shape[1] > 1 and len(x) * len(y) > self.most_pairs:
@@ -238,8 +215,9 @@ class EarthMover(Estimator):
             )
         a, b, exponent = in_own_unit(x, y)
         mean_cost, u, v, gap = self._plan(a, b)
-        floor, shared = self._from_halves(a.detach(), b.detach())
-        variance = sampling_variance(u, v, shared)
+        floor = self._floor(a.detach(), b.detach())
+        read = root(mean_cost.detach(), self.order)
+        variance = counted_once(sampling_variance(u, v), read, floor)
         estimate = estimate_of(mean_cost, variance, self.order, floor, x, exponent)
         notes = estimate.warnings + rests_on_few(u, v) + coarse(x, y, float(estimate.stderr))
         if gap > UNPROVEN * (cost := float(mean_cost.detach())):
