@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from divergences.exact.parameters import all_finite
+
 Options = ParamSpec("Options")
 Formula = TypeVar("Formula", bound=Callable[..., Tensor])
 
@@ -51,7 +53,7 @@ class ExactDivergence(Generic[Options]):
                 f"Use {self._instead}, or register a formula with "
                 f"@{self.__name__}.register({type(p).__name__}, {type(q).__name__})"
             ) from reason
-        if value.isnan().any():
+        if not all_finite(value) and bool(value.isnan().any()):
             raise ValueError(
                 f"{self.__name__} of {_name(p)} and {_name(q)}: the formula gives nan, as its "
                 "terms overflow at these parameters or one of them is nan; rescale the space, "

@@ -97,13 +97,12 @@ def kl_gumbels(p: Gumbel, q: Gumbel) -> Tensor:
 
 
 def _gumbels(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
-    r, gap = s / t, (s - t) / t
+    gap = (s - t) / t
     log_r = F.log_ratio(s, t)
-    gamma = r * F.excess(t, s) + F.excess(s, t) / 2 + F.binet_excess(r, r / r)
-    # gamma is log Gamma(r) less its tangent at 1
+    gamma, gamma_size = F.lgamma_excess(s, t)
     w = (n - m) / t + log_r + gamma - F.euler * gap
-    unsure = abs(n - m) / t + abs(log_r) + abs(gamma) + abs(gap)
-    return [(F.exp_excess(w), abs(w) * (1 + F.exp(w)) * unsure), gamma]
+    unsure = abs(n - m) / t + abs(log_r) + gamma_size + abs(gap)
+    return [(F.exp_excess(w), abs(w) * (1 + F.exp(w)) * unsure), (gamma, gamma_size)]
 
 
 def kl_gammas(p: Gamma | Exponential, q: Gamma | Exponential) -> Tensor:
@@ -115,6 +114,9 @@ def kl_gammas(p: Gamma | Exponential, q: Gamma | Exponential) -> Tensor:
 
     with Binet's convex function :math:`\mu`, the remainder of Stirling's formula.
     """
+    if isinstance(p, Exponential) and isinstance(q, Exponential):
+        (r,), (s,) = positive(p, "rate"), positive(q, "rate")
+        return _same_family(lambda F, r, s: [F.excess(s, r)], r, s)
     return _same_family(_gammas, *_shape_and_rate(p), *_shape_and_rate(q))
 
 
@@ -144,7 +146,7 @@ def kl_dirichlets(p: Dirichlet, q: Dirichlet) -> Tensor:
     less the last three terms at the sums.
     """
     (a,), (b,) = positive(p, "concentration"), positive(q, "concentration")
-    return evaluate(_dirichlets, (a, b), result_dtype(a, b), events=1)
+    return evaluate(_dirichlets, (a, b), result_dtype(a, b), events=1, quick=True)
 
 
 def kl_betas(p: Beta, q: Beta) -> Tensor:
@@ -154,17 +156,20 @@ def kl_betas(p: Beta, q: Beta) -> Tensor:
 
 def _dirichlets(F: Any, a: Any, b: Any) -> list[Any]:
     d = b - a
-    A, B, D = F.sums(a), F.sums(b), F.sums(d)
-    gap = F.cross(a, b[..., [1, 0]], a[..., [1, 0]], b) if a.shape[-1] == 2 else a * D - d * A
-    shares = b * F.excess(a * (B / A), b, gap / A)
-    # D is rounded, which moves a share by its derivative
-    moved = abs(gap / A) / b * (abs(d) + a * (F.sums(abs(d)) / A)) / 4
+    A, B = F.sums(a), F.sums(b)
+    if a.shape[-1] == 2:
+        gap, moved = F.cross(a, b[..., [1, 0]], a[..., [1, 0]], b), 0
+    else:
+        D = F.sums(d)
+        gap = a * D - d * A
+        # D is rounded, which moves a share by its derivative
+        moved = abs(gap / A) / b * (abs(d) + a * (F.sums(abs(d)) / A)) / 4
+    (each, each_size), (whole, whole_size) = F.binet_excess(b, a), F.binet_excess(B, A)
+    terms = b * F.excess(a * (B / A), b, gap / A) + F.excess(b, a) / 2
     return [
-        (F.total(shares), F.total(shares + (0 if a.shape[-1] == 2 else moved))),
-        F.total(F.excess(b, a)) / 2,
-        -F.total(F.excess(B, A)) / 2,
-        F.total(F.binet_excess(b, a)),
-        -F.total(F.binet_excess(B, A)),
+        F.total(terms),
+        -F.excess(B, A)[..., 0] / 2,
+        (F.total(each) - whole[..., 0], F.total(moved + each_size) + whole_size[..., 0]),
     ]
 
 
@@ -180,7 +185,7 @@ def kl_continuous_bernoullis(p: ContinuousBernoulli, q: ContinuousBernoulli) -> 
     """
     parameters = tilt_of(p), tilt_of(q)
     dtype = result_dtype(given(p)[0], given(q)[0])
-    return evaluate(lambda F, a, b: F.tilt_excess(b, a), parameters, dtype)
+    return evaluate(lambda F, a, b: F.tilt_excess(b, a), parameters, dtype, quick=True)
 
 
 def tilt_of(side: ContinuousBernoulli) -> Tensor:
@@ -201,7 +206,7 @@ def kl_paretos(p: Pareto, q: Pareto) -> Tensor:
     def formula(F: Any, s: Any, a: Any, t: Any, b: Any) -> list[Any]:
         return [F.excess(b, a), b * F.log_ratio(s, t)]
 
-    return evaluate(formula, (s, a, t, b), result_dtype(s, t), infinite=s < t)
+    return evaluate(formula, (s, a, t, b), result_dtype(s, t), infinite=s < t, quick=True)
 
 
 def kl_uniforms(p: Uniform, q: Uniform) -> Tensor:
@@ -233,7 +238,8 @@ def kl_poissons(p: Poisson, q: Poisson) -> Tensor:
     never = a == 0  # P is the point 0
     both = torch.where(never, 1, a), torch.where(never, 1, b)
     infinite = ~never & (b == 0)
-    return torch.where(never, b.to(dtype), evaluate(formula, both, dtype, infinite))
+    value = evaluate(formula, both, dtype, infinite, quick=True)
+    return torch.where(never, b.to(dtype), value)
 
 
 def _located(side: Any) -> tuple[Tensor, Tensor]:
@@ -242,4 +248,4 @@ def _located(side: Any) -> tuple[Tensor, Tensor]:
 
 
 def _same_family(formula: Any, *parameters: Tensor) -> Tensor:
-    return evaluate(formula, parameters, result_dtype(*parameters))
+    return evaluate(formula, parameters, result_dtype(*parameters), quick=True)

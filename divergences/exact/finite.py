@@ -13,6 +13,7 @@ is the difference of the logarithms of the weights, less the small
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -26,8 +27,8 @@ from torch.distributions import (
 )
 
 from divergences import discrete
-from divergences.exact.evaluation import rounded
-from divergences.exact.functions import FLOAT64
+from divergences.exact.evaluation import rounded, tolerance
+from divergences.exact.float64 import FLOAT64, ROUNDINGS
 from divergences.exact.parameters import finite, given
 
 Binary = Bernoulli | Binomial | Geometric
@@ -43,9 +44,11 @@ class Weights:
         dtype: Of the parameter that was given.
     """
 
-    def __init__(self, side: Categorical | Binary) -> None:
+    def __init__(self, side: Categorical | Binary, at: Tensor | None = None) -> None:
         binary = not isinstance(side, Categorical)
         x, from_logits = given(side, binary)
+        if at is not None:  # some members of a batch of this shape
+            x = x.expand((*at.shape, *x.shape[x.ndim - (not binary) :]))[at]
         self.dtype, x = x.dtype, x.double()
         self.weights: Tensor | None = None  # where probabilities were given
         self.chance: Tensor | None = None  # of success, where it was
@@ -120,11 +123,6 @@ def _log(x: Tensor, less_one: Tensor) -> Tensor:
 
 def _kl(p: Weights, q: Weights) -> tuple[Tensor, Tensor]:
     """KL divergences of weights, and where they are infinite."""
-    if p.log.shape[-1] != q.log.shape[-1]:
-        raise ValueError(
-            f"p has {p.log.shape[-1]} categories and q {q.log.shape[-1]}; give both the same, "
-            "some of probability zero"
-        )
     u = p.log_ratios(q)
     infinite = (p.some & ~q.some).any(-1)
     low = u <= 1
@@ -141,10 +139,58 @@ def _finish(value: Tensor, infinite: Tensor, *dtypes: torch.dtype) -> Tensor:
     return torch.where(infinite, math.inf, value)
 
 
+def _log_masses(side: Categorical | Binary) -> tuple[Tensor, torch.dtype]:
+    """Logarithms of the probabilities, to a few roundings of one."""
+    binary = not isinstance(side, Categorical)
+    x, from_logits = given(side, binary)
+    dtype, x = x.dtype, x.double()
+    if not binary:
+        log = x if from_logits else (x / x.sum(-1, keepdim=True)).log()
+        return log - log.logsumexp(-1, keepdim=True) if from_logits else log, dtype
+    if not from_logits:
+        return torch.stack([torch.log1p(-x), x.log()], -1), dtype
+    return torch.nn.functional.logsigmoid(torch.stack([-x, x], -1)), dtype
+
+
+def _kl_by_need(
+    p: Categorical | Binary,
+    q: Categorical | Binary,
+    carefully: Callable[[Weights, Weights], tuple[Tensor, Tensor]],
+    geometric: bool = False,
+) -> tuple[Tensor, Tensor, torch.dtype]:
+    """KL divergences by the textbook's sum, carefully where it is not sure; where infinite; dtype.
+
+    The sum has the expected number of trials of a geometric law.
+    """
+    (a, first), (b, second) = _log_masses(p), _log_masses(q)
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(
+            f"p has {a.shape[-1]} categories and q {b.shape[-1]}; give both the same, some of "
+            "probability zero"
+        )
+    dtype = torch.promote_types(first, second)
+    mass = a.exp()
+    value = FLOAT64.total(mass * (a - b))
+    with torch.no_grad():
+        size = 2 - FLOAT64.total(mass * (a + b))
+        unsure = ~(tolerance(dtype) * value - ROUNDINGS * size >= 0)  # NaN where any is zero
+    if geometric:
+        value = value / mass[..., 1]
+        unsure = unsure | ~value.detach().isfinite()
+    infinite = torch.zeros_like(unsure)
+    if not bool(unsure.any()):
+        return value, infinite, dtype
+    if value.requires_grad:  # its gradient would pass through what is dropped below
+        unsure = torch.ones_like(unsure)
+    rest, never = carefully(Weights(p, unsure), Weights(q, unsure))
+    if value.requires_grad:
+        return rest.reshape(value.shape), never.reshape(value.shape), dtype
+    return value.masked_scatter(unsure, rest), infinite.masked_scatter(unsure, never), dtype
+
+
 def kl_masses(p: Categorical | Bernoulli, q: Categorical | Bernoulli) -> Tensor:
     """KL of two laws on finitely many points."""
-    a, b = Weights(p), Weights(q)
-    return _finish(*_kl(a, b), a.dtype, b.dtype)
+    return _finish(*_kl_by_need(p, q, _kl))
 
 
 def kl_one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
@@ -170,24 +216,31 @@ def kl_binomials(p: Binomial, q: Binomial) -> Tensor:
     Infinite for n > m, and without closed form for n < m, unless p never succeeds.
     """
     (n,), (m,) = finite(p, "total_count"), finite(q, "total_count")
-    a, b = Weights(p), Weights(q)
-    one, infinite = _kl(a, b)
+    one, infinite, dtype = _kl_by_need(p, q, _kl)
     n, m, one = torch.broadcast_tensors(n.double(), m.double(), one)
-    never = ~(a.some[..., 1] & (n > 0))  # P is the point 0
+    x, from_logits = given(p)
+    never = ((x == -math.inf) if from_logits else (x == 0)) | (n == 0)  # P is the point 0
     if bool((~never & (n < m)).any()):
         raise NotImplementedError("binomials with fewer draws in p than in q have none")
-    sure = -torch.where(m > 0, m * (b.log[..., 0] - b.total[..., 0]), 0)
-    value = torch.where(never, sure, n * torch.where(infinite, 0, one))
-    infinite = torch.where(never, (m > 0) & ~b.some[..., 0], infinite | (n > m))
-    return _finish(value, infinite, a.dtype, b.dtype)
+    value, infinite = n * torch.where(infinite, 0, one), infinite | (n > m)
+    if bool(never.any()):
+        b = Weights(q)
+        sure = -torch.where(m > 0, m * (b.log[..., 0] - b.total[..., 0]), 0)
+        value = torch.where(never, sure, value)
+        infinite = torch.where(never, (m > 0) & ~b.some[..., 0], infinite)
+    return _finish(value, infinite, dtype)
 
 
 def kl_geometrics(p: Geometric, q: Geometric) -> Tensor:
     r"""KL of two geometric laws: that of their first trials, over the chance of success in p."""
-    a, b = Weights(p), Weights(q)
-    for name, side in (("p", a), ("q", b)):
-        if not bool(side.some[..., 1].all()):
+    for name, side in (("p", p), ("q", q)):
+        x, from_logits = given(side)
+        if bool((x == (-math.inf if from_logits else 0)).any()):
             raise ValueError(f"{name} never succeeds; a geometric law has a positive probability")
+    return _finish(*_kl_by_need(p, q, _kl_geometrics, geometric=True))
+
+
+def _kl_geometrics(a: Weights, b: Weights) -> tuple[Tensor, Tensor]:
     u = a.log_ratios(b)
     first = FLOAT64.exp_excess(u[..., 1])
     fails = a.some[..., 0]
@@ -197,7 +250,7 @@ def kl_geometrics(p: Geometric, q: Geometric) -> Tensor:
     again = torch.where(some, (log_odds + torch.where(some, again, 1).log()).exp(), 0)
     later = torch.where(fails, again, b.mass[..., 0])
     infinite = fails & ~b.some[..., 0]
-    return _finish(first + later, infinite, a.dtype, b.dtype)
+    return first + later, infinite
 
 
 def kl_bernoulli_poisson(p: Bernoulli, q: Poisson) -> Tensor:

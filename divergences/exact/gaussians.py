@@ -26,8 +26,9 @@ from torch.distributions import (
     Wishart,
 )
 
-from divergences.exact.evaluation import ROUNDINGS, numbers, result_dtype, rounded
-from divergences.exact.functions import FLOAT64
+from divergences.exact.digits import numbers
+from divergences.exact.evaluation import few_enough, result_dtype, rounded
+from divergences.exact.float64 import FLOAT64, ROUNDINGS
 from divergences.exact.normals import length, tv_line, wasserstein_line
 from divergences.exact.parameters import finite, positive
 
@@ -242,6 +243,7 @@ def assured(
                     "pass scale_tril, where it is known, instead of a product of it"
                 )
             return value
+        few_enough(int(hard.sum()))
         exact = value.clone()
         for where in hard.nonzero().tolist():
 

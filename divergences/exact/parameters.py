@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -9,7 +10,20 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.distributions.utils import probs_to_logits
 
-__all__ = ["finite", "from_logits", "given", "positive"]
+__all__ = ["all_finite", "finite", "from_logits", "given", "positive"]
+
+
+def all_finite(x: Tensor) -> bool:
+    """Whether no element is infinite or NaN."""
+    return _within(x, -math.inf, math.inf)
+
+
+def _within(x: Tensor, low: float, high: float) -> bool:
+    """Whether all elements are between two numbers, neither of which they may be."""
+    if not x.numel():
+        return True
+    least, most = x.detach().aminmax()  # NaN if an element is
+    return low < least.item() and most.item() < high
 
 
 def finite(side: Distribution, *names: str) -> Iterator[Tensor]:
@@ -20,7 +34,8 @@ def finite(side: Distribution, *names: str) -> Iterator[Tensor]:
     """
     for name in names:
         x = getattr(side, name)
-        _refuse(side, name, x, ~x.isfinite(), "finite")
+        if not all_finite(x):
+            _refuse(side, name, x, ~x.isfinite(), "finite")
         yield x
 
 
@@ -31,7 +46,8 @@ def positive(side: Distribution, *names: str) -> Iterator[Tensor]:
         ValueError: If one is NaN, infinite, zero or negative.
     """
     for name, x in zip(names, finite(side, *names), strict=True):
-        _refuse(side, name, x, x <= 0, "positive")
+        if not _within(x, 0, math.inf):
+            _refuse(side, name, x, x <= 0, "positive")
         yield x
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Wishart
 
-from divergences.exact.evaluation import ROUNDINGS, result_dtype, rounded
-from divergences.exact.functions import FLOAT64
+from divergences.exact.evaluation import result_dtype, rounded
+from divergences.exact.float64 import FLOAT64, ROUNDINGS
 from divergences.exact.gaussians import Covariance, assured, kl_centred, log_det
 from divergences.exact.parameters import positive
 
@@ -39,7 +39,7 @@ def kl_wisharts(p: Wishart, q: Wishart) -> Tensor:
     shape, error = kl_centred(V, W)
     roots = (x.root.diagonal(dim1=-2, dim2=-1) for x in (V, W))
     log_ratio = 2 * FLOAT64.log_ratio(*roots).sum(-1)
-    gammas = b * FLOAT64.excess(a, b) + FLOAT64.excess(b, a) / 2 + FLOAT64.binet_excess(b, a)
+    gammas = b * FLOAT64.excess(a, b) + FLOAT64.excess(b, a) / 2 + FLOAT64.binet_excess(b, a)[0]
     skew = (m.double() - n.double()) / 2 * log_ratio
     value = m.double() * shape + skew + gammas.sum(-1)
     error = m.double() * error + ROUNDINGS * skew.abs() * d

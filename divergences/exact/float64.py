@@ -1,9 +1,6 @@
-r"""The functions that formulas are written with, in float64 and in any number of digits.
+r"""The functions that formulas are written with, in float64.
 
-A formula is written once, over a namespace ``F`` of functions, and can then be evaluated by
-:data:`FLOAT64` on tensors and by :data:`DIGITS` on numpy arrays of mpmath's numbers. The float64
-functions are accurate where the textbook's expression cancels; those of :data:`DIGITS` are the
-textbook's expressions, so each checks the other.
+Each is accurate to a few roundings, also where the textbook's expression cancels.
 """
 
 from __future__ import annotations
@@ -19,8 +16,9 @@ import scipy.special
 import torch
 from torch import Tensor
 
-__all__ = ["DIGITS", "FLOAT64"]
+__all__ = ["FLOAT64", "ROUNDINGS", "Float64"]
 
+ROUNDINGS = 8 * 2.0**-53  # of an addend, relative to its size
 _BERNOULLI = [Fraction(*mpmath.bernfrac(2 * k)) for k in range(1, 13)]  # B_2, B_4, ..., B_24
 _NODES, _WEIGHTS = scipy.special.roots_legendre(8)
 _NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2  # on [0, 1]
@@ -34,9 +32,10 @@ def _powers(coefficients: Sequence[Fraction | float], x: Tensor) -> Tensor:
     return total
 
 
-class _Float64:
+class Float64:
     """Functions of float64 tensors."""
 
+    slack = 1.0  # by what the error of a function may exceed ROUNDINGS
     euler = float(np.euler_gamma)
     pi = math.pi
     one = torch.ones((), dtype=torch.float64)
@@ -52,11 +51,10 @@ class _Float64:
 
     @staticmethod
     def total(x: Tensor) -> Tensor:
-        return x.sum(-1)
+        return x @ x.new_ones(x.shape[-1])  # faster than a sum over few elements
 
-    @staticmethod
-    def sums(x: Tensor) -> Tensor:
-        return x.sum(-1, keepdim=True)
+    def sums(self, x: Tensor) -> Tensor:
+        return self.total(x).unsqueeze(-1)
 
     @staticmethod
     def one_less_exp(y: Tensor) -> Tensor:
@@ -109,17 +107,25 @@ class _Float64:
         return value + torch.where(error.isfinite(), error, 0)
 
     @staticmethod
-    def binet_excess(b: Tensor, a: Tensor) -> Tensor:
+    def binet_excess(b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
         r""":math:`\mu(b) - \mu(a) - (b - a) \mu'(a) \ge 0`, with Binet's convex function
-        :math:`\mu(x) = \log\Gamma(x) - (x - \tfrac12) \log x + x - \tfrac12 \log 2\pi`.
+        :math:`\mu(x) = \log\Gamma(x) - (x - \tfrac12) \log x + x - \tfrac12 \log 2\pi`,
+        and its size.
         """
         near = (b - a).abs() <= a / 4
         start, step = torch.where(near, a, 1), torch.where(near, b - a, 0)
-        close = _taylor_remainder(_binet_second, start, step)
-        if bool(near.all()):
-            return close
-        b, a = torch.where(near, 2, b), torch.where(near, 1, a)
-        return torch.where(near, close, _binet(b) - _binet(a) - (b - a) * _binet_first(a))
+        value = _taylor_remainder(_binet_second, start, step)
+        if not bool(near.all()):
+            b, a = torch.where(near, 2, b), torch.where(near, 1, a)
+            far = _binet(b) - _binet(a) - (b - a) * _binet_first(a)
+            value = torch.where(near, value, far)
+        return value, value.detach()
+
+    def lgamma_excess(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        r""":math:`\log\Gamma(x/y)` less its tangent at x = y, and its size."""
+        convex, _ = self.binet_excess(x / y, torch.ones_like(x / y))
+        value = x / y * self.excess(y, x) + self.excess(x, y) / 2 + convex
+        return value, value.detach()
 
     @staticmethod
     def tilt(x: Tensor) -> Tensor:
@@ -220,74 +226,4 @@ def _binet_second(x: Tensor) -> Tensor:
     return torch.where(large, result, trigamma - 1 / x - 0.5 / x**2)
 
 
-def _each(function: Any) -> Any:
-    """A function of numbers on numpy arrays of them."""
-    return np.frompyfunc(function, function.__code__.co_argcount, 1)
-
-
-class _Digits:
-    """The same functions of numpy arrays of mpmath's numbers, to mpmath's working precision."""
-
-    log = staticmethod(_each(lambda x: mpmath.log(x)))
-    exp = staticmethod(_each(lambda x: mpmath.exp(x)))
-    sqrt = staticmethod(_each(lambda x: mpmath.sqrt(x)))
-    lgamma = staticmethod(_each(lambda x: mpmath.loggamma(x)))
-    digamma = staticmethod(_each(lambda x: mpmath.digamma(x)))
-    erf = staticmethod(_each(lambda x: mpmath.erf(x)))
-    log1p = staticmethod(_each(lambda x: mpmath.log1p(x)))
-    ndtr = staticmethod(_each(lambda x: mpmath.ncdf(x)))
-    fixed = staticmethod(lambda x: x)
-    one_less_exp = staticmethod(_each(lambda y: -mpmath.expm1(-y) / y if y else mpmath.mpf(1)))
-    log_ratio = staticmethod(_each(lambda x, y: mpmath.log(x / y)))
-    mean_excess = staticmethod(
-        _each(lambda low, step: 1 - (mpmath.log1p(step / low) * low / step if low else 0))
-    )
-    exp_excess = staticmethod(_each(lambda w: mpmath.expm1(w) - w))
-    tilt = staticmethod(_each(lambda x: mpmath.log(mpmath.sinh(x / 2) * 2 / x) if x else x))
-    tilt_first = staticmethod(_each(lambda x: mpmath.coth(x / 2) / 2 - 1 / x if x else x))
-    tilt_second = staticmethod(
-        _each(lambda x: 1 / x**2 - mpmath.csch(x / 2) ** 2 / 4 if x else mpmath.mpf(1) / 12)
-    )
-
-    @property
-    def one(self) -> Any:
-        return mpmath.mpf(1)
-
-    @property
-    def euler(self) -> Any:
-        return +mpmath.euler
-
-    @property
-    def pi(self) -> Any:
-        return +mpmath.pi
-
-    @staticmethod
-    def total(x: Any) -> Any:
-        return x.sum(-1)
-
-    @staticmethod
-    def sums(x: Any) -> Any:
-        return x.sum(-1, keepdims=True)
-
-    @staticmethod
-    def cross(a: Any, b: Any, c: Any, d: Any) -> Any:
-        return a * b - c * d
-
-    @staticmethod
-    def excess(x: Any, y: Any, gap: Any = None) -> Any:
-        return x / y - 1 - _Digits.log(x / y)
-
-    @staticmethod
-    def binet_excess(b: Any, a: Any) -> Any:
-        def binet(x: Any) -> Any:
-            return _Digits.lgamma(x) - (x - mpmath.mpf(0.5)) * _Digits.log(x) + x
-
-        slope = _Digits.digamma(a) - _Digits.log(a) + 1 / (2 * a)
-        return binet(b) - binet(a) - (b - a) * slope
-
-    def tilt_excess(self, b: Any, a: Any) -> list[Any]:
-        return [self.tilt(b), -self.tilt(a), -(b - a) * self.tilt_first(a)]
-
-
-FLOAT64: Any = _Float64()
-DIGITS: Any = _Digits()
+FLOAT64: Any = Float64()
