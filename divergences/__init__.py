@@ -18,6 +18,7 @@ from divergences.discriminators import (
     FDivergence,
 )
 from divergences.dual import HeldOutDual
+from divergences.guard import guard
 from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
 from divergences.interface import Estimate, Estimator
 from divergences.kernel import MMD, EnergyDistance
@@ -98,3 +99,5 @@ __all__ = [
     "numerical",
     "variational",
 ]
+
+guard(__name__)

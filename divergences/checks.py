@@ -16,7 +16,8 @@ Item = TypeVar("Item")
 LARGEST = 2**62  # well within what 64 bits hold, and more than anything can be counted to
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """The value as an error shows it, on one line of at most 40 characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 40 else f"{text[:37]}..."
 
@@ -37,15 +38,15 @@ def whole_number(name: str, value: Any, least: int = 1, most: int = LARGEST) -> 
         TypeError: k = 3.3: it must be an integer, at least 1
     """
     try:
-        if _is_bool(value) or not isinstance(value, SupportsIndex):
+        if is_bool(value) or not isinstance(value, SupportsIndex):
             raise TypeError
         number = value.__index__()
     except (TypeError, ValueError, RuntimeError):
-        text = f"{name} = {_shown(value)}: it must be an integer, at least {least}"
+        text = f"{name} = {shown(value)}: it must be an integer, at least {least}"
         raise TypeError(text) from None
     if not least <= number <= most:
         wanted = f"at least {least}" if number < least else f"at most {most}"
-        raise ValueError(f"{name} = {_shown(number)}: it must be {wanted}")
+        raise ValueError(f"{name} = {shown(number)}: it must be {wanted}")
     return number
 
 
@@ -66,7 +67,7 @@ def positive_number(name: str, value: Any) -> float:
     """
     number = _as_float(name, value, "a number above 0")
     if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{name} = {_shown(value)}: it must be a finite number above 0")
+        raise ValueError(f"{name} = {shown(value)}: it must be a finite number above 0")
     return number
 
 
@@ -83,20 +84,20 @@ def real_number(name: str, value: Any) -> float:
     """
     number = _as_float(name, value, "a number")
     if not math.isfinite(number):
-        raise ValueError(f"{name} = {_shown(value)}: it must be a finite number")
+        raise ValueError(f"{name} = {shown(value)}: it must be a finite number")
     return number
 
 
 def _as_float(name: str, value: Any, wanted: str) -> float:
     try:
         scalar = value.item() if getattr(value, "shape", None) == () else value
-        if _is_bool(scalar) or not isinstance(scalar, numbers.Real):
+        if is_bool(scalar) or not isinstance(scalar, numbers.Real):
             raise TypeError
         return float(scalar)
     except OverflowError:
         return math.inf
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{name} = {_shown(value)}: it must be {wanted}") from None
+        raise TypeError(f"{name} = {shown(value)}: it must be {wanted}") from None
 
 
 def boolean(name: str, value: Any) -> bool:
@@ -110,7 +111,7 @@ def boolean(name: str, value: Any) -> bool:
         True
     """
     if not isinstance(value, bool):
-        raise TypeError(f"{name} = {_shown(value)}: it must be True or False")
+        raise TypeError(f"{name} = {shown(value)}: it must be True or False")
     return value
 
 
@@ -144,10 +145,11 @@ def each(name: str, values: Any, check: Callable[[str, Any], Item]) -> tuple[Ite
         TypeError: hidden = 64: it must be a sequence, such as (64,)
     """
     if isinstance(values, (str, bytes, Mapping, Set)) or not isinstance(values, Iterable):
-        shown = _shown(values)
-        raise TypeError(f"{name} = {shown}: it must be a sequence, such as ({shown},)")
+        text = shown(values)
+        raise TypeError(f"{name} = {text}: it must be a sequence, such as ({text},)")
     return tuple(check(f"{name}[{i}]", value) for i, value in enumerate(values))
 
 
-def _is_bool(value: Any) -> bool:
+def is_bool(value: Any) -> bool:
+    """Whether it is a truth value, of Python, NumPy or torch."""
     return isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool")

@@ -47,6 +47,8 @@ class DivergenceMetric(Metric):
     fake: list[Tensor] | Tensor
 
     def __init__(self, estimator: Estimator, **kwargs: Any):
+        if not isinstance(estimator, Estimator):
+            raise TypeError(f"estimator = {estimator!r}: it must be an Estimator, such as MMD()")
         super().__init__(**kwargs)
         self.estimator = estimator
         # torchmetrics joins states along their first dimension: points come first, then members

@@ -143,7 +143,7 @@ class Quadrature(Integrator):
                 )
         low, high = value - doubt, value + doubt
         grows = ~(ends.abs() <= self.tolerance * value.abs().clamp_min(1)) | ~value.isfinite()
-        grows = (grows | work.overflowed) & ~work.infinite
+        grows = (grows | work.overflowed) & ~work.infinite & ~work.infinite_below
         if grows.any():
             warnings.append(
                 f"{members_that(grows, batch)}the integral still grows where coordinates or "
@@ -152,7 +152,9 @@ class Quadrature(Integrator):
             )
             low = torch.where(grows, low.nan_to_num(0.0, posinf=0.0), low)
             high, value = (torch.where(grows, math.inf, t) for t in (high, value))
-        value, low, high = (torch.where(work.infinite, math.inf, t) for t in (value, low, high))
+        infinities = [torch.where(f, math.inf, 0.0) for f in (work.infinite, work.infinite_below)]
+        beyond = infinities[0] - infinities[1]  # NaN where both
+        value, low, high = (t + beyond for t in (value, low, high))
         value, low, high = (t.expand(batch or (1,)).reshape(batch) for t in (value, low, high))
         return Estimate(
             value,
@@ -197,6 +199,7 @@ class _Work:
         self.p, self.q = p, q
         self.d = self._dimension()
         self.infinite = torch.zeros(members, dtype=torch.bool)
+        self.infinite_below = torch.zeros(members, dtype=torch.bool)
         self.overflowed = torch.zeros(members, dtype=torch.bool)
         self.nodes, self.which, self.weights = rule(self.d)
         known = [law for law in (self.p, self.q) if isinstance(law, Distribution)]
@@ -388,11 +391,12 @@ class _Work:
     ) -> tuple[Tensor, Tensor]:
         """``p f`` where finite, and its rounding; notes where it is infinite though p has mass."""
         value = torch.where(log_p > -math.inf, self.f.of(log_p, log_q), 0.0)
-        infinite = value.isposinf()
+        infinite = value.isinf()
         mass = log_p + log_size
         # a point that rounding may have put beyond an end tells nothing
         told = infinite & (blur < 1e-3) & (mass > self.least_mass)
-        self.infinite = self.infinite | told.any(0).any(0)
+        self.infinite = self.infinite | (told & (value > 0)).any(0).any(0)
+        self.infinite_below = self.infinite_below | (told & (value < 0)).any(0).any(0)
         value = torch.where(infinite, 0.0, value)
         weight = mass.exp()
         weighted = torch.where(weight > 0, weight * value, 0.0)

@@ -146,8 +146,9 @@ def check_scores(p_scores: Tensor, q_scores: Tensor) -> tuple[Tensor, Tensor]:
     return p_scores.double(), q_scores.double()
 
 
-def sum_of_means(*terms: Tensor) -> tuple[Tensor, Tensor]:
+def sum_of_means(first: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
     """Value and standard error of a sum of independent sample means over the last dimension."""
+    terms = (first, *others)
     value = torch.stack([t.mean(-1) for t in terms]).sum(0)
     variance = torch.stack([t.var(-1) / t.shape[-1] for t in terms]).sum(0)
     return value, variance.sqrt()

@@ -1,5 +1,6 @@
 """What does a GAN learn from each divergence? Generators against critics on known targets."""
 
+from divergences.guard import guard
 from gans.annealing import Annealed
 from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
 from gans.metrics import ModeCoverage
@@ -98,3 +99,5 @@ __all__ = [
     "VanillaGAN",
     "Wasserstein",
 ]
+
+guard(__name__)

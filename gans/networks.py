@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import final
 
@@ -15,7 +15,7 @@ from divergences.streams import Streams
 from gans.targets import ParallelSegments
 
 
-class Generator(nn.Module):
+class Generator(nn.Module, ABC):
     """Pushes noise of shape ``(K, n, *)`` to points of shape ``(K, n, d)``."""
 
     @abstractmethod

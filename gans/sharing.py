@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import final
 
 import torch
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, distributed
 
@@ -38,20 +39,31 @@ class SharedBatch(DDPStrategy):
     """
 
     def setup_distributed(self) -> None:
-        assert self.cluster_environment is not None
-        if self.cluster_environment.main_address in LOOPBACK and not distributed.is_initialized():
+        environment = self.cluster_environment
+        if not isinstance(environment, ClusterEnvironment):
+            raise TypeError(
+                f"cluster_environment = {environment!r}: a Trainer gives the processes one, as "
+                "Trainer(strategy=SharedBatch(), devices=2) does"
+            )
+        if environment.main_address in LOOPBACK and not distributed.is_initialized():
             meet_on_loopback(self)
         super().setup_distributed()
 
     @property
     def backend(self) -> str:
         """What carries tensors between the processes."""
-        return self._get_process_group_backend()
+        devices = self.parallel_devices
+        if isinstance(devices, list) and devices and isinstance(devices[0], torch.device):
+            return self._get_process_group_backend()
+        raise ValueError(
+            f"parallel_devices = {devices!r}: a Trainer gives the processes their devices, as "
+            "Trainer(strategy=SharedBatch(), devices=2) does"
+        )
 
     @property
     def timeout(self) -> timedelta:
         """How long one process waits for another."""
-        return self._timeout or timedelta(minutes=30)
+        return timedelta(minutes=30) if self._timeout is None else self._timeout
 
     def configure_ddp(self) -> None:
         """Leave the module as it is."""

@@ -29,7 +29,7 @@ from typing import Any
 
 SECONDS = 20.0
 MEBIBYTES = 3000
-ALLOWED = (TypeError, ValueError, NotImplementedError)
+ALLOWED = (TypeError, ValueError, NotImplementedError, FileNotFoundError)
 MORE_ROOM = re.compile("iterations|evaluations|tolerance|points would be needed")
 
 
@@ -264,7 +264,7 @@ def run(count: int, first: int = 0, package: str = "divergences") -> tuple[Count
                 time.sleep(0.2)
                 if out.stat().st_size != size:
                     size, since = out.stat().st_size, time.monotonic()
-                elif time.monotonic() - since > SECONDS + 20 * (size <= 0):
+                elif time.monotonic() - since > SECONDS + 300 * (size <= 0):
                     child.kill()
                     child.wait()
             lines = [json.loads(line) for line in out.read_text().splitlines()]

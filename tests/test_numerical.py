@@ -36,6 +36,7 @@ from torch.distributions import (
 )
 
 from divergences import numerical
+from divergences.integration import Average
 from divergences.monte_carlo import MonteCarlo
 from divergences.quadrature import Quadrature
 from divergences.tails import tail_index
@@ -541,3 +542,11 @@ def test_the_tail_of_integers_is_fitted_as_if_between_them():
 def test_tails_where_log_densities_are_huge_add_no_rounding_to_a_bounded_divergence():
     found = numerical.js_divergence(Cauchy(0.0, 1.0), Normal(0.0, 1.0))
     assert (found.ci[1] - found.ci[0]).item() < 1e-6
+
+
+def test_an_integrand_of_minus_infinity_where_there_is_mass_makes_the_average_so():
+    p, q = Uniform(*torch.tensor([0.0, 2.0]).double()), Uniform(*torch.tensor([1.0, 3.0]).double())
+    log_q_over_p = Average("", lambda log_p, log_q: log_q - log_p)
+    found = Quadrature([(0, 4)], tolerance=1e-11).average(log_q_over_p, p, q)
+    assert found.value == -math.inf
+    assert found.ci == (-math.inf, -math.inf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
 import torch
@@ -14,7 +14,7 @@ from divergences.interface import HALVES
 from divergences.streams import Streams
 
 
-class Target(Distribution):
+class Target(Distribution, ABC):
     """Points of dimension d, made from uniform and normal noise by a fixed map.
 
     A concrete target names its parameters in ``arg_constraints``; each is a tensor of
