@@ -1,4 +1,5 @@
 import math
+import os
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.stats import entropy, rankdata
 from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
 from tests.cases import CASES, calibrate
 
+SPREAD_SAMPLES = int(os.environ.get("SPREAD_SAMPLES", "60"))  # behind a standard deviation
 EACH = (HistogramKL(), HistogramJS(), HistogramTV())
 CASES_UP_TO_3D = [c for c in CASES if c.dim <= 3 and c.kl is not None]
 ATOMS = next(c for c in CASES if c.atoms)
@@ -56,6 +58,24 @@ def test_atoms_with_a_cell_each_are_read_to_their_standard_error(estimator, rati
     assert abs(result.bias) < 4 * float(result.values.std()) / 10
     assert result.stderr_over_sd == pytest.approx(ratio, rel=0.2)
     assert not result.warned.any()
+
+
+def normals(n: int, m: int, d: int, shift: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    x, y = (torch.randn(k, d, generator=generator, dtype=torch.float64) for k in (n, m))
+    return x, y + shift * torch.eye(d).double()[0]
+
+
+@pytest.mark.parametrize(("n", "m"), [(256, 256), (100, 400)])
+@pytest.mark.parametrize("shift", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_stderr_of_js_is_its_spread_over_samples(d, shift, n, m):
+    """Counts of few points in a cell are far from normal, and differences of equal laws too."""
+    found = [HistogramJS()(*normals(n, m, d, shift, s)) for s in range(SPREAD_SAMPLES)]
+    values, stderrs = (torch.stack([getattr(e, f) for e in found]) for f in ("value", "stderr"))
+    ratio = float(stderrs.mean() / values.std())
+    error = 3 / math.sqrt(2 * SPREAD_SAMPLES)  # of a standard deviation, about its share
+    assert 0.85 * (1 - error) < ratio < 1.2 * (1 + error)
 
 
 @pytest.mark.parametrize("id", ["normal 2-D shifted by 1", "normal 2-D scaled by 1.5"])
