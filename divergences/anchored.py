@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from divergences import variational
+from divergences.checks import whole_number
 from divergences.interface import Bound, Estimate
 from divergences.learned import Fit, Learned, Source, streams_of_both
 from divergences.streams import Streams
@@ -209,13 +210,9 @@ class AnchoredCritic(Learned):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        least = min(self.anchors, self.candidates, self.screening, self.sweep_steps, self.pool)
-        if least < 1 or self.sweeps < 0:
-            raise ValueError(
-                f"anchors={self.anchors}, candidates={self.candidates}, "
-                f"screening={self.screening}, sweep_steps={self.sweep_steps} and "
-                f"pool={self.pool} must be at least 1, sweeps={self.sweeps} at least 0"
-            )
+        for name in ("anchors", "candidates", "screening", "sweep_steps", "pool"):
+            whole_number(name, getattr(self, name))
+        whole_number("sweeps", self.sweeps, least=0)
         if not min(self.rates) > 0:
             raise ValueError(f"rates={self.rates} must both be above 0")
         if not 0 <= self.softness < float("inf"):

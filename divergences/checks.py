@@ -13,7 +13,7 @@ from typing import Any, SupportsIndex, TypeVar
 
 Item = TypeVar("Item")
 
-LARGEST = 2**62  # well within what 64 bits hold, and more than anything can be counted to
+LARGEST = 10**9  # what counts steps, points or widths: days of work, or all of the memory
 
 
 def shown(value: object) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from divergences.checks import whole_number
 from divergences.networks import Linear
 from divergences.streams import Streams
 
@@ -284,9 +285,7 @@ class Orthogonal(Constraint):
     certified = True
 
     def __init__(self, iterations: int = 8):
-        if iterations < 1:
-            raise ValueError(f"iterations = {iterations} must be at least 1")
-        self.iterations = iterations
+        self.iterations = whole_number("iterations", iterations)
 
     @torch.no_grad()
     def parametrize(self, critic: nn.Module) -> None:

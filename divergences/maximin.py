@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from divergences.batches import BatchLearned
+from divergences.checks import whole_number
 from divergences.learned import Source
 from divergences.networks import MLP
 from divergences.streams import Streams
@@ -73,8 +74,7 @@ class MaximinLearned(BatchLearned):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.inner < 1:
-            raise ValueError(f"inner={self.inner} must be at least 1")
+        whole_number("inner", self.inner)
 
     def build(self, p: Source, q: Source, streams: Streams, dimension: int) -> Rivals:
         critic = MLP(streams, dimension, 1, self.hidden)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
+from divergences.checks import whole_number
 from divergences.lipschitz import Constraint, Unconstrained, WeightClipping
 from divergences.networks import MLP, check_decay, member_norms, move_average
 from divergences.streams import Streams
@@ -103,11 +104,9 @@ class AdversarialModule(pl.LightningModule):
         super().__init__()
         counts = {"n_critic": n_critic, "batch_size": batch_size, "iterations": iterations}
         for name, count in counts.items():
-            if count < 1:
-                raise ValueError(f"{name} = {count} must be at least 1")
+            whole_number(name, count)
         for name, count in {"warmup": warmup, "compile_from": compile_from or 0}.items():
-            if count < 0:
-                raise ValueError(f"{name} = {count} must not be negative")
+            whole_number(name, count, least=0)
         check_decay("ema", ema)
         objective.check(constraint)
         self.automatic_optimization = False

@@ -234,8 +234,6 @@ class TrainCLI(LightningCLI):
         except OSError as error:
             folder = Path(self.trainer.default_root_dir)
             raise OSError(f"{error} (writing to {folder}); {what_is_left(folder)}") from error
-        except Interrupted:
-            raise
         except Exception as error:
             if self.saver.went_on:
                 raise

@@ -1,23 +1,25 @@
-"""Hostile configurations at random, in a process that is watched: ``python -m tests.hostile N``.
+"""Hostile configurations in watched processes: ``python -m tests.hostile RANDOM NUMBERS [SEED]``.
 
-Prints what happened outside the folder that the process was started in, and how many runs ended
-how. An audit hook sees every file that is opened to be written, every import, socket and process.
+So many at random, and so many of those of :mod:`tests.numeric_slots`. Prints what happened outside
+the folder that the process was started in, and how many commands ended how.
 """
 
-import contextlib
-import io
 import json
-import os
 import random
+import shutil
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import yaml
 
+from scripts.sweep.__main__ import main as sweep
 from scripts.train import main
 from scripts.vocabulary import listed
+from tests.numeric_slots import cases
 from tests.test_configuration_files import CONFIG, SHORT, reachable
+from tests.watched import Watch, ended
 
 PLACES = [
     *(f"model/init_args/{slot}" for slot in (
@@ -75,66 +77,49 @@ def configuration(chance, names):
     return tree
 
 
-class Watch:
-    """What the process does that it should not, seen by Python's audit events."""
-
-    def __init__(self):
-        self.here, self.on, self.seen = Path.cwd().resolve(), False, []
-        sys.addaudithook(self)
-
-    def __call__(self, event, args):
-        if not self.on:
-            return
-        if event == "open" and args[0] is not None and not isinstance(args[0], int):
-            mode, flags = args[1] or "", args[2] or 0
-            written = any(c in mode for c in "wax+") or flags & (os.O_WRONLY | os.O_RDWR)
-            if written and not self.inside(args[0]):
-                self.seen.append((event, str(args[0])))
-            if "passwd" in str(args[0]) or "canary" in str(args[0]):
-                self.seen.append((event, str(args[0])))
-        elif event in ("os.mkdir", "os.remove", "os.rmdir", "os.rename", "os.symlink", "os.link"):
-            if not self.inside(args[0]):
-                self.seen.append((event, str(args[0])))
-        elif event == "import" and args[0].startswith("evil"):
-            self.seen.append((event, args[0]))
-        elif event.startswith(("subprocess.", "os.system", "os.exec", "os.spawn", "os.fork")) or (
-            event.startswith("socket.") and event in ("socket.bind", "socket.connect")
-        ):
-            self.seen.append((event, str(args)[:200]))
-
-    def inside(self, path):
-        path = os.fsdecode(path)
-        own = ("/dev/null", "/proc/self", str(self.here))
-        return os.path.realpath(path).startswith(own)
-
-
-def attack(count, seed):
-    chance, codes = random.Random(seed), Counter()
+def at_random(count, seed):
+    """So many hostile configurations, each with the command that reads it."""
+    chance = random.Random(seed)
     names = [sorted(reachable()), sorted(listed()), FOREIGN]
-    sys.argv = ["train"]
-    watch = Watch()
-    for number in range(count):
+    for _ in range(count):
         tree = configuration(chance, names)
+        yield json.dumps(tree), tree, chance.choice([*3 * [partial(train, *SHORT)], dry_run])
+
+
+def of_numbers(count, seed):
+    """So many of the configurations with a number that cannot be, for the training command."""
+    every = [*cases()]
+    for name, tree in random.Random(seed).sample(every, min(count, len(every))):
+        yield name, tree, train
+
+
+def train(*flags):
+    main(["fit", "--config=stranger.yaml", "--out=run", *flags])
+
+
+def dry_run():
+    Path("sweep.yaml").write_text("{base: stranger.yaml, seeds: [0]}")
+    return sweep(["sweep.yaml", "--dry-run", "--out=run"])
+
+
+def attack(configurations):
+    """Have each read, print those that do what they should not, and how many ended how."""
+    codes, seen, watch = Counter(), 0, Watch()
+    sys.argv = ["train"]
+    for name, tree, command in configurations:
         Path("stranger.yaml").write_text(yaml.safe_dump(tree))
-        before, printed = len(watch.seen), io.StringIO()
-        watch.on = True
-        code = 0
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(printed):
-            try:
-                main(["fit", "--config=stranger.yaml", f"--out=run{number}", *SHORT])
-            except SystemExit as ended:
-                code = ended.code
-            except BaseException as error:
-                code = f"{type(error).__name__}"
-        watch.on = False
-        codes[code] += 1
-        said = printed.getvalue()
-        if code not in (0, 2) or len(watch.seen) > before or "daemon:" in said:
-            print(
-                code, watch.seen[before:], json.dumps(tree)[:1500], said[-300:].strip(), flush=True
-            )
-    print("seen", len(watch.seen), dict(codes))
+        end = ended(command, watch)
+        shutil.rmtree("run", ignore_errors=True)
+        codes[end.code] += 1
+        seen += len(end.seen)
+        lines = end.said.count("\n")
+        good = end.code == 0 or (end.code == 2 and "error: " in end.said.splitlines()[-1])
+        if not good or end.seen or "daemon:" in end.said:
+            told = end.said[-300:].strip()
+            print(end.code, end.seen, lines, f"{name:.1500}", repr(told), flush=True)
+    print("seen", seen, dict(codes))
 
 
 if __name__ == "__main__":
-    attack(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    hostile, wrong, seed = map(int, [*sys.argv[1:], 0][:3])
+    attack([*at_random(hostile, seed), *of_numbers(wrong, seed)])

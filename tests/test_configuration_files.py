@@ -240,6 +240,17 @@ def test_a_part_from_elsewhere_is_refused(how, tmp_path, capsys):
     assert "precious" not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["{password: precious}", "{model: precious}", "precious"])
+def test_a_base_that_is_no_configuration_is_not_shown(text, tmp_path, capsys):
+    (tmp_path / "secret.yaml").write_text(text)
+    Path("sweep.yaml").write_text("{base: secret.yaml, seeds: [0]}")
+    assert sweep(["sweep.yaml", "--dry-run"]) == 2
+    printed = capsys.readouterr().err
+    assert "secret.yaml" in printed
+    assert "pre" not in printed
+    assert "pass" not in printed
+
+
 NO_CONFIGURATION = {
     "empty": "",
     "a list": "[1, 2]",
@@ -333,21 +344,25 @@ def test_what_is_allowed_on_the_command_line_is_known_to_no_one_else():
     assert not Vocabulary().knows("class_path", "friendly.segments")
 
 
-def test_hostile_configurations_at_random_do_nothing_outside_the_run_s_folder(tmp_path):
-    """HOSTILE_CONFIGURATIONS of them; files, sockets, imports and processes are watched."""
-    count = os.environ.get("HOSTILE_CONFIGURATIONS", "20")
+def test_hostile_configurations_do_nothing_outside_the_run_s_folder_and_end_in_time(tmp_path):
+    """HOSTILE_CONFIGURATIONS at random; files, sockets, imports and processes are watched.
+
+    And HOSTILE_NUMBERS with a number that cannot be, which is refused before it costs much.
+    """
+    counts = [os.environ.get(f"HOSTILE_{kind}", "8") for kind in ("CONFIGURATIONS", "NUMBERS")]
     (tmp_path / "canary").mkdir()
     (tmp_path / "canary" / "x.yaml").write_text(SECRET)
     (tmp_path / "in").mkdir()
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.hostile", count],
-        cwd=tmp_path / "in",
-        env=os.environ | {"PYTHONPATH": str(CONFIG.parents[1]), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    told = [line for line in ended.stdout.splitlines() if not line.startswith("[rank")]
-    assert len(told) == 1, told
-    assert told[0].startswith("seen 0 ")
+    with (tmp_path / "told").open("w+") as told:  # as it comes: a process that hangs tells, too
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "tests.hostile", *counts],
+            cwd=tmp_path / "in",
+            env=os.environ | {"PYTHONPATH": str(CONFIG.parents[1]), "OMP_NUM_THREADS": "1"},
+            stdout=told,
+            check=True,
+        )
+        told.seek(0)
+        lines = [line for line in told if not line.startswith("[rank")]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("seen 0 ")
     assert {p.name for p in tmp_path.rglob("*") if "canary" in str(p)} == {"canary", "x.yaml"}

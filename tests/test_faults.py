@@ -17,6 +17,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from divergences import LipschitzPenalty
 from gans.callbacks import (
     Checkpoints,
     Dashboard,
@@ -24,6 +25,7 @@ from gans.callbacks import (
     Gradients,
     LipschitzAudit,
     OrderedLogger,
+    checkpoints,
 )
 from gans.callbacks.checkpoints import damage, newest_good, numbered
 from gans.penalties import R1, R2, Together
@@ -179,6 +181,42 @@ def test_a_signal_saves_the_iteration_it_arrived_in_and_exits_cleanly(tmp_path, 
     assert drawn[-1][0] == last // 20 * 20  # the curves are complete up to there
 
 
+class Ready(pl.Callback):
+    def on_train_batch_start(self, *rest):
+        Path("ready").touch()
+
+
+def warm(constraint, grace):
+    """A warm-up that takes months, by which a signal waits so long; what it ends with."""
+    checkpoints.GRACE = grace
+    module = segments(warmup=10**9, constraint=constraint)
+    with pytest.raises(checkpoints.Interrupted) as stopped:
+        trainer(Path("run"), Ready(), Checkpoints()).fit(module)
+    Path("said").write_text(str(stopped.value))
+
+
+class Stubborn(LipschitzPenalty):
+    """What tries something, and then another."""
+
+    def penalty(self, *args):
+        while True:
+            with contextlib.suppress(Exception):
+                for _ in range(1000):
+                    super().penalty(*args)
+
+
+@pytest.mark.parametrize("constraint", [LipschitzPenalty(), Stubborn()], ids=["long", "endless"])
+def test_an_iteration_that_does_not_end_is_given_up(tmp_path, constraint):
+    process = start(warm, tmp_path, constraint, 0.3)
+    wait_for((tmp_path / "ready").exists)
+    os.kill(process.pid, signal.SIGTERM)
+    assert finish(process) == 0, (tmp_path / "stderr").read_text()
+    assert (tmp_path / "said").read_text() == (
+        "stopped by SIGTERM in an iteration that did not end within 0.3 s; last checkpoint: none "
+        "yet"
+    )
+
+
 def broken(path, how):
     content = path.read_bytes()
     middle = len(content) // 2
@@ -271,9 +309,9 @@ def test_a_full_disk_is_one_line_and_what_was_saved_stays_and_can_be_continued(s
     assert printed.startswith("error: ")
     assert "No space left on device" in printed
     assert printed.count("\n") == 1
-    checkpoints = numbered(small_disk / "run" / "checkpoints")
-    assert checkpoints
-    assert all(damage(path) is None for path in checkpoints)
+    saved = numbered(small_disk / "run" / "checkpoints")
+    assert saved
+    assert all(damage(path) is None for path in saved)
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
     assert finish(start(command, folder, *args, "--resume")) == 0
     assert numbered(small_disk / "run" / "checkpoints")[0].stem == "000100"

@@ -204,7 +204,7 @@ BAD = {
     ),
     "base that builds nothing": (
         "base: bad.yaml\nseeds: [0]",
-        ["its base, bad.yaml: model = None", "class_path"],
+        ["bad.yaml: no configuration of scripts.train", "no class is its model"],
     ),
     "trainer": (
         "base: B\naxes: {trainer.max_steps: [3]}\nseeds: [0]",

@@ -77,6 +77,10 @@ def test_integer_points_become_floating_and_double_ones_stay_so():
         ("p.npy", np.array([[None, {}]]), "must not be pickled"),
         ("p.npy", b"no array", "cannot be read as an array of numbers"),
         ("p.npy", b"", "cannot be read as an array of numbers"),
+        ("p.csv", "1,2\n3,secret\n", r"of numbers \(at row 1, column 2\); a"),
+        ("p.csv", "secret:x\n", r"of numbers \(at row 0, column 1\); a"),
+        ("p.npy", b"secret:x:0:0", r"of numbers \(ValueError\); a"),
+        ("p.npy", b"\x93NUMPY\x01\x00\x0a\x00{'secret':", r"of numbers \(\w+\); a"),
     ],
 )
 def test_files_without_points_are_refused_with_the_reason(tmp_path, name, content, match):

@@ -75,8 +75,8 @@ BAD = {
     "unknown class": (["--model.constraint=Nope"], "no class is named Nope"),
     "theta NaN": (["--model.target.theta=.nan"], "theta = nan"),
     "start NaN": (["--model.generator.theta=.nan"], "theta = nan"),
-    "batch size 0": (["--model.batch_size=0"], "batch_size = 0 must be at least 1"),
-    "n_critic 0": (["--model.n_critic=0"], "n_critic = 0 must be at least 1"),
+    "batch size 0": (["--model.batch_size=0"], "batch_size = 0: it must be at least 1"),
+    "n_critic 0": (["--model.n_critic=0"], "n_critic = 0: it must be at least 1"),
     "clip 0": (
         ["--model.constraint=WeightClipping", "--model.constraint.c=0"],
         "clip value c=0.0",

@@ -26,10 +26,16 @@ from gans.modules import AdversarialModule
 
 NEEDED = {"state_dict": dict, "global_step": int, "optimizer_states": list, "streams": dict}
 """What a checkpoint of an :class:`gans.modules.AdversarialModule` cannot do without."""
+GRACE = 20.0
+"""Seconds that an iteration may take to end when the run is asked to stop."""
+_TIMED = hasattr(signal, "setitimer")  # not on Windows
 
 
-class Interrupted(RuntimeError):
-    """The run was asked to stop and has saved its state; ``signal`` says by what."""
+class Interrupted(BaseException):
+    """The run was asked to stop; ``signal`` says by what, the message what was saved.
+
+    No ``Exception``: it can be raised inside what tries one thing, and then another.
+    """
 
     def __init__(self, message: str, received: signal.Signals):
         super().__init__(message)
@@ -137,8 +143,9 @@ class Checkpoints(Checkpoint):
     every point once. Checkpoints of later iterations than the one just saved belong to a
     continuation that was given up, and go.
 
-    SIGINT and SIGTERM let the current iteration end, save, and raise :class:`Interrupted`; a
-    second one stops at once, without saving.
+    SIGINT and SIGTERM let the current iteration end, save, and raise :class:`Interrupted`; one
+    that has not ended :data:`GRACE` seconds later, as in a long warm-up, is given up without
+    saving. A second signal stops at once.
 
     Attributes:
         went_on: Whether an iteration has ended since this process began.
@@ -180,6 +187,8 @@ class Checkpoints(Checkpoint):
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._stop)
+            if _TIMED:
+                self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._give_up)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._restore()
@@ -192,12 +201,24 @@ class Checkpoints(Checkpoint):
     def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._before and _TIMED:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         self._before.clear()
 
     def _stop(self, number: int, frame: Any) -> None:
-        for asked in self._before:
+        for asked in (signal.SIGINT, signal.SIGTERM):
             signal.signal(asked, signal.SIG_DFL)  # the second time, at once
         self._received = signal.Signals(number)
+        if _TIMED:
+            signal.setitimer(signal.ITIMER_REAL, GRACE)
+
+    def _give_up(self, number: int, frame: Any) -> None:
+        if self._received is not None:
+            raise Interrupted(
+                f"stopped by {self._received.name} in an iteration that did not end within "
+                f"{GRACE:g} s; last checkpoint: {self._last_checkpoint_saved or 'none yet'}",
+                self._received,
+            )
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor
 
 from gans.targets.resolution import check_resolved
+
+EMPTY = "the file is empty"
 
 
 def _existing(path: str | Path, readable: tuple[str, ...]) -> Path:
@@ -36,9 +39,9 @@ def read_points(path: str | Path) -> Tensor:
         values = _READERS[path.suffix.lower()](path)
     except Exception as error:  # what NumPy says of bytes that are no array can be anything
         raise ValueError(
-            f"{path}: cannot be read as an array of numbers ({error}); a .npy file must not be "
-            "pickled, a .csv file has numbers between commas and no header"
-        ) from error
+            f"{path}: cannot be read as an array of numbers ({_reason(error)}); a .npy file must "
+            "not be pickled, a .csv file has numbers between commas and no header"
+        ) from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
         kind = getattr(values, "dtype", type(values).__name__)
         raise ValueError(f"{path}: holds {kind}, not real numbers")
@@ -46,6 +49,15 @@ def read_points(path: str | Path) -> Tensor:
     if (values.dtype.kind in "iu" or values.dtype.itemsize > 8) and values.ndim == 2:
         check_resolved(str(path), values, points)
     return points
+
+
+def _reason(error: Exception) -> str:
+    """What NumPy says, without what is in the file: it need not be the user's own."""
+    if str(error) == EMPTY:
+        return EMPTY
+    place = r"number of columns changed from \d+ to \d+ at row \d+|at row \d+(, column \d+)?"
+    found = re.search(place, str(error))
+    return found[0] if found else type(error).__name__
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -59,7 +71,7 @@ def _read_csv(path: Path) -> np.ndarray:
         try:
             values = read(path)
         except UserWarning as empty:
-            raise ValueError("the file is empty") from empty
+            raise ValueError(EMPTY) from empty
     large = np.abs(values).max(initial=0) >= 2**53  # integers of that size need more digits
     return read(path, dtype=np.longdouble) if large else values
 

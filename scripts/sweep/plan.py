@@ -119,6 +119,9 @@ def read(path: Path, modules: Sequence[str] = ()) -> Plan:
     if base_path.exists() and not base_path.is_file():
         raise ValueError(f"{path}: base = {sweep['base']} is no file")
     base = configuration.read(base_path, f"the base of {path.name}", kept=["base"])
+    model = base.get("model")
+    if not isinstance(model, dict) or not isinstance(model.get("class_path"), str):
+        raise ValueError(f"{base_path}: no configuration of scripts.train: no class is its model")
     base = {key: value for key, value in base.items() if key not in LOOKS}
     seeds = _seeds(path, sweep.get("seeds"))
     axes = _axes(path, sweep.get("axes") or {})
