@@ -105,7 +105,7 @@ class _Span:
 
     def __init__(self, a: Array, b: Array, steps: Array):
         self.steps = np.maximum(steps, np.finfo(float).tiny)
-        near = [points[(np.abs(points) < FAR).all(1)] / self.steps for points in (a, b)]
+        near = [_near(points) / self.steps for points in (a, b)]
         self.known = min(len(a), len(b)) > a.shape[1] + 1 and min(map(len, near)) > 1
         self.near = near if self.known else [a / self.steps, b / self.steps]
 
@@ -136,6 +136,11 @@ class _Span:
         across = self._joint[1][:, self._joint[0] <= NOISE]
         first, second = (points.mean(0) @ across for points in self.near)
         return self.known and bool((np.abs(first - second) > 0.5).any())
+
+
+def _near(points: Array) -> Array:
+    sizes = np.abs(points)
+    return points if sizes.max() < FAR else points[(sizes < FAR).all(1)]
 
 
 def _axes(points: Array) -> tuple[Array, Array]:

@@ -163,6 +163,8 @@ def _rounding(pooled: Tensor, ordered: list[Tensor], dtype: torch.dtype) -> Tens
     eps = torch.full_like(pooled[..., :1, :], torch.finfo(dtype).eps)
     for coarser in reversed(COARSER):
         held = (pooled.to(coarser).double() == pooled).all(-2, keepdim=True) & varies
+        if not held.any():  # nor by what is coarser still
+            break
         eps = torch.where(held, torch.finfo(coarser).eps, eps).maximum(eps)
     return eps * _quantile(_sorted(pooled.abs()), 0.95)
 

@@ -102,7 +102,7 @@ class LogRatio:
             bend = (design * (chance * (1 - chance))[:, None]).T @ design + np.diag(penalty)
             step = np.linalg.solve(bend, slope)
             weights += step
-            if np.abs(step).max() < 1e-3:
+            if np.abs(step).max() < 1e-2:
                 break
         pulls = np.linalg.solve(bend, design.T * (label - chance)).T
         return cls(weights[1:] / spread, pulls[:, 1:] / spread)
@@ -113,46 +113,46 @@ class Drift:
     """Models of log p/q fitted on either half of two samples, each read at the other points.
 
     Arguments:
-        x: Points of the first sample.
-        y: Of the second.
+        points: Points of the second sample, then those of the first, ``(m + n, d)``.
+        many: How many of them are of the second, m.
         features: What the models are combinations of.
         own: Which half each x is in, 0 or 1.
-        fitted_on: Indices of the points of x and of y that the model for each half is made from.
+        fitted_on: Indices among ``points`` that the model for each half is made from.
         models: The model for each half.
-        at_x: p/q by the model for either half at every x, but for a factor, ``(2, n)``.
-        at_y: The same at every y, ``(2, m)``.
+        ratios: p/q by the model for either half at every point, but for a factor,
+            ``(2, m + n)``.
     """
 
-    x: Array
-    y: Array
+    points: Array
+    many: int
     features: Features
     own: Indices
-    fitted_on: list[tuple[Indices, Indices]]
+    fitted_on: list[Indices]
     models: list[LogRatio]
-    at_x: Array
-    at_y: Array
+    ratios: Array
 
     @classmethod
     def between(cls, x: Array, y: Array, bent: bool = False) -> Drift | None:
         """The drift between two samples; ``None`` where they are too few to fit a model."""
-        features = Features(x.shape[1], bent)
-        if len(x) + len(y) < 2 * PER_COEFFICIENT * len(features):
+        features, m = Features(x.shape[1], bent), len(y)
+        if len(x) + m < 2 * PER_COEFFICIENT * len(features):
             return None
-        x, y = np.clip(x, -EDGE, EDGE), np.clip(y, -EDGE, EDGE)
+        points = np.clip(np.concatenate([y, x]), -EDGE, EDGE)
         draw = np.random.default_rng(0)
-        order, other = draw.permutation(len(x)), draw.permutation(len(y))
+        order, other = draw.permutation(len(x)), draw.permutation(m)
         own = np.zeros(len(x), np.intp)
         own[order[1::2]] = 1
         most = max(MOST * len(features), 500)
-        used = [(order[h::2][:most], other[h::2][:most]) for h in (1, 0)]
-        models = [LogRatio.fit(x[i], y[j], features) for i, j in used]
-        at_x, at_y = (
-            np.stack([features.combined(points, model.weights) for model in models])
-            for points in (x, y)
-        )
-        middle = np.median(at_x, 1, keepdims=True)
-        ratios = [np.exp(np.clip(h - middle, -STEEPEST, STEEPEST)) for h in (at_x, at_y)]
-        return cls(x, y, features, own, used, models, *ratios)
+        used = [(m + order[h::2][:most], other[h::2][:most]) for h in (1, 0)]
+        models = [LogRatio.fit(points[i], points[j], features) for i, j in used]
+        fitted_on = [np.concatenate(pair) for pair in used]
+        return cls(points, m, features, own, fitted_on, models, cls.read(points, features, models))
+
+    @staticmethod
+    def read(points: Array, features: Features, models: list[LogRatio]) -> Array:
+        """p/q by each model at every point, but for a factor."""
+        logs = np.stack([features.combined(points, model.weights) for model in models])
+        return np.exp(np.clip(logs - np.median(logs, 1, keepdims=True), -STEEPEST, STEEPEST))
 
     def __call__(self, among_x: Indices, among_y: Indices, by_y: NDArray[np.bool_]) -> Array:
         """What to add to each x's log-ratio of densities.
@@ -162,33 +162,33 @@ class Drift:
             among_y: Indices of the k nearest y, ``(n, k)``.
             by_y: Whether the ball of the latter is the larger one.
         """
-        here, up, down = self._changes(among_x, among_y)
-        return np.log(np.where(by_y, here / up.mean(1), here * down.mean(1)))
+        here = self.ratios[self.own, self.many + np.arange(len(self.own))]
+        _, ratios = self._around(among_x, among_y, by_y)
+        mean = ratios @ np.full(ratios.shape[1], 1 / ratios.shape[1])
+        return np.log(np.where(by_y, here / mean, here * mean))
 
-    def _changes(self, among_x: Indices, among_y: Indices) -> tuple[Array, Array, Array]:
-        n, m = len(self.x), len(self.y)
-        here = self.at_x[self.own, np.arange(n)]
-        up = self.at_y.ravel()[(self.own * m)[:, None] + among_y]
-        down = (1 / self.at_x).ravel()[(self.own * n)[:, None] + among_x]
-        return here, up, down
+    def _around(
+        self, among_x: Indices, among_y: Indices, by_y: NDArray[np.bool_]
+    ) -> tuple[Indices, Array]:
+        """Which points make up each x's larger ball; p/q at those of y, q/p at those of x."""
+        at = np.where(by_y[:, None], among_y, self.many + among_x)
+        toward = self.ratios.copy()
+        toward[:, self.many :] = 1 / toward[:, self.many :]
+        return at, toward.ravel().take((self.own * len(self.points))[:, None] + at)
 
     def influences(
         self, among_x: Indices, among_y: Indices, by_y: NDArray[np.bool_]
     ) -> tuple[Array, Array]:
         """What each x and each y does to the mean of a call's result through the models."""
-        n, m = len(self.x), len(self.y)
-        of_x, of_y = np.zeros(n), np.zeros(m)
-        _, up, down = self._changes(among_x, among_y)
-        shares_y, shares_x = up / up.sum(1, keepdims=True), down / down.sum(1, keepdims=True)
+        n, m = len(self.own), self.many
+        found = np.zeros(m + n)
+        at, ratios = self._around(among_x, among_y, by_y)
+        shares = ratios / (ratios @ np.ones(ratios.shape[1]))[:, None]
         for half, model in enumerate(self.models):
             mine = self.own == half
-            with_y, with_x = mine & by_y, mine & ~by_y
-            from_y = np.bincount(among_y[with_y].ravel(), shares_y[with_y].ravel(), m)
-            from_x = np.bincount(among_x[with_x].ravel(), shares_x[with_x].ravel(), n)
-            slope = self.features.total(self.x, mine - from_x)
-            slope -= self.features.total(self.y, from_y.astype(float))
-            pull = model.pulls @ (slope / n)
-            i, j = self.fitted_on[half]
-            of_x[i] += n * pull[: len(i)]
-            of_y[j] += m * pull[len(i) :]
-        return of_x, of_y
+            among = np.bincount(at[mine].ravel(), shares[mine].ravel(), m + n)
+            weights = -among.astype(float)
+            weights[m:] += mine
+            slope = self.features.total(self.points, weights) / n
+            found[self.fitted_on[half]] += model.pulls @ slope
+        return n * found[m:], m * found[:m]

@@ -31,6 +31,8 @@ from divergences.nearest import (
 
 FEW = 4  # times k: effective number of points of y below which they are too few
 OUT_OF_REACH = 0.2  # share of P's points without points of Q around them that means "diverging"
+APART = 3.5  # log of the volume to the nearest y over that which holds 2k of the x
+MISSED = 0.02  # share of the x so far from all y from which Q may lack a part of P
 UNSURE = 1 / 2  # share of a correction that may be wrong
 
 
@@ -53,12 +55,13 @@ class NearestNeighbours(Estimator):
 
     No sample can show KL that comes from where P has mass and Q has no points. The estimate then
     grows by up to log 2 (times d over the dimension of P's support) with each doubling of the
-    points, and carries a warning that begins with ``"diverging"``, and no correction; with
-    ``"biased"`` where it grows less but by much for its size, or where another model of log p/q
-    gives another value, as where P has the heavier tail; with ``"few"`` where few of the
-    :math:`y` are neighbours of most :math:`x`; with ``"rounded"`` where neighbours are as near as
-    the spacing of their numbers. Where the two samples lie in different affine subspaces, as
-    parallel segments do, the value is ``inf``, with a warning.
+    points, or some of P's points have many others around them and none of Q. It then carries a
+    warning that begins with ``"diverging"``, and no correction; with ``"biased"`` where it grows
+    less but by much for its size, or where another model of log p/q gives another value, as where
+    P has the heavier tail; with ``"few"`` where few of the :math:`y` are neighbours of most
+    :math:`x`; with ``"rounded"`` where neighbours are as near as the spacing of their numbers.
+    Where the two samples lie in different affine subspaces, as parallel segments do, the value is
+    ``inf``, with a warning.
 
     The stderr is that of the influence function, :math:`\log p/q` at the :math:`x` and
     :math:`-p/q` at the :math:`y`, and that of the model. The interval holds the truth more often
@@ -140,7 +143,8 @@ class NearestNeighbours(Estimator):
             return value + float(terms.mean()), influences
 
         bare, bare_far = read(k, None), read(2 * k, None)
-        diverging = _diverging(bare, bare_far)
+        emptied = nu[:, 0] > math.exp(APART / d) * rho[:, -1]
+        diverging = _diverging(bare, bare_far) or _missed(float(emptied.mean()))
         if diverging:  # where most of P lies beyond all y, no model knows log p/q
             drift = other = None
         near, far = read(k, drift), read(2 * k, drift)
@@ -178,6 +182,16 @@ def _diverging(near: Reading, far: Reading) -> tuple[str, ...]:
         f"diverging: the estimate grows by {growth:.2g} nats with each doubling of the points (by "
         "log 2 = 0.69 where no support is shared): KL is probably infinite, or far above what "
         "these points can show",
+    )
+
+
+def _missed(share: float) -> tuple[str, ...]:
+    """A warning where a share of the x have many of the x around them and no y at all."""
+    if share <= MISSED:
+        return ()
+    return (
+        f"diverging: {100 * share:.0f} % of the x have many others around them and no y anywhere "
+        "near: if Q has no mass there KL is infinite, and how little it has cannot be seen",
     )
 
 

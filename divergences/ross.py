@@ -43,8 +43,9 @@ class RossJS(Estimator):
     Two samples whose supports are closer than their points' spacing look the same. Where they lie
     in different affine subspaces, as parallel segments do, the value is log 2, with a warning.
 
-    With unequal sizes the first ``min(n, m)`` points of each are used, with a warning: all of
-    them would give the information at label weights ``n : m``, which is not JS.
+    With unequal sizes ``min(n, m)`` points of each are used, those of the larger sample picked at
+    random with a fixed seed, with a warning: all of them would give the information at label
+    weights ``n : m``, which is not JS.
 
     References:
         | Mutual Information between Discrete and Continuous Data Sets (Ross, 2014), equation (2)
@@ -87,8 +88,8 @@ class RossJS(Estimator):
         k, n, size = self.k, min(len(x), len(y)), (len(x), len(y))
         warnings = ()
         if len(x) != len(y):
-            warnings = (f"only the first {n} points of each sample used, for equal weights",)
-        x, y = x[:n], y[:n]
+            warnings = (f"only {n} points of each sample used, for equal weights",)
+            x, y = (_some(points, n) for points in (x, y))
         space = CommonSpace.of(x, y)
         samples = space.x, space.y
         own = [k_nearest(points, points, 2 * k) for points in samples]
@@ -133,5 +134,15 @@ class RossJS(Estimator):
 
         # rule of three: an overlap of less than 3 in 2n may show no point at all
         unseen = 3 * math.log(2) / (2 * n)
-        estimate = from_influences(read(k), read(2 * k), 1 / 2, x, slack=unseen)
+        estimate = from_influences(
+            read(k), read(2 * k), min(1 / 2, 2 / space.dimension), x, slack=unseen
+        )
         return replace(estimate, n=size, warnings=warnings)
+
+
+def _some(points: Tensor, n: int) -> Tensor:
+    """``n`` of the points whatever their order means, all of them if there are no more."""
+    if len(points) == n:
+        return points
+    picked = np.random.default_rng(0).permutation(len(points))[:n]
+    return points[np.sort(picked).tolist()]

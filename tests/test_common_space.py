@@ -1,6 +1,7 @@
 """Nearest-neighbour estimates where units, far points or the rounding of numbers could mislead."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -157,13 +158,8 @@ def test_influences_of_the_model_are_its_derivatives():
         a, b = normal(200, 2, 10 + seed).numpy(), normal(200, 2, 100 + seed).numpy() + 0.5
         fresh = Drift.between(a, b)
         assert fresh is not None
-        at_x, at_y = (
-            np.exp(np.stack([fresh.features.combined(z, m.weights) for m in fresh.models]))
-            for z in (x, y)
-        )
-        moved = type(drift)(
-            x, y, drift.features, drift.own, drift.fitted_on, fresh.models, at_x, at_y
-        )
+        ratios = drift.read(drift.points, drift.features, fresh.models)
+        moved = replace(drift, models=fresh.models, ratios=ratios)
         values.append(moved(near, near_y, by_y).mean())
     expected = math.sqrt(of_x.var() / 200 + of_y.var() / 200)
     assert 0.6 < expected / float(np.std(values)) < 1.6

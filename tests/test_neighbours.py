@@ -118,6 +118,17 @@ def test_disjoint_squares_are_called_diverging_and_have_no_upper_end(n):
     assert estimate.ci[1] == math.inf
 
 
+@pytest.mark.parametrize("dim", [1, 2, 4])
+@pytest.mark.parametrize("n", [512, 2048])
+def test_a_small_part_of_p_that_q_lacks_is_called_diverging(n, dim):
+    draw = torch.Generator().manual_seed(n)
+    x, y = (torch.randn(n, dim, generator=draw, dtype=torch.float64) for _ in range(2))
+    x[: n // 12, 0] += 30
+    estimate = NearestNeighbours()(x, y)
+    assert [w for w in estimate.warnings if w.startswith("diverging")]
+    assert estimate.ci[1] == math.inf
+
+
 def test_says_when_a_few_points_of_y_stand_for_all_of_p():
     case = next(c for c in CASES if c.id == "normal 2-D shifted by 3")
     warnings = NearestNeighbours()(*case.draw(256, 0)).warnings
@@ -235,10 +246,14 @@ def test_js_of_unequal_sizes_uses_equally_many_points_and_says_so():
     x, y = uniform(300, 0), uniform(100, 1)
     estimate = RossJS()(x, y)
     assert estimate.n == (300, 100)
-    assert "first 100" in estimate.warnings[0]
-    equal = RossJS()(x[:100], y)
-    assert equal.warnings == ()
-    assert estimate.value == equal.value
+    assert "only 100" in estimate.warnings[0]
+    assert RossJS()(x[:100], y).warnings == ()
+
+
+def test_js_of_unequal_sizes_does_not_depend_on_how_the_larger_sample_is_sorted():
+    x, y = uniform(3000, 0, d=1), uniform(300, 1, d=1)
+    for ordered in (x, x.sort(0).values, x.sort(0, descending=True).values):
+        assert RossJS()(ordered, y).value.abs() < 0.1
 
 
 # --- bad input
@@ -298,6 +313,16 @@ def test_known_density_names_what_is_wrong_with_log_prob():
         KnownDensity(Normal(0.0, 1.0).log_prob)(x)
     with pytest.raises(ValueError, match=r"NaN or \+inf at 40 of 40"):
         KnownDensity(lambda z: z[:, 0] * math.nan)(x)
+
+
+def test_known_density_says_where_edges_in_four_dimensions_bias_it():
+    """The arcsine law, whose density is infinite at both ends, is far from smooth."""
+    x = (math.pi * uniform(512, 0, d=4)).cos() / 2 + 0.5
+    estimate = KnownDensity(lambda z: torch.zeros_like(z[..., 0]))(x)
+    # each of four columns: -E log(pi sqrt(u (1 - u))) = log 4 - log pi
+    truth = 4 * (math.log(4) - math.log(math.pi))
+    assert estimate.ci[0] <= truth <= estimate.ci[1] or estimate.warnings
+    assert [w for w in estimate.warnings if w.startswith("biased")]
 
 
 def test_known_density_is_infinite_where_the_density_is_zero_or_the_points_lie_flat():
