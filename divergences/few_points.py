@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from divergences.tails import tail_index
+from divergences.tail_index import tail_index
 
 FEWEST = 3.0  # points that may make up most of a variance, from 40 points on
 FEW = 20.0  # points behind a variance up to which the tail is looked at

@@ -36,8 +36,8 @@ from divergences.integration import (
 )
 from divergences.interface import Estimate
 from divergences.log_densities import TINIEST
-from divergences.places import centres_and_widths, component_draws, component_log_weights, edges
-from divergences.tails import tail_index
+from divergences.supports import centres_and_widths, component_draws, component_log_weights, edges
+from divergences.tail_index import tail_index
 from divergences.variational import FEWEST_BEHIND_A_MEAN, effective_size
 
 MOST_TERMS = 2**27
@@ -391,7 +391,9 @@ class _Side:
                 f"the mean rests on {few.min():.1f} of {self.n} draws: it has no usable error"
             )
             found.append((rests, sentence, skewed))
-            k, limit = tail_index(size), min(1 - 1 / math.log10(max(self.n, 11)), 0.7)
+            # each side alone: a bounded one would set the threshold for the other
+            k = torch.maximum(*(tail_index(t.clamp_min(0)) for t in (self.off, -self.off)))
+            limit = min(1 - 1 / math.log10(max(self.n, 11)), 0.7)
             found.append(
                 (
                     matters & (k > limit) & ~rests,

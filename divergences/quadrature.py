@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.utils.checkpoint import checkpoint
 
-from divergences.cells import Cells, Coordinates, box_cells, integrate, rule
+from divergences.adaptive_cells import Cells, Coordinates, box_cells, integrate, rule
 from divergences.densities import (
     Density,
     check_measures,
@@ -34,12 +34,14 @@ from divergences.integration import (
 )
 from divergences.interface import Estimate
 from divergences.log_densities import TINIEST
-from divergences.places import centres_and_widths, edges
+from divergences.supports import centres_and_widths, edges
 
 BEYOND = 20.0
 """How much more than the last cell everything beyond it may hold, if it falls as x**-.01."""
 SAFETY = 2.0
-"""Of the interval: a jump inside a cell may leave more than the last halving changed."""
+"""Of the interval: a jump inside a cell may leave more than the last halving changed. This factor
+and the next bound nothing by proof: they are checked on the random pairs of
+``tests/test_numerical_laws.py``."""
 SAFETY_AT_KINKS = 10.0
 """The same for integrands with kinks, which may lie between the points of a cell."""
 
@@ -50,7 +52,7 @@ class Quadrature(Integrator):
     """Integrates over cells that are halved until halving them no longer changes the integral.
 
     Gauss-Legendre nodes in every cell, in coordinates in which the whole line is an interval (see
-    :mod:`divergences.cells`). Cells start no wider than four widths of a density, or of a
+    :mod:`divergences.adaptive_cells`). Cells start no wider than four widths of a density, or of a
     component of a mixture, where it has its mass, and end where its support ends. The interval is
     twice the change in the last halving (ten times for the kinks of total variation) and the
     rounding of the log-densities; ``stderr`` is ``nan``, nothing being random. Both densities must

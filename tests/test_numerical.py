@@ -39,7 +39,7 @@ from divergences import numerical
 from divergences.integration import Average
 from divergences.monte_carlo import MonteCarlo
 from divergences.quadrature import Quadrature
-from divergences.tails import tail_index
+from divergences.tail_index import tail_index
 from tests.cases import CASES, LOG2
 
 KNOWN = [c for c in CASES if c.densities]
@@ -550,3 +550,18 @@ def test_an_integrand_of_minus_infinity_where_there_is_mass_makes_the_average_so
     found = Quadrature([(0, 4)], tolerance=1e-11).average(log_q_over_p, p, q)
     assert found.value == -math.inf
     assert found.ci == (-math.inf, -math.inf)
+
+
+def test_terms_bounded_on_one_side_have_no_heavy_tail_on_the_other():
+    def two(sd: float) -> MixtureSameFamily:
+        places = torch.tensor([[0.0, 0.0, 0.0], [50.0, 0.0, 0.0]], dtype=torch.float64)
+        sizes = torch.ones_like(places)
+        sizes[1] = sd
+        return MixtureSameFamily(
+            Categorical(torch.ones(2).double()), Independent(Normal(places, sizes), 1)
+        )
+
+    found = numerical.kl_divergence(two(1), two(2), MonteCarlo())
+    expected = kl_divergence(normal(0, 1, 3), normal(0, 2, 3)).item() / 2
+    assert not found.warnings
+    assert abs(found.value.item() - expected) < 4 * found.stderr

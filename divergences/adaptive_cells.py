@@ -1,4 +1,4 @@
-r"""Coordinates in which a whole line, a half-line and an interval are alike, ends included.
+r"""Cells that are halved where an integral still changes, in coordinates that reach all ends.
 
 Each axis is cut at the ends of supports. A piece with ends a and b is run through by a coordinate
 v between -LIMIT and LIMIT,
@@ -28,10 +28,11 @@ FIRST_CUTS = (-LIMIT, 5 - LIMIT, -20.0, 20.0, LIMIT - 5, LIMIT)
 WIDEST = 4.0
 """Widths of a place that a cell may have to begin with within two of it; more further out."""
 FARTHEST = 8.0
-"""Widths beyond these two at which a cell may have any size."""
+"""Widths beyond these two at which a cell may have any size. A choice, not a bound: what is found
+to change is halved anyway."""
 LASTING = 0.03
 """Share of a cell's change that its parts are taken to have at least: at a kink a sum may come
-out right by chance."""
+out right by chance. A choice: it lengthens the interval and bounds nothing."""
 UNEVEN = 0.45
 """Where a cell is parted: a jump near its middle would not change the sum over equal halves."""
 
