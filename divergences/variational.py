@@ -146,12 +146,23 @@ def check_scores(p_scores: Tensor, q_scores: Tensor) -> tuple[Tensor, Tensor]:
     return p_scores.double(), q_scores.double()
 
 
+def variance(values: Tensor) -> Tensor:
+    """Sample variance over the last dimension, ``nan`` of a single value.
+
+    Example:
+        >>> variance(torch.tensor([[1.0, 3.0]])), variance(torch.tensor([[1.0]]))
+        (tensor([2.]), tensor([nan]))
+    """
+    single = values.shape[-1] < 2  # of which torch warns
+    return torch.full_like(values[..., 0], math.nan) if single else values.var(-1)
+
+
 def sum_of_means(first: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
     """Value and standard error of a sum of independent sample means over the last dimension."""
     terms = (first, *others)
     value = torch.stack([t.mean(-1) for t in terms]).sum(0)
-    variance = torch.stack([t.var(-1) / t.shape[-1] for t in terms]).sum(0)
-    return value, variance.sqrt()
+    squared = torch.stack([variance(t) / t.shape[-1] for t in terms]).sum(0)
+    return value, squared.sqrt()
 
 
 def jensen_shannon(p_logits: Tensor, q_logits: Tensor) -> Estimate:
@@ -240,11 +251,11 @@ def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
     log_mean = on_q.logsumexp(-1) - math.log(m)
     relative = (on_q - log_mean[..., None]).exp()
     value = on_p.mean(-1) - log_mean
-    stderr = (on_p.var(-1) / n + relative.var(-1) / m).sqrt()
+    stderr = (variance(on_p) / n + variance(relative) / m).sqrt()
     stderr, warnings = rests_on_few(value, stderr, on_q)
     warnings += out_of_reach(on_p, on_q, "KL")
     known = lower_bound(value, stderr, math.inf, (n, m), warnings)
-    low = known.ci[0] - relative.var(-1) / (2 * m)
+    low = known.ci[0] - variance(relative) / (2 * m)
     return replace(known, ci=(low, known.ci[1]), bound="none")
 
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from scipy import stats
+from scipy import optimize, stats
 from scipy.integrate import quad
 
 from divergences.fdivergence import (
@@ -160,6 +160,72 @@ def test_samples_read_the_quadrature(f):
     error = estimate.value.std() / 60**0.5
     assert abs(estimate.value.mean() - TRUTH[f.quantity]) < 4 * error
     assert 0.6 < estimate.stderr.mean() / estimate.value.std() < 1.5
+
+
+@every_f
+@pytest.mark.parametrize("swapped", [False, True], ids=["P, Q", "Q, P"])
+def test_estimates_are_highest_at_the_optimal_scores_and_know_their_spread(f, swapped):
+    """Of N(0, 1) and N(.6, 1), either way round, against a quadrature of q f(p/q)."""
+    sign = -1.0 if swapped else 1.0
+    p, q = (0.6, 0.0) if swapped else (0.0, 0.6)
+
+    def log_ratio(x):
+        return sign * (0.18 - 0.6 * x)
+
+    truth = quad(
+        lambda x: stats.norm.pdf(x, q) * scalar(f.f)(math.exp(log_ratio(x))), -12, 13, points=[0.3]
+    )[0]
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(2, 300, 1500, dtype=torch.float64, generator=generator)
+    on_p, on_q = (f.score(log_ratio(points)) for points in (x + p, (y + q)[:, :600]))
+    found = f.estimate(on_p, on_q)
+    spread = found.value.std().item()
+    assert abs(found.value.mean().item() - truth) < 4 * spread / 300**0.5
+    assert 0.85 < found.stderr.square().nanmean().sqrt().item() / spread < 1.2
+    if f.quantity == "tv":  # whose optimal scores are infinite
+        on_p, on_q = on_p.clamp(-3, 3), on_q.clamp(-3, 3)
+    for perturbed in (lambda v: v + 0.7, lambda v: v - 0.7, lambda v: 0.3 * v, lambda v: -v):
+        assert f.estimate(perturbed(on_p), perturbed(on_q)).value.mean() < found.value.mean()
+
+
+@every_f
+@pytest.mark.parametrize("u", [0.03, 0.4, 0.97, 1.6, 25.0])
+def test_slopes_scores_and_conjugates_equal_numerical_ones(f, u):
+    """Central differences of f, and SciPy's maximum of u t - f(u) and root of the activation."""
+    h = 1e-5 * u
+    slope = (scalar(f.f)(u + h) - scalar(f.f)(u - h)) / (2 * h)
+    assert scalar(f.slope)(u) == pytest.approx(slope, rel=1e-6, abs=1e-8)
+    if f.quantity == "tv":
+        slope *= 0.98  # at the slopes themselves every ratio on one side is a maximum
+
+    def negative(log_u):
+        return scalar(f.f)(math.exp(log_u)) - math.exp(log_u) * slope
+
+    found = optimize.minimize_scalar(negative, bounds=(-12, 12), options={"xatol": 1e-10})
+    assert scalar(f.conjugate)(slope) == pytest.approx(-found.fun, rel=1e-6, abs=1e-5)
+    v = optimize.brentq(lambda v: scalar(f.activation)(v) - slope, -60, 60, xtol=1e-13)
+    assert scalar(f.conjugate_at)(v) == pytest.approx(-found.fun, rel=1e-6, abs=1e-5)
+    if f.quantity != "tv":
+        assert scalar(f.score)(math.log(u)) == pytest.approx(v, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("f", "side", "weight"),
+    [
+        (KullbackLeibler(), 1, lambda u: u),
+        (ReverseKullbackLeibler(), 0, lambda u: 1 / u),
+        (Pearson(), 1, lambda u: u**2),
+        (SquaredHellinger(), 0, lambda u: u**-0.5),
+        (SquaredHellinger(), 1, lambda u: u**0.5),
+    ],
+    ids=lambda value: getattr(value, "quantity", None),
+)
+def test_log_weights_are_those_of_the_means_that_can_blow_up(f, side, weight):
+    """At the optimal scores, up to a constant factor: what is averaged grows like that in p/q."""
+    u = ratios(200)
+    scores = f.score(u.log())
+    logs = f.log_weights(scores, scores)[side if f.quantity == "hellinger2" else 0]
+    torch.testing.assert_close(logs.diff(), weight(u).log().diff())
 
 
 def test_jensen_shannon_is_the_discriminators_bound():

@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import pytest
 import torch
@@ -141,3 +142,45 @@ def test_effective_size_of_a_lognormal_weight_is_n_over_e_to_the_variance():
     generator = torch.Generator().manual_seed(4)
     weights = 0.7 * torch.randn(400_000, generator=generator, dtype=torch.float64)
     assert effective_size(weights).item() == pytest.approx(400_000 * math.exp(-0.49), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x, y: jensen_shannon(0.5 - x, 0.5 - y),
+        lambda x, y: kantorovich_rubinstein(2 * x, 2 * y),
+        lambda x, y: donsker_varadhan(-1.2 * x, -1.2 * y),
+        lambda x, y: nwj(1.3 - 0.9 * x, 1.3 - 0.9 * y),
+    ],
+    ids=["Jensen-Shannon", "Kantorovich-Rubinstein", "Donsker-Varadhan", "NWJ"],
+)
+@pytest.mark.parametrize("m", [150, 2000])
+def test_stderr_is_the_spread_over_repeats_for_unequal_sizes_and_scores(read, m):
+    x, y = shifted(repeats=800)
+    found = read(x[:, :600], y[:, :m])
+    spread = found.value.std()
+    usable = found.stderr[~found.stderr.isnan()]
+    assert len(usable) > 0.98 * len(x)
+    assert 0.85 < (usable.square().mean().sqrt() / spread).item() < 1.2
+
+
+def test_donsker_varadhans_interval_allows_for_the_bias_of_a_logarithm():
+    """The log of a mean of m weights reads low by Var(w) / (2 m), so KL reads that much high."""
+    x, y = shifted(repeats=4000, n=100)
+    found = donsker_varadhan(-x / 2, -y / 2)
+    weights = (3 / 8 - y / 2).exp()  # lognormal, of mean 1 and variance e^(1/4) - 1
+    unbiased = -x.mean(1) / 2 + 3 / 8 - (weights.mean(1) - 1)
+    bias = (math.exp(0.25) - 1) / (2 * 100)
+    assert (found.value - unbiased).mean().item() == pytest.approx(bias, rel=0.1)
+    allowed = found.value - 1.959964 * found.stderr - found.ci[0]
+    assert allowed.mean().item() == pytest.approx(bias, rel=0.1)
+
+
+@pytest.mark.parametrize("read", [jensen_shannon, kantorovich_rubinstein, donsker_varadhan, nwj])
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 20), (20, 1)])
+def test_one_point_on_a_side_has_no_stderr_and_no_warning_of_torch(read, n, m):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = read(torch.linspace(0, 1, n), torch.linspace(0, 2, m))
+    assert found.value.isfinite()
+    assert found.stderr.isnan()
