@@ -209,7 +209,7 @@ def js_divergence(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
         tensor([0., 1.])
     """
     unit = _unit(base)
-    return _js_nats(*_check_pair(p, q)) / unit
+    return js_nats(*_check_pair(p, q)) / unit
 
 
 def js_distance(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
@@ -244,7 +244,7 @@ def js_distance(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
         raise ValueError(
             f"base is {base}: information is negative there and has no root; use 1/base"
         )
-    js = _js_nats(*_check_pair(p, q)) / unit
+    js = js_nats(*_check_pair(p, q)) / unit
     apart = js > 0
     return torch.where(apart, torch.where(apart, js, 1).sqrt(), 0)
 
@@ -276,17 +276,22 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
     return (p - q).abs().sum(-1) / 2
 
 
-def _js_nats(p: Tensor, q: Tensor) -> Tensor:
+def js_nats(p: Tensor, q: Tensor, gap: Tensor | None = None) -> Tensor:
     """JS of checked vectors, from the larger and the smaller of each pair of probabilities.
+
+    ``gap`` is q - p where it is known better.
 
     With v = (high - low) / (high + low), a pair contributes half of
     high log(1 + v) + low log(1 - v) = (high - low) log(1 + v) + low log(1 - v^2),
     whose parts are of second order in v each, so that nothing cancels when v is small.
     """
-    swap = p < q  # not minimum and maximum: they split the gradient at ties, which v must not see
+    gap = q - p if gap is None else gap
+    swap = (
+        gap > 0
+    )  # not minimum and maximum: they split the gradient at ties, which v must not see
     low, high = torch.where(swap, p, q), torch.where(swap, q, p)
     total = high + low
-    gap = high - low
+    gap = torch.where(swap, gap, -gap)
     v = gap / torch.where(total > 0, total, 1)
     near = high < 3 * low  # v < 1/2; beyond it 1 - v^2 is taken from low, which v forgets
     far = ~near & (low > 0)

@@ -15,7 +15,13 @@ import torch
 from mpmath import mpf
 from torch import distributions as td
 
-from divergences.exact import evaluation, kl_divergence
+from divergences.exact import (
+    evaluation,
+    js_divergence,
+    kl_divergence,
+    total_variation,
+    wasserstein,
+)
 
 EXAMPLES = int(os.environ.get("EXACT_EXAMPLES", "2"))
 
@@ -375,3 +381,57 @@ def test_poisson_laws_have_their_sum(dtype):
 )
 def test_counts_at_the_edge_of_their_parameters(p, q, expected):
     assert kl_divergence(p, q).item() == pytest.approx(expected, rel=1e-6)
+
+
+def nearly(r, x, dtype):
+    """Numbers that differ from others in a random digit, or do not."""
+    change = [r.choice([0, 10 ** -r.uniform(1, 15)]) * r.uniform(-1, 1) for _ in x]
+    return x * (1 + torch.tensor(change, dtype=dtype))
+
+
+@pytest.mark.parametrize("seed", range(10 * EXAMPLES))
+def test_laws_on_finitely_many_points_have_the_sums_over_them(seed):
+    r = random.Random(seed)
+    dtype, n = r.choice([torch.float32, torch.float64]), r.choice([2, 3, 30])
+    weights = torch.tensor([10 ** -r.uniform(0, 30) for _ in range(n)], dtype=dtype)
+    other = nearly(r, weights, dtype)
+    if r.random() < 0.5:
+        p, q = (td.Categorical(logits=x.log()) for x in (weights, other))
+        a, b = (d.logits.double().tolist() for d in (p, q))
+    else:
+        p, q = td.Categorical(weights), td.Categorical(other)
+        a, b = (d.probs.double().tolist() for d in (p, q))
+    with mpmath.workdps(60):
+        weight = mpmath.exp if "logits" in vars(p) else mpf
+        a, b = ([weight(mpf(x)) for x in side] for side in (a, b))
+        a, b = ([x / mpmath.fsum(side) for x in side] for side in (a, b))
+        pairs = list(zip(a, b, strict=True))
+        tv = sum(abs(x - y) for x, y in pairs) / 2
+        ends = [[mpmath.fsum(side[: i + 1]) for i in range(n)] for side in (a, b)]
+        w1 = sum(abs(x - y) for x, y in zip(*ends, strict=True))
+        middle = [(x, y, (x + y) / 2) for x, y in pairs]
+        js = sum(x * mpmath.log(x / m) + y * mpmath.log(y / m) for x, y, m in middle) / 2
+    eps = 8 * torch.finfo(dtype).eps + 1e-11
+    for value, true in (
+        (total_variation(p, q), tv),
+        (wasserstein(p, q), w1),
+        (js_divergence(p, q), js),
+    ):
+        assert value.item() == pytest.approx(float(true), rel=eps, abs=torch.finfo(dtype).tiny)
+
+
+def test_high_orders_between_laws_that_are_close_keep_their_digits():
+    a = torch.tensor([0.5, 0.25, 0.25], dtype=torch.float64)
+    moved = torch.tensor([1e-13, 0.0, -1e-13], dtype=torch.float64)
+    p, q = td.Categorical(a), td.Categorical(a + moved)
+    with mpmath.workdps(60):
+        x, y = ([mpf(z) / mpmath.fsum(d.probs.tolist()) for z in d.probs.tolist()] for d in (p, q))
+        mass = abs(x[0] - y[0]) + abs(x[2] - y[2])  # each goes one step
+    assert wasserstein(p, q, order=20).item() == pytest.approx(float(mass) ** (1 / 20), rel=1e-12)
+
+
+def test_small_probabilities_are_told_apart():
+    never, hardly = td.Bernoulli(torch.tensor(0.0)), td.Bernoulli(torch.tensor(1e-30))
+    assert total_variation(never, hardly).item() == pytest.approx(1e-30)
+    p, q = (td.Bernoulli(logits=torch.tensor(x, dtype=torch.float64)) for x in (500.0, 1000.0))
+    assert total_variation(p, q).item() == pytest.approx(math.exp(-500))
