@@ -31,7 +31,8 @@ def locked(folder: Path) -> Iterator[None]:
     Folders that were made for this and have remained empty go again.
 
     Raises:
-        ValueError: If another process has it; the message says which.
+        ValueError: If another process has it, which the message says, or if something in it
+            leads out of it.
     """
     made = [level for level in (folder, *folder.parents) if not level.is_dir()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,6 +42,7 @@ def locked(folder: Path) -> Iterator[None]:
         file.write(_self())
         file.flush()
         try:
+            check_within(folder)
             clear_partial(folder, below=True)
             yield
         finally:
@@ -50,11 +52,34 @@ def locked(folder: Path) -> Iterator[None]:
                     level.rmdir()
 
 
+def check_within(folder: Path) -> None:
+    """Refuse a folder with a link in it to a folder elsewhere: what is written would land there.
+
+    Raises:
+        ValueError: Names the link.
+    """
+    for path in folder.rglob("*"):
+        if path.is_symlink() and path.is_dir():
+            raise ValueError(
+                f"{path} is a link to a folder elsewhere, which may be somebody else's; put a "
+                "folder there"
+            )
+
+
+def _opened(path: Path) -> IO[str]:
+    """The lock's file; a link would lead to another file, which is not ours to write."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    links = path.is_symlink() or (path.exists() and path.stat().st_nlink > 1)
+    if links or (path.exists() and not path.is_file()):
+        raise ValueError(f"{path} is no file of this command; delete it")
+    return os.fdopen(os.open(path, flags, 0o666), "a+", encoding="utf-8")
+
+
 @contextmanager
 def _claimed(path: Path) -> Iterator[IO[str]]:
     """The file, locked, and still the one of that name."""
     while True:
-        with path.open("a+", encoding="utf-8") as file:
+        with _opened(path) as file:
             if fcntl is not None:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -113,3 +113,35 @@ def test_where_files_cannot_be_locked_the_work_goes_on_with_a_word(tmp_path, mon
     with locked(tmp_path / "x"):
         pass
     assert "cannot be locked (Function not implemented)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "folder", "pipe"])
+def test_the_lock_is_written_to_no_file_that_is_another(tmp_path, kind):
+    other, run = tmp_path / "other", tmp_path / "run"
+    run.mkdir()
+    other.write_text("precious")
+    make = {
+        "link": lambda lock: lock.symlink_to(other),
+        "hard link": lambda lock: lock.hardlink_to(other),
+        "folder": lambda lock: lock.mkdir(),
+        "pipe": lambda lock: os.mkfifo(lock),
+    }
+    make[kind](run / LOCK)
+    with pytest.raises(ValueError, match="no file of this command"), locked(run):
+        pass
+    assert other.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "records", "tensorboard/one"])
+def test_nothing_is_written_through_a_link_to_another_folder(tmp_path, name, capsys):
+    other, link = tmp_path / "other", tmp_path / "run" / name
+    other.mkdir()
+    (other / "000009.ckpt").write_text("precious")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(other)
+    with (
+        pytest.raises(ValueError, match="is a link to a folder elsewhere"),
+        locked(tmp_path / "run"),
+    ):
+        pass
+    assert [path.name for path in other.iterdir()] == ["000009.ckpt"]

@@ -294,3 +294,10 @@ def test_no_drawn_point_lies_outside_the_cells_and_entropy_is_the_mean_surprise(
     assert torch.isfinite(log_prob).all()
     error = log_prob.std() / len(log_prob) ** 0.5
     assert (-log_prob.mean() - law.entropy()).abs() <= 5 * error + 1e-5
+
+
+def test_what_stands_in_a_file_is_not_in_the_message(tmp_path):
+    path = saved(tmp_path, "keys.csv", "1,2\nuser,secret word\n")
+    with pytest.raises(ValueError, match=r"at row 1, column 1") as refused:
+        PointCloud(path)
+    assert "user" not in str(refused.value) and "secret" not in str(refused.value)
