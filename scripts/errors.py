@@ -6,6 +6,7 @@ import argparse
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
 from typing import NoReturn, final
 
 BAD_INPUT, BUG, INTERRUPTED = 2, 70, 130
@@ -52,6 +53,13 @@ def guarded(
         return INTERRUPTED
     except (ValueError, OSError, *refused) as error:
         print(f"error: {shorten(error)}", file=sys.stderr)
+        return BAD_INPUT
+    except BrokenExecutor as error:
+        print(
+            f"error: a worker process was killed, perhaps for want of memory "
+            f"({printable(error)}); give the command again, what is finished is kept",
+            file=sys.stderr,
+        )
         return BAD_INPUT
     except Exception as error:
         print(

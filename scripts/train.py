@@ -34,6 +34,8 @@ from gans.modules import AdversarialModule, NonFiniteLoss
 from scripts.configuration import Parser, limit_imports, one_line, read
 from scripts.errors import guarded, printable
 from scripts.files import write_atomically
+from scripts.foreign import one_line as one_text
+from scripts.foreign import tell
 from scripts.locks import LOCK, locked
 from scripts.memory import keep_memory
 from scripts.products import take_accurate_products
@@ -118,6 +120,11 @@ class TrainCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         config = self.config[str(self.subcommand)]
+        if config.trainer.max_epochs != 1:  # an epoch is all the iterations of the model
+            raise ValueError(
+                f"trainer.max_epochs = {config.trainer.max_epochs}: a run has one epoch of "
+                "model.iterations; set those"
+            )
         AdversarialModule.check_precision(str(config.trainer.precision))
         out = self.out_folder(config)
         if rank_zero_only.rank == 0 and not self.held:  # the others write nothing
@@ -216,7 +223,7 @@ class TrainCLI(LightningCLI):
     def tell_once(self, what: str) -> None:
         """Say on stderr what has not been said before."""
         if what not in self.told:
-            print(what, file=sys.stderr)
+            tell(one_text(what))
         self.told.add(what)
 
     def tell_trust(self) -> None:
@@ -345,7 +352,7 @@ def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
             args=args,
         )
     except Interrupted as stopped:
-        print(f"{stopped}; continue with --resume", file=sys.stderr)
+        tell(one_text(f"{stopped}; continue with --resume"))
         return 128 + stopped.signal
     return 0
 

@@ -174,6 +174,15 @@ BAD = {
     "seed twice": ("base: B\nseeds: [0, 1, 1]", ["seeds: 1 is there twice"]),
     "seed no integer": ("base: B\nseeds: [0, x]", ["seeds = [0, 'x']"]),
     "axis no list": ("base: B\naxes: {model.n_critic: 3}\nseeds: [0]", ["model.n_critic", "3"]),
+    "arguments as a list": (
+        "base: B\naxes: {model.critic: [{class_path: gans.MLP, init_args: [1]}]}\nseeds: [0]",
+        ["init_args"],
+    ),
+    "a value that torch stumbles over": (
+        "base: B\naxes: {model.target: [{class_path: gans.Grid, init_args: {side: 100000}}]}\n"
+        "seeds: [0]",
+        ["axes: model.target"],
+    ),
     "axis empty": ("base: B\naxes: {model.n_critic: []}\nseeds: [0]", ["model.n_critic", "[]"]),
     "axis of seeds": ("base: B\naxes: {model.seeds: [[0]]}\nseeds: [0]", ["seeds are no axis"]),
     "unknown argument": (

@@ -88,6 +88,10 @@ BAD = {
     "cadence 0": (["--divergences.every=0"], "every = 0"),
     "no checkpoint": (["--ckpt_path=nowhere.ckpt"], "nowhere.ckpt: no such file"),
     "no config": (["--config=nowhere.yaml"], "nowhere.yaml"),
+    "a picture of nothing": (["--pictures.n=0"], "n = 0 must be at least 1"),
+    "readings of nothing": (["--divergences.n=0"], "n = 0 must be at least 1"),
+    "no end": (["--trainer.max_epochs=-1"], "one epoch of model.iterations"),
+    "other iterations": (["--trainer.max_epochs=5"], "one epoch of model.iterations"),
     "line into the plane": (["--model.target=gans.Gaussian"], "plane"),
 }
 
@@ -103,6 +107,18 @@ def test_bad_input_is_one_line_and_leaves_nothing(flags, names, tmp_path, capsys
     assert len(printed.err) < 400
     assert names in printed.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_name_of_a_folder_moves_no_cursor(tmp_path, capsys):
+    out = tmp_path / "a\x1b[2J\u202eb"
+    (out / "checkpoints").mkdir(parents=True)
+    (out / "checkpoints" / "000001.ckpt").write_text("x")
+    with pytest.raises(SystemExit) as caught:
+        fit(out, "--resume")
+    told = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert "truncated" in told
+    assert not {"\x1b", "\u202e"} & {*told}
 
 
 def test_an_existing_run_is_never_overwritten(tmp_path, capsys):

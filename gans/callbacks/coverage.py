@@ -11,7 +11,7 @@ from torch import Tensor
 
 from divergences.answers import Answers
 from divergences.streams import Streams
-from gans.callbacks.periodic import Periodic, log_members
+from gans.callbacks.periodic import Periodic, log_members, points
 from gans.metrics import ModeCoverage
 from gans.modules import AdversarialModule
 from gans.targets.modes import Modes
@@ -34,9 +34,7 @@ class Coverage(Periodic):
 
     def __init__(self, every: int = 500, n: int = 2500):
         super().__init__(every)
-        if n < 1:
-            raise ValueError(f"n = {n} must be at least 1 point")
-        self.n = n
+        self.n = points(n)
         self._answers = Answers(rank_zero_warn)
 
     @torch.no_grad()

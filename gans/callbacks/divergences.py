@@ -21,7 +21,7 @@ from divergences.metrics import DivergenceMetric
 from divergences.neighbours import NearestNeighbours
 from divergences.ross import RossJS
 from divergences.transport import EarthMover
-from gans.callbacks.periodic import Periodic, held_out, log_members
+from gans.callbacks.periodic import Periodic, held_out, log_members, points
 from gans.callbacks.trust import UPPER
 from gans.modules import AdversarialModule
 
@@ -85,7 +85,7 @@ class Divergences(Periodic):
         estimators: Sequence[Estimator] | None = None,
     ):
         super().__init__(every)
-        self.n = n
+        self.n = points(n)
         if estimators is None:
             estimators = (
                 EarthMover(floor=False),

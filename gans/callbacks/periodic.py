@@ -35,6 +35,17 @@ def is_last(trainer: pl.Trainer) -> bool:
     return trainer.is_last_batch or trainer.global_step == trainer.max_steps
 
 
+def points(n: int) -> int:
+    """So many points to look at.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    if n < 1:
+        raise ValueError(f"n = {n} must be at least 1 point")
+    return n
+
+
 class Periodic(pl.Callback):
     """Observes before the first iteration, every ``every`` iterations and after the last.
 

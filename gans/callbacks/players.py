@@ -12,7 +12,7 @@ from torch.nn.parameter import Parameter
 
 from divergences.lipschitz import input_gradient, lipschitz_audit
 from divergences.networks import member_norms
-from gans.callbacks.periodic import Periodic, held_out, log_members
+from gans.callbacks.periodic import Periodic, held_out, log_members, points
 from gans.figures import draw_state
 from gans.modules import AdversarialModule
 
@@ -38,7 +38,7 @@ class Gradients(Periodic):
 
     def __init__(self, every: int = 50, n: int = 256):
         super().__init__(every)
-        self.n = n
+        self.n = points(n)
 
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         _, fake, _ = held_out(module, self.n, "gradients")
@@ -75,7 +75,7 @@ class LipschitzAudit(Periodic):
 
     def __init__(self, every: int = 250, n: int = 512):
         super().__init__(every)
-        self.n = n
+        self.n = points(n)
 
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         real, fake, streams = held_out(module, self.n, "audit")
@@ -104,7 +104,7 @@ class Pictures(Periodic):
 
     def __init__(self, every: int = 1000, n: int = 512, member: int = 0):
         super().__init__(every)
-        self.n, self.member = n, member
+        self.n, self.member = points(n), member
 
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         if not 0 <= self.member < len(module.seeds):

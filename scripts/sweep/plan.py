@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError
-
 from divergences.checks import seed_number
 from scripts import configuration
 from scripts.configuration import one_line
@@ -25,8 +23,6 @@ Config = dict[str, Any]
 LOOKS = ("divergences", "gradients", "lipschitz", "pictures", "coverage", "checkpoint")
 """Settings of how the training command looks at a run, which a base may have: a sweep looks at all
 its runs in its own way, so that they can be compared."""
-REFUSED = (ArgumentError, OSError, TypeError, ValueError)
-"""What a configuration that makes no sense is refused with."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +208,7 @@ def _setting(
     try:
         config = changed(base, choices)
         return Setting(axes, label, config, complete(config, modules), tuple(modules))
-    except REFUSED as error:
+    except Exception as error:  # torch refuses values with all kinds
         one = next(
             (c for c in choices if _builds(base, [o for o in choices if o is not c], modules)),
             None,
@@ -226,7 +222,7 @@ def _setting(
 def _builds(base: Config, choices: list[Choice], modules: Sequence[str]) -> bool:
     try:
         complete(changed(base, choices), modules)
-    except REFUSED:
+    except Exception:
         return False
     return True
 
@@ -267,7 +263,10 @@ def named(value: Any) -> str:
 
 def _told(value: Any) -> str:
     if isinstance(value, dict) and "class_path" in value:
-        inner = ", ".join(f"{k}={_told(v)}" for k, v in (value.get("init_args") or {}).items())
+        arguments = value.get("init_args") or {}
+        if not isinstance(arguments, dict):
+            raise ValueError(f"init_args = {arguments!r:.60}: map each argument to its value")
+        inner = ", ".join(f"{k}={_told(v)}" for k, v in arguments.items())
         return str(value["class_path"]).rpartition(".")[2] + (f"({inner})" if inner else "")
     if isinstance(value, dict):
         return ", ".join(f"{k}={_told(v)}" for k, v in value.items())
