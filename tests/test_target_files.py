@@ -298,6 +298,6 @@ def test_no_drawn_point_lies_outside_the_cells_and_entropy_is_the_mean_surprise(
 
 def test_what_stands_in_a_file_is_not_in_the_message(tmp_path):
     path = saved(tmp_path, "keys.csv", "1,2\nuser,secret word\n")
-    with pytest.raises(ValueError, match=r"at row 1, column 1") as refused:
+    with pytest.raises(ValueError, match="cannot be read") as refused:
         PointCloud(path)
     assert "secret" not in str(refused.value)

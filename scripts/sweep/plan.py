@@ -265,7 +265,7 @@ def _told(value: Any) -> str:
     if isinstance(value, dict) and "class_path" in value:
         arguments = value.get("init_args") or {}
         if not isinstance(arguments, dict):
-            raise ValueError(f"init_args = {arguments!r:.60}: map each argument to its value")
+            return f"{value['class_path']}({arguments!r:.60})"  # which the parser refuses
         inner = ", ".join(f"{k}={_told(v)}" for k, v in arguments.items())
         return str(value["class_path"]).rpartition(".")[2] + (f"({inner})" if inner else "")
     if isinstance(value, dict):
