@@ -1,4 +1,5 @@
 import math
+import os
 import time
 from typing import Any
 
@@ -18,6 +19,7 @@ from divergences.sliced import Sliced
 from divergences.transport import EarthMover
 from tests.cases import CASES, calibrate, having
 
+SPREAD_SAMPLES = int(os.environ.get("SPREAD_SAMPLES", "60"))  # behind a standard deviation
 EVERY = (EarthMover(), EarthMover(order=2), Sliced(), Sliced(order=2), Sinkhorn(0.3))
 LIGHT = (EarthMover(floor=False), Sliced(floor=False, projections=20), Sinkhorn(0.3))
 
@@ -470,6 +472,20 @@ def test_sorted_samples_have_the_floor_of_shuffled_ones(d):
 def test_coordinates_that_rounding_moves_by_much_are_said():
     x, y = (points(60, s).float() + 1e7 for s in (0, 1))
     assert any("are rounded by up to" in w for w in EarthMover()(x, y).warnings)
+
+
+@pytest.mark.parametrize(("n", "m"), [(64, 64), (40, 120)])
+@pytest.mark.parametrize("shift", [0.0, 0.5, 3.0])
+@pytest.mark.parametrize("d", [2, 5])
+@pytest.mark.parametrize("order", [1, 2])
+def test_stderr_is_the_spread_over_samples_at_equal_laws_and_apart(order, d, shift, n, m):
+    found = []
+    for seed in range(SPREAD_SAMPLES):
+        y = points(m, 5000 + seed, d) + shift * torch.eye(d).double()[0]
+        found.append(EarthMover(order)(points(n, seed, d), y))
+    values, stderrs = (torch.stack([getattr(e, f) for e in found]) for f in ("value", "stderr"))
+    error = 3 / math.sqrt(2 * SPREAD_SAMPLES)  # of a standard deviation, about its share
+    assert 0.85 * (1 - error) < float(stderrs.mean() / values.std()) < 1.2 * (1 + error)
 
 
 @pytest.mark.parametrize("order", [1, 2])
