@@ -10,10 +10,15 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from divergences.anchored import McShane
+from divergences.checks import whole_number
+from divergences.few_points import rests_on_few
 from divergences.interface import Bound, Estimate, Estimator, each_member
-from divergences.transport import linear_program
+from divergences.plans import linear_program
+from divergences.transport import MOST_PAIRS
+from divergences.units import coarse, in_own_unit, times_two_to
 from divergences.variational import kantorovich_rubinstein, lower_bound
+
+AT_ONCE = 2**20  # distances in memory at a time, 8 MB
 
 
 @final
@@ -24,12 +29,13 @@ class HeldOutDual(Estimator):
     .. math::
         E_P[f] - E_Q[f] \le W_1(P, Q), \qquad f(z) = \max_i u_i - \|z - x_i\|
 
-    Exact transport between one half of each sample gives a potential u; f extends it to all of
-    space with slope 1, and its means are taken over the other halves, which it has not seen. Then
-    the halves change places, and the two readings are averaged. Their errors are independent where
-    both potentials follow the laws, and alike where each follows the chance in its half, which the
-    other reads: the standard error allows for that by how well the potentials agree, and the
-    interval starts where it would if the errors were the same.
+    Exact transport between one half of each sample, chosen at random but the same in each call,
+    gives a potential u; f extends it to all of space with slope 1, and its means are taken over
+    the other halves, which it has not seen. Then the halves change places, and the two readings
+    are averaged. Their errors are independent where both potentials follow the laws, and alike
+    where each follows the chance in its half, which the other reads: the standard error allows for
+    that by how well the potentials agree, and the interval starts where it would if the errors
+    were the same.
 
     Together with :class:`~divergences.transport.EarthMover` it brackets W1: transport between
     samples is too long, in expectation, and this too short. The bracket is narrow in the plane and
@@ -43,10 +49,12 @@ class HeldOutDual(Estimator):
 
     Arguments:
         max_iterations: Of the network simplex method.
+        most_pairs: More pairs of points than this are refused before any work.
 
     Raises:
         TypeError: If the samples are not floating-point tensors of one dtype.
-        ValueError: If shapes disagree, points are not finite, or a sample has fewer than 4.
+        ValueError: If shapes disagree, points are not finite, a sample has fewer than 4, there
+            are too many pairs, or the distance is beyond the range of the dtype.
         RuntimeError: If the solver did not reach the optimum.
 
     Example:
@@ -62,30 +70,57 @@ class HeldOutDual(Estimator):
     references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1007/978-3-540-71050-9",)
 
     max_iterations: int = 10_000_000
+    most_pairs: int = MOST_PAIRS
+
+    def __post_init__(self) -> None:
+        whole_number("max_iterations", self.max_iterations)
+        whole_number("most_pairs", self.most_pairs)
 
     def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y, at_least=4)
 
     @torch.no_grad()
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        a, b = x.double(), y.double()
-        halves = [(a[0::2], b[0::2]), (a[1::2], b[1::2])]
+        if len(x) * len(y) > self.most_pairs:
+            raise ValueError(
+                f"{len(x)} x {len(y)} points are {len(x) * len(y):.2g} pairs, more than "
+                f"most_pairs = {self.most_pairs:.2g}: take fewer points, or raise it"
+            )
+        a, b, exponent = in_own_unit(x, y)
+        halves = list(zip(_halves(a), _halves(b), strict=True))
         potentials = [self._potential(*half) for half in halves]
-        readings = [
-            kantorovich_rubinstein(*(potential(z) for z in seen))
-            for potential, seen in zip(potentials, halves[::-1], strict=True)
+        seen = [
+            [potential(z) for z in half]
+            for potential, half in zip(potentials, halves[::-1], strict=True)
         ]
+        readings = [kantorovich_rubinstein(*scores) for scores in seen]
         value = (readings[0].value + readings[1].value) / 2
         first, second = readings[0].stderr, readings[1].stderr
         shared = 1 - _correlation(potentials, (a, b)).square()
         stderr = (first.square() + second.square() + 2 * shared * first * second).sqrt() / 2
         known = lower_bound(value, (first + second) / 2, math.inf, (len(x), len(y)))
-        return replace(known, stderr=stderr)
+        value, stderr, low, high = (
+            times_two_to(exponent, t).to(x.dtype) for t in (value, stderr, *known.ci)
+        )
+        if not value.isfinite():
+            raise ValueError(f"the distance is beyond the range of {x.dtype}: change the unit")
+        terms = (torch.cat([z - z.mean() for z in side]) for side in zip(*seen, strict=True))
+        notes = rests_on_few(*terms) + coarse(x, y, float(stderr))
+        return replace(known, value=value, stderr=stderr, ci=(low, high), warnings=notes)
 
     def _potential(self, x: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:
         u = linear_program(x, y, 1, self.max_iterations).u
-        extended = McShane(x[None], heights=u[None])
-        return lambda z: extended(z[None])[0, :, 0]
+        chunk = max(1, AT_ONCE // len(x))
+        exactly = "donot_use_mm_for_euclid_dist"
+        return lambda z: torch.cat([
+            (u - torch.cdist(some, x, compute_mode=exactly)).amax(1) for some in z.split(chunk)
+        ])  # fmt: skip
+
+
+def _halves(sample: Tensor) -> tuple[Tensor, ...]:
+    """At random, since the order of points may mean something, as in a sorted file."""
+    order = torch.randperm(len(sample), generator=torch.Generator().manual_seed(0))
+    return sample[order.to(sample.device)].tensor_split(2)
 
 
 def _correlation(

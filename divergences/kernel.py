@@ -1,21 +1,29 @@
 """Energy distance and maximum mean discrepancy: cheap, smooth neighbours of Wasserstein's.
 
 Both are :math:`E k(x, x') + E k(y, y') - 2 E k(x, y)` for a kernel ``k``, estimated without bias
-by leaving out the pairs of a point with itself. May be negative. The variance is Hoeffding's, see
-*Unbiased estimators for the variance of MMD estimators* (Sutherland and Deka, 2019, arXiv
-1906.02104).
+by leaving out the pairs of a point with itself. May be negative. See
+:mod:`divergences.u_statistic` for the standard error and the
+interval. Matrices of the kernel are never held as a
+whole: beyond the samples 100 MB are enough whatever their size, and 300 MB for a median distance.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
-from divergences.checks import positive_number
+from divergences.checks import positive_number, whole_number
+from divergences.few_points import rests_on_few
 from divergences.interface import Bound, Estimate, Estimator, each_member
+from divergences.tails import tail_index
+from divergences.u_statistic import LARGEST_PAIRS, MOST_PAIRS, UStatistic, check_pairs, u_statistic
+from divergences.units import coarse, in_own_unit, times_two_to
+
+HEAVY_MEAN = 0.7  # shape of the tail above which a sample does not show that there is a mean
+MEDIAN_POINTS = 4096  # whose pairs the median is taken of, 67 MB
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
@@ -23,41 +31,26 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def _interaction(kernel: Tensor, distinct: bool) -> Tensor:
-    """Mean square of what the kernel of a pair is beyond the means of its row and column.
-
-    Arguments:
-        kernel: Of shape ``(n, m)``.
-        distinct: Whether it is among the points of one sample, so that the diagonal is no pair.
-    """
-    n = len(kernel)
-    if not distinct:
-        rest = kernel - kernel.mean(1, keepdim=True) - kernel.mean(0) + kernel.mean()
-        return rest.square().mean()
-    off = 1 - torch.eye(n, dtype=kernel.dtype, device=kernel.device)
-    means = (kernel * off).sum(1) / (n - 1)
-    rest = off * (kernel - means[:, None] - means + means.mean())
-    return rest.square().sum() / (n * (n - 1))
+def _read(found: UStatistic, exponent: int, like: Tensor) -> Estimate:
+    """The estimate in the precision of the sample, from one in a unit of ``2**exponent``."""
+    numbers = (found.value, found.variance.sqrt(), *found.ci)
+    value, stderr, low, high = (times_two_to(exponent, t).to(like.dtype) for t in numbers)
+    return Estimate(
+        value,
+        stderr,
+        ci=(low, high),
+        bound="exact",
+        n=(len(found.of_x), len(found.of_y)),
+        warnings=rests_on_few(found.of_x, found.of_y),
+    )
 
 
-def _u_statistic(of_x: Tensor, of_y: Tensor, across: Tensor, like: Tensor) -> Estimate:
-    """Estimate from the kernel among x ``(n, n)``, among y ``(m, m)`` and across ``(n, m)``.
-
-    The stderr has both terms of the Hoeffding decomposition: that of single points, less the
-    share of it that is noise, and that of pairs, which alone is left where the laws are equal.
-    """
-    n, m = across.shape
-    own_x = (of_x.sum(1) - of_x.diagonal()) / (n - 1)
-    own_y = (of_y.sum(1) - of_y.diagonal()) / (m - 1)
-    value = own_x.mean() + own_y.mean() - 2 * across.mean()
-    with torch.no_grad():
-        pairs_x, pairs_y = _interaction(of_x, True), _interaction(of_y, True)
-        mixed = _interaction(across, False)
-        points_x = (own_x - across.mean(1)).var() - pairs_x / (n - 1) - mixed / m
-        points_y = (own_y - across.mean(0)).var() - pairs_y / (m - 1) - mixed / n
-        variance = 4 * (points_x.clamp_min(0) / n + points_y.clamp_min(0) / m + mixed / (n * m))
-        variance += 2 * (pairs_x / (n * (n - 1)) + pairs_y / (m * (m - 1)))
-    return Estimate(value.to(like), variance.sqrt().to(like), bound="exact", n=(n, m))
+def _without_mean(*distances: Tensor) -> tuple[str, ...]:
+    """A warning where the largest of these mean distances grow as those without an end do."""
+    tails = [float(tail_index((z - z.median()).abs()[:, None].cpu())[0]) for z in distances]
+    if max(tails) < HEAVY_MEAN or not rests_on_few(*distances):
+        return ()
+    return ("rests on few: the farthest points decide the mean distance, which may be infinite",)
 
 
 @final
@@ -68,16 +61,22 @@ class EnergyDistance(Estimator):
     .. math:: 2 E\|X - Y\| - E\|X - X'\| - E\|Y - Y'\|
 
     Zero only for equal laws. This is the square of what ``scipy.stats.energy_distance`` calls so,
-    in any dimension.
+    in any dimension. The mean distances must be finite: a warning says where few points decide
+    them.
 
     References:
         | Energy statistics: A class of statistics based on distances (Székely and Rizzo, 2013),
           equation (4)
         | https://doi.org/10.1016/j.jspi.2013.03.018
 
+    Arguments:
+        most_pairs: More pairs of points than this, of both samples together, are refused before
+            any work; 20 billion take about half an hour.
+
     Raises:
         TypeError: If the samples are not floating-point tensors of one dtype.
-        ValueError: If shapes disagree, points are not finite, or a sample has fewer than 2.
+        ValueError: If shapes disagree, points are not finite, a sample has fewer than 2, there
+            are too many pairs, or the distance is beyond the range of the dtype.
 
     Example:
         >>> EnergyDistance()(torch.zeros(3, 2), torch.tensor([[3.0, 4.0]] * 5)).value
@@ -89,12 +88,23 @@ class EnergyDistance(Estimator):
     rate: ClassVar[float | None] = 0.5
     references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1016/j.jspi.2013.03.018",)
 
+    most_pairs: int = MOST_PAIRS
+
+    def __post_init__(self) -> None:
+        whole_number("most_pairs", self.most_pairs, most=LARGEST_PAIRS)
+
     def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        a, b = x.double(), y.double()
-        return _u_statistic(-_distances(a, a), -_distances(b, b), -_distances(a, b), x)
+        check_pairs(x, y, self.most_pairs)
+        a, b, exponent = in_own_unit(x, y)
+        found = u_statistic(lambda p, q: -_distances(p, q), a, b)
+        estimate = _read(found, exponent, x)
+        if not estimate.value.isfinite():
+            raise ValueError(f"the distance is beyond the range of {x.dtype}: change the unit")
+        notes = estimate.warnings or _without_mean(found.across_x, found.across_y)
+        return replace(estimate, warnings=notes + coarse(x, y, float(estimate.stderr)))
 
 
 @final
@@ -107,7 +117,8 @@ class MMD(Estimator):
 
     Between 0 and 2 for the laws; has no unit. Without a bandwidth, ``h`` is the median distance
     between points of the pooled sample (the median heuristic), so that values from different
-    samples are not comparable; give one where they should be.
+    samples are not comparable; give one where they should be. Of more than 4096 points in all it
+    is the median among 4096 of them, chosen at random but the same in each call.
 
     References:
         | A Kernel Two-Sample Test (Gretton et al., 2012), equation (3) and section 8
@@ -115,11 +126,13 @@ class MMD(Estimator):
 
     Arguments:
         bandwidth: ``h``, in the unit of the data, or ``None`` for the median heuristic.
+        most_pairs: As in :class:`EnergyDistance`.
 
     Raises:
         TypeError: If the samples are not floating-point tensors of one dtype.
         ValueError: If shapes disagree, points are not finite, a sample has fewer than 2, the
-            bandwidth is not positive, or none was given and the median distance is 0.
+            bandwidth is not positive, or none was given and the median distance is 0, or there
+            are too many pairs.
 
     Example:
         >>> MMD(bandwidth=1.0)(torch.zeros(3, 2), 100 * torch.ones(4, 2)).value
@@ -132,8 +145,10 @@ class MMD(Estimator):
     references: ClassVar[tuple[str, ...]] = ("https://jmlr.org/papers/v13/gretton12a.html",)
 
     bandwidth: float | None = None
+    most_pairs: int = MOST_PAIRS
 
     def __post_init__(self) -> None:
+        whole_number("most_pairs", self.most_pairs, most=LARGEST_PAIRS)
         if self.bandwidth is not None:
             positive_number("bandwidth", self.bandwidth)
 
@@ -141,16 +156,28 @@ class MMD(Estimator):
         return each_member(self._one, x, y)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        pooled = torch.cat([x, y]).double()
-        distances, n = _distances(pooled, pooled), len(x)
-        h = None if self.bandwidth is None else float(self.bandwidth)
-        if h is None:
-            i, j = torch.triu_indices(len(pooled), len(pooled), offset=1, device=x.device)
-            h = float(distances.detach()[i, j].median())
-            if h == 0:
-                raise ValueError(
-                    "more than half of all pairs of points coincide, so their median distance is "
-                    "0; give a bandwidth"
-                )
-        kernel = (-((distances / h) ** 2) / 2).exp()  # in units of h: its square may underflow
-        return _u_statistic(kernel[:n, :n], kernel[n:, n:], kernel[:n, n:], x)
+        check_pairs(x, y, self.most_pairs)
+        a, b, exponent = in_own_unit(x, y)
+        h = self._width(a.detach(), b.detach(), exponent)
+        # in units of h: its square may underflow
+        found = u_statistic(lambda p, q: (-((_distances(p, q) / h) ** 2) / 2).exp(), a, b)
+        estimate = _read(found, 0, x)
+        length = float(times_two_to(exponent, h * estimate.stderr))
+        return replace(estimate, warnings=estimate.warnings + coarse(x, y, length))
+
+    def _width(self, x: Tensor, y: Tensor, exponent: int) -> Tensor:
+        """``h`` in a unit of ``2**exponent``."""
+        if self.bandwidth is not None:
+            h = times_two_to(-exponent, x.new_tensor(float(self.bandwidth)))
+            return h.clamp(5e-324, 1e300)
+        pooled = torch.cat([x, y])
+        if len(pooled) > MEDIAN_POINTS:
+            order = torch.randperm(len(pooled), generator=torch.Generator().manual_seed(0))
+            pooled = pooled[order[:MEDIAN_POINTS].to(pooled.device)]
+        h = torch.nn.functional.pdist(pooled).median()
+        if h == 0:
+            raise ValueError(
+                "more than half of all pairs of points coincide, so their median distance is "
+                "0; give a bandwidth"
+            )
+        return h

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from divergences.dual import HeldOutDual
+from divergences import dual
+from divergences.dual import HeldOutDual, _halves
 from divergences.transport import EarthMover
 from tests.cases import CASES, calibrate
 
@@ -43,7 +44,8 @@ def test_duality_on_the_samples_themselves(n, d):
     """No function of slope 1 tells two point sets further apart than transport between them."""
     generator = torch.Generator().manual_seed(d)
     x, y = (torch.randn(n, d, generator=generator, dtype=torch.float64) for _ in range(2))
-    halves = [EarthMover(floor=False)(x[i::2], y[i::2] * 3).value for i in range(2)]
+    in_x, in_y = _halves(x), _halves(y * 3)
+    halves = [EarthMover(floor=False)(in_x[i], in_y[i]).value for i in range(2)]
     assert HeldOutDual()(x, y * 3).value <= sum(halves) / 2 + 1e-9
 
 
@@ -97,3 +99,66 @@ def test_between_equal_laws_its_interval_starts_above_0_as_rarely_as_it_says(law
     generator = torch.Generator().manual_seed(1)
     x, y = torch.randn(2, 300, 40, 2, generator=generator, dtype=torch.float64)
     assert (HeldOutDual()(law(x), law(y)).ci[0] > 0).sum() <= 15
+
+
+# --- order, units, tails, work
+
+
+def orders(z: torch.Tensor) -> dict[str, torch.Tensor]:
+    by_first = z[z[:, 0].argsort()]
+    low, high = by_first.tensor_split(2)
+    return {"sorted": by_first, "alternating": torch.stack([low, high], 1).flatten(0, 1)}
+
+
+@pytest.mark.parametrize("order", ["sorted", "alternating"])
+def test_the_order_of_points_means_nothing(order):
+    """Halves of a file in turn would each be one side of the plane."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        x, y = torch.randn(2, 200, 2, generator=generator, dtype=torch.float64)
+        plain, other = (
+            HeldOutDual()(x, y + 1),
+            HeldOutDual()(*(orders(z)[order] for z in (x, y + 1))),
+        )
+        assert abs(float(other.value) - float(plain.value)) < 3 * float(plain.stderr)
+        assert float(other.value) > 0.8
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-6, 1e6, 1e160])
+def test_the_unit_and_the_origin_change_nothing_else(scale):
+    x, y = torch.randn(2, 40, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    here, there = HeldOutDual()(x, y + 1), HeldOutDual()(scale * (x + 3), scale * (y + 4))
+    for field in ("value", "stderr"):
+        read = float(getattr(there, field)) / scale
+        assert read == pytest.approx(float(getattr(here, field)), rel=1e-6)
+
+
+def test_heavy_tails_are_said_and_light_ones_are_not():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 20, 200, 2, generator=generator, dtype=torch.float64)
+    assert len(HeldOutDual()(x, y + 1).warnings) <= 1
+    heavy = HeldOutDual()(x / y[..., :1], y / x[..., :1] * 3)
+    assert len([w for w in heavy.warnings if "rests on few" in w]) >= 17
+
+
+def test_more_pairs_than_stated_are_refused_before_work():
+    x, y = torch.zeros(40, 2), torch.ones(30, 2)
+    assert HeldOutDual(most_pairs=1200)(x, y).value.isfinite()
+    with pytest.raises(ValueError, match="more than most_pairs"):
+        HeldOutDual(most_pairs=1199)(x, y)
+    with pytest.raises(ValueError, match="more than most_pairs"):
+        HeldOutDual()(torch.zeros(10**5, 2), torch.zeros(10**5, 2))
+
+
+def test_values_do_not_depend_on_how_many_distances_are_in_memory(monkeypatch):
+    x, y = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    whole = HeldOutDual()(x, y)
+    monkeypatch.setattr(dual, "AT_ONCE", 60)
+    assert HeldOutDual()(x, y).value == whole.value
+
+
+@pytest.mark.parametrize("setting", ["max_iterations", "most_pairs"])
+@pytest.mark.parametrize("wrong", [None, "1", True, 1.5, 0, -1])
+def test_names_a_setting_of_another_kind(setting, wrong):
+    with pytest.raises((TypeError, ValueError), match=f"{setting} = "):
+        HeldOutDual(**{setting: wrong})

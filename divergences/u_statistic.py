@@ -1,0 +1,170 @@
+"""Two-sample U-statistics of a kernel, in memory that does not grow with the samples.
+
+The value is :math:`E k(x, x') + E k(y, y') - 2 E k(x, y)` without the pairs of a point with
+itself, its variance Hoeffding's, see *Unbiased estimators for the variance of MMD estimators*
+(Sutherland and Deka, 2019, arXiv 1906.02104).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+from torch.utils.checkpoint import checkpoint
+
+AT_ONCE = 2**20  # pairs in memory at a time, 8 MB a matrix, of which about five are alive
+MOST_PAIRS = 20_000_000_000  # 100,000 points a side: about half an hour of one core
+LARGEST_PAIRS = 10**12  # that can be asked for: weeks of one core, but no more memory
+Z = 1.959964  # standard errors to either side of a 95 % interval
+
+Kernel = Callable[[Tensor, Tensor], Tensor]
+
+
+class UStatistic(NamedTuple):
+    """Value, its variance, its interval, and what explains them.
+
+    Attributes:
+        value: Of shape ``()``, differentiable.
+        variance: Of shape ``()``.
+        ci: Lower and upper end of the 95 % interval.
+        of_x: What each point of x adds to the value, of shape ``(n,)``.
+        of_y: What each point of y adds to the value, of shape ``(m,)``.
+        across_x: Mean of the kernel between each point of x and all of y, ``(n,)``.
+        across_y: Mean of the kernel between each point of y and all of x, ``(m,)``.
+    """
+
+    value: Tensor
+    variance: Tensor
+    ci: tuple[Tensor, Tensor]
+    of_x: Tensor
+    of_y: Tensor
+    across_x: Tensor
+    across_y: Tensor
+
+
+def check_pairs(x: Tensor, y: Tensor, most_pairs: int) -> None:
+    """Refuse samples whose pairs would take too long.
+
+    Raises:
+        ValueError: If both samples together have more than ``most_pairs`` pairs of points.
+    """
+    points = len(x) + len(y)
+    pairs = points * (points - 1) // 2
+    if pairs > most_pairs:
+        raise ValueError(
+            f"{len(x)} and {len(y)} points have {pairs:.2g} pairs, more than most_pairs = "
+            f"{most_pairs:.2g}: take fewer points, or raise it"
+        )
+
+
+def u_statistic(kernel: Kernel, x: Tensor, y: Tensor) -> UStatistic:
+    """Value and variance, from rows of the matrices of the kernel that are forgotten at once.
+
+    The variance has both terms of the Hoeffding decomposition: that of single points, less the
+    share of it that is noise, and that of pairs, which alone is left where the laws are equal.
+
+    Between laws that are nearly equal the former grows as the value does, so a value that is low
+    by chance comes with a variance that is too low. The interval holds all values from which this
+    one is less than 1.96 standard errors away, with the variance of each: a score interval, as
+    Wilson's of a share. It reaches at least 1.96 of the standard errors of the value itself, and
+    so holds 0 nearly always, not in 95 %, where the laws are equal.
+
+    Arguments:
+        kernel: From points ``(r, d)`` and ``(c, d)`` to a new matrix ``(r, c)``; symmetric, and
+            the same between each point and itself.
+        x: Of shape ``(n, d)``.
+        y: Of shape ``(m, d)``.
+
+    Example:
+        >>> points = torch.tensor([[0.0], [1.0], [2.0]])
+        >>> float(u_statistic(lambda a, b: -torch.cdist(a, b), points, points + 3).value)
+        3.33...
+    """
+    n, m = len(x), len(y)
+    own_x, own_y = _means_among(kernel, x), _means_among(kernel, y)
+    across_x, across_y = _means_between(kernel, x, y)
+    value = own_x.mean() + own_y.mean() - 2 * across_x.mean()
+    with torch.no_grad():
+        pairs_x, pairs_y = (_interaction(kernel, z, own) for z, own in ((x, own_x), (y, own_y)))
+        mixed = _interaction_between(kernel, x, y, across_x, across_y)
+        of_x, of_y = own_x - across_x, own_y - across_y
+        among = 4 * mixed / (n * m) + 2 * (pairs_x / (n * (n - 1)) + pairs_y / (m * (m - 1)))
+        alone = 4 * (of_x.var() / n + of_y.var() / m)
+        noise = 4 * ((pairs_x / (n - 1) + mixed / m) / n + (pairs_y / (m - 1) + mixed / n) / m)
+        variance = torch.maximum(among + alone - noise, among / 2)
+        itself = kernel(x[:1], x[:1])[0, 0]
+        with_themselves = value + (itself - own_x.mean()) / n + (itself - own_y.mean()) / m
+        growth = torch.where(with_themselves > 0, alone / with_themselves, 0.0)
+        half = Z * variance.sqrt()
+        low, high = _score_interval(value, among, growth)
+        ci = (low.minimum(value - half), high.maximum(value + half))
+    return UStatistic(value, variance, ci, of_x, of_y, across_x.detach(), across_y.detach())
+
+
+def _score_interval(value: Tensor, variance: Tensor, growth: Tensor) -> tuple[Tensor, Tensor]:
+    """All t with ``|value - t|`` at most 1.96 roots of ``variance + growth * t``."""
+    middle, beyond = value + Z**2 * growth / 2, growth * (value + Z**2 * growth / 4)
+    half = Z * torch.maximum(variance + beyond, variance / 2).sqrt()
+    return middle - half, middle + half
+
+
+def _rows(n: int, m: int) -> Iterator[tuple[int, int]]:
+    """First and last of the rows of an ``(n, m)`` matrix that are in memory at a time."""
+    step = max(1, AT_ONCE // m)
+    return ((first, min(first + step, n)) for first in range(0, n, step))
+
+
+def _sums(kernel: Kernel, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Row sums, column sums, diagonal; where there is a gradient a block is computed twice."""
+
+    def of(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        block = kernel(a, b)
+        return block.sum(1), block.sum(0), block.diagonal().clone()
+
+    if torch.is_grad_enabled() and (rows.requires_grad or columns.requires_grad):
+        return checkpoint(of, rows, columns, use_reentrant=False)
+    return of(rows, columns)
+
+
+def _means_among(kernel: Kernel, x: Tensor) -> Tensor:
+    """Of each point's kernel with all others, from the blocks above the diagonal."""
+    n = len(x)
+    total = x.new_zeros(n)
+    for first, last in _rows(n, n):
+        right, below, itself = _sums(kernel, x[first:last], x[first:])
+        total = total + pad(right - itself, (first, n - last))
+        total = total + pad(below[last - first :], (last, 0))
+    return total / (n - 1)
+
+
+def _means_between(kernel: Kernel, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    of_rows, of_columns = [], y.new_zeros(len(y))
+    for first, last in _rows(len(x), len(y)):
+        right, below, _ = _sums(kernel, x[first:last], y)
+        of_rows.append(right)
+        of_columns = of_columns + below
+    return torch.cat(of_rows) / len(y), of_columns / len(x)
+
+
+def _interaction(kernel: Kernel, x: Tensor, means: Tensor) -> Tensor:
+    """Mean square of what the kernel of distinct points is beyond the means of both."""
+    n, total, beyond = len(x), x.new_zeros(()), means - means.mean()
+    for first, last in _rows(n, n):
+        rest = kernel(x[first:last], x[first:]) - means[first:last, None] - beyond[first:]
+        rest.diagonal().zero_()
+        squares = rest.square_()
+        total = total + 2 * squares.sum() - squares[:, : last - first].sum()
+    return total / (n * (n - 1))
+
+
+def _interaction_between(
+    kernel: Kernel, x: Tensor, y: Tensor, of_rows: Tensor, of_columns: Tensor
+) -> Tensor:
+    total, beyond = x.new_zeros(()), of_columns - of_columns.mean()
+    for first, last in _rows(len(x), len(y)):
+        rest = kernel(x[first:last], y) - of_rows[first:last, None] - beyond
+        total = total + rest.square_().sum()
+    return total / (len(x) * len(y))
