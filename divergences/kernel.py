@@ -18,7 +18,7 @@ from torch import Tensor
 from divergences.checks import positive_number, whole_number
 from divergences.few_points import rests_on_few
 from divergences.interface import Bound, Estimate, Estimator, each_member
-from divergences.tails import tail_index
+from divergences.tail_index import tail_index
 from divergences.u_statistic import LARGEST_PAIRS, MOST_PAIRS, UStatistic, check_pairs, u_statistic
 from divergences.units import coarse, in_own_unit, times_two_to
 
