@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
-from divergences.checks import positive_number, whole_number
+from divergences.checks import boolean, positive_number, whole_number
 from divergences.interface import Bound, Estimate, Estimator, each_member
-from divergences.transport import check_order, sampling_variance
+from divergences.transport import FLOOR_POINTS, check_order, halves, sampling_variance
 
 AVERAGED = 60  # averaged steps before others are tried
 NEWTON, HALVINGS = 60, 40  # of Newton's steps, and of each of them
@@ -41,6 +41,11 @@ class Sinkhorn(Estimator):
     Solved in the log domain while ε falls to its final value, until the marginals of the plan are
     off by less than ``tolerance`` in total variation norm. The stderr is from the potentials.
 
+    Of the laws' own divergence it is an overestimate, in expectation, by about ``floor``: what it
+    reads between samples of equal laws, measured between halves of ``x`` and of ``y`` and rescaled
+    to the full sizes by :math:`n^{-p/\max(2p, d)}`. The interval's lower end allows for that much,
+    and so covers more than 95 % where ε is large; a warning says where it exceeds the error.
+
     References:
         | Interpolating between Optimal Transport and MMD using Sinkhorn Divergences
           (Feydy et al., 2019), equations (3) and (26)
@@ -51,6 +56,7 @@ class Sinkhorn(Estimator):
         order: 1 or 2.
         tolerance: Largest error of a marginal, as the sum of absolute differences.
         max_iterations: Of each of the three problems.
+        floor: Measure the floor, at the cost of two more divergences of up to 256 points each.
         most_pairs: More pairs of points than this are refused before any work.
 
     Raises:
@@ -74,6 +80,7 @@ class Sinkhorn(Estimator):
     order: int = 1
     tolerance: float = 1e-6
     max_iterations: int = 10_000
+    floor: bool = True
     most_pairs: int = MOST_PAIRS
 
     def __post_init__(self) -> None:
@@ -81,6 +88,7 @@ class Sinkhorn(Estimator):
         for name in ("regularisation", "tolerance"):
             positive_number(name, getattr(self, name))
         whole_number("max_iterations", self.max_iterations)
+        boolean("floor", self.floor)
         whole_number("most_pairs", self.most_pairs)
         if self.order == 2:
             object.__setattr__(self, "quantity", "sinkhorn2")
@@ -104,7 +112,41 @@ class Sinkhorn(Estimator):
             across, f, g = self._solve(a, b, lambda cost: self._potentials(cost, f_x, f_y))
         value = across - (among_x + among_y) / 2
         stderr = sampling_variance(f - f_x, g - f_y).sqrt()
-        return Estimate(value.to(x.dtype), stderr.to(x.dtype), n=(len(x), len(y)))
+        same = torch.equal(a, b)
+        return self._allowing_for(self._floor(a, b), value, stderr, same, (len(x), len(y)))
+
+    @torch.no_grad()
+    def _floor(self, x: Tensor, y: Tensor) -> Tensor:
+        """What is read between samples of equal laws, from halves, at these sizes.
+
+        Halves are larger by at most this power of their sizes; entropy makes the decay faster.
+        """
+        (n, d), m = x.shape, len(y)
+        if not self.floor or min(n, m) < 4:
+            return x.new_tensor(math.nan)
+        rate = self.order / max(2 * self.order, d)
+        plain, floors = replace(self, floor=False), []
+        for sample in (x, y):
+            first, second = halves(sample, FLOOR_POINTS)
+            sizes = (1 / n + 1 / m) / (2 / len(first))
+            floors.append(plain._one(first, second).value.clamp_min(0) * sizes**rate)
+        return torch.stack(floors).mean()
+
+    @staticmethod
+    def _allowing_for(
+        floor: Tensor, value: Tensor, stderr: Tensor, same: bool, n: tuple[int, int]
+    ) -> Estimate:
+        """The estimate, whose interval's lower end allows for the bias that the floor shows."""
+        read = value.detach()
+        bias = torch.zeros_like(read) if same else floor.nan_to_num()
+        ends = (read - bias - 1.959964 * stderr, read + 1.959964 * stderr)
+        notes = ()
+        if bias > 1.959964 * stderr:
+            notes = (
+                f"biased upward by up to {float(floor):.3g}: that is what is read between samples "
+                "of equal laws",
+            )
+        return Estimate(value, stderr, ci=ends, n=n, floor=floor, warnings=notes)
 
     def _solve(self, x: Tensor, y: Tensor, potentials: Potentials) -> tuple[Tensor, ...]:
         """Regularised cost, with gradient, and its two potentials, without."""
