@@ -87,7 +87,7 @@ class Modes(Target):
 
     def _with_parameters(self, parameters: dict[str, Tensor], batch_shape: Size) -> Self:
         new = super()._with_parameters(parameters, batch_shape)
-        new.__dict__.pop("_table", None)  # it was of the old parameters
+        vars(new).pop("_table", None)  # it was of the old parameters
         return new
 
     def _shared(self) -> dict[str, Tensor]:
