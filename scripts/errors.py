@@ -56,8 +56,8 @@ def guarded(
         return BAD_INPUT
     except BrokenExecutor as error:
         print(
-            f"error: a worker process was killed, perhaps for want of memory "
-            f"({printable(error)}); give the command again, what is finished is kept",
+            f"error: a worker process ended before its work "
+            f"({printable(error)}); look for a lack of memory, then give the command again",
             file=sys.stderr,
         )
         return BAD_INPUT

@@ -231,7 +231,7 @@ def test_errors_cannot_write_to_the_terminal_what_they_like():
         (ValueError("theta = nan"), 2, "error: theta = nan"),
         (OSError(28, "No space left on device"), 2, "error: [Errno 28]"),
         (KeyboardInterrupt(), 130, "interrupted"),
-        (BrokenExecutor("a process was terminated"), 2, "error: a worker process was killed"),
+        (BrokenExecutor("a process was terminated"), 2, "error: a worker process ended"),
         (AttributeError("no such thing"), 70, "error: this is a bug, AttributeError"),
     ],
 )
