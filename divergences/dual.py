@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from divergences.checks import whole_number
-from divergences.few_points import rests_on_few
+from divergences.few_points import variance_rests_on_few
 from divergences.interface import Bound, Estimate, Estimator, each_member
 from divergences.plans import linear_program
 from divergences.transport import MOST_PAIRS
@@ -105,7 +105,7 @@ class HeldOutDual(Estimator):
         if not value.isfinite():
             raise ValueError(f"the distance is beyond the range of {x.dtype}: change the unit")
         terms = (torch.cat([z - z.mean() for z in side]) for side in zip(*seen, strict=True))
-        notes = rests_on_few(*terms) + coarse(x, y, float(stderr))
+        notes = variance_rests_on_few(*terms) + coarse(x, y, float(stderr))
         return replace(known, value=value, stderr=stderr, ci=(low, high), warnings=notes)
 
     def _potential(self, x: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:

@@ -31,7 +31,7 @@ def points_behind(terms: Tensor) -> float:
     return float(squares.sum() ** 2 / squares.square().sum())
 
 
-def rests_on_few(*samples: Tensor) -> tuple[str, ...]:
+def variance_rests_on_few(*samples: Tensor) -> tuple[str, ...]:
     """A warning where a few points make up a sum's variance, or the tail is as heavy as if so.
 
     The mean of a law with heavy tails may be infinite, and no sample shows that for sure; where
@@ -43,9 +43,9 @@ def rests_on_few(*samples: Tensor) -> tuple[str, ...]:
 
     Example:
         >>> import torch
-        >>> rests_on_few(torch.arange(100.0))
+        >>> variance_rests_on_few(torch.arange(100.0))
         ()
-        >>> rests_on_few(torch.tensor([0.0] * 99 + [100.0]))[0]
+        >>> variance_rests_on_few(torch.tensor([0.0] * 99 + [100.0]))[0]
         'rests on few: 1.0 of 100 points make up the variance; ...'
     """
     variances = [float(terms.double().var()) / len(terms) for terms in samples]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from divergences.checks import positive_number, whole_number
-from divergences.few_points import rests_on_few
+from divergences.few_points import variance_rests_on_few
 from divergences.interface import Bound, Estimate, Estimator, each_member
 from divergences.tail_index import tail_index
 from divergences.u_statistic import LARGEST_PAIRS, MOST_PAIRS, UStatistic, check_pairs, u_statistic
@@ -41,14 +41,14 @@ def _read(found: UStatistic, exponent: int, like: Tensor) -> Estimate:
         ci=(low, high),
         bound="exact",
         n=(len(found.of_x), len(found.of_y)),
-        warnings=rests_on_few(found.of_x, found.of_y),
+        warnings=variance_rests_on_few(found.of_x, found.of_y),
     )
 
 
 def _without_mean(*distances: Tensor) -> tuple[str, ...]:
     """A warning where the largest of these mean distances grow as those without an end do."""
     tails = [float(tail_index((z - z.median()).abs()[:, None].cpu())[0]) for z in distances]
-    if max(tails) < HEAVY_MEAN or not rests_on_few(*distances):
+    if max(tails) < HEAVY_MEAN or not variance_rests_on_few(*distances):
         return ()
     return ("rests on few: the farthest points decide the mean distance, which may be infinite",)
 

@@ -47,8 +47,9 @@ class NearestNeighbours(Estimator):
     with :math:`\rho_k(i)` the distance from :math:`x_i` to its k-th neighbour among the other
     :math:`x`, :math:`\nu_k(i)` among the :math:`y`. May be negative.
 
-    plus what the drift of log p/q within these balls costs, by a log-quadratic model of it (see
-    :mod:`divergences.drift`), without which the value is far too low above three dimensions.
+    To this is added what the drift of log p/q within these balls costs, by a log-quadratic model
+    of it (see :mod:`divergences.drift`), without which the value is far too low above three
+    dimensions.
     Distances are taken in common coordinates (see :mod:`divergences.common_space`): units,
     offsets, correlations, outliers and heavy tails do not matter. On a curve or surface its own
     dimension is taken for d, with a warning.

@@ -12,7 +12,12 @@ from torch import Tensor
 
 from divergences.checks import boolean, positive_number, whole_number
 from divergences.interface import Bound, Estimate, Estimator, each_member
-from divergences.transport import FLOOR_POINTS, check_order, halves, sampling_variance
+from divergences.transport import (
+    FLOOR_POINTS,
+    check_order,
+    floor_from_halves,
+    sampling_variance,
+)
 
 AVERAGED = 60  # averaged steps before others are tried
 NEWTON, HALVINGS = 60, 40  # of Newton's steps, and of each of them
@@ -127,47 +132,34 @@ class Sinkhorn(Estimator):
         a, b = x.double(), y.double()
         among_x, f_x, _ = self._solve(a, a, self._own_potential)
         among_y, f_y, _ = self._solve(b, b, self._own_potential)
-        if torch.equal(a, b):
+        same = torch.equal(a, b)
+        if same:
             across, f, g = self._solve(a, b, lambda _: (f_x, f_x))
         else:
             across, f, g = self._solve(a, b, lambda cost: self._potentials(cost, f_x, f_y))
         value = across - (among_x + among_y) / 2
         stderr = sampling_variance(f - f_x, g - f_y).sqrt()
-        same = torch.equal(a, b)
-        return self._allowing_for(self._floor(a, b), value, stderr, same, (len(x), len(y)))
-
-    @torch.no_grad()
-    def _floor(self, x: Tensor, y: Tensor) -> Tensor:
-        """What is read between samples of equal laws, from halves, at these sizes.
-
-        Halves are larger by at most this power of their sizes; entropy makes the decay faster.
-        """
-        (n, d), m = x.shape, len(y)
-        if not self.floor or min(n, m) < 4:
-            return x.new_tensor(math.nan)
-        rate = self.order / max(2 * self.order, d)
-        plain, floors = replace(self, floor=False), []
-        for sample in (x, y):
-            first, second = halves(sample, FLOOR_POINTS)
-            sizes = (1 / n + 1 / m) / (2 / len(first))
-            floors.append(plain._one(first, second).value.clamp_min(0) * sizes**rate)
-        return torch.stack(floors).mean()
-
-    @staticmethod
-    def _allowing_for(
-        floor: Tensor, value: Tensor, stderr: Tensor, same: bool, n: tuple[int, int]
-    ) -> Estimate:
-        """The estimate, whose interval's lower end allows for the bias that the floor shows."""
+        floor = self._floor(a, b)
+        bias = 0.0 if same else float(floor.nan_to_num())
         read = value.detach()
-        bias = torch.zeros_like(read) if same else floor.nan_to_num()
-        ends = (read - bias - 1.959964 * stderr, read + 1.959964 * stderr)
         notes = ()
         if bias > 1.959964 * stderr:
             notes = (
-                f"biased upward by up to {float(floor):.3g}: that is what is read between samples "
-                "of equal laws",
+                f"biased upward by up to {bias:.3g}: that is what is read between samples of "
+                "equal laws",
             )
-        return Estimate(value, stderr, ci=ends, n=n, floor=floor, warnings=notes)
+        ends = (read - bias - 1.959964 * stderr, read + 1.959964 * stderr)
+        size = (len(x), len(y))
+        return Estimate(value, stderr, ci=ends, n=size, floor=floor, warnings=notes)
+
+    @torch.no_grad()
+    def _floor(self, x: Tensor, y: Tensor) -> Tensor:
+        """By halves, which are larger by at most this power of sizes: entropy speeds the decay."""
+        if not self.floor:
+            return x.new_tensor(math.nan)
+        plain, rate = replace(self, floor=False), self.order / max(2 * self.order, x.shape[1])
+        read = lambda a, b: plain._one(a, b).value.clamp_min(0)  # noqa: E731
+        return floor_from_halves(x, y, read, rate, FLOOR_POINTS)
 
     def _solve(self, x: Tensor, y: Tensor, potentials: Potentials) -> tuple[Tensor, ...]:
         """Regularised cost, with gradient, and its two potentials, without."""

@@ -11,14 +11,14 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from divergences.checks import boolean, seed_number, whole_number
-from divergences.few_points import rests_on_few
+from divergences.few_points import variance_rests_on_few
 from divergences.interface import Bound, Estimate, Estimator, each_member
 from divergences.plans import matched, monotone
 from divergences.transport import (
     check_order,
     counted_once,
     estimate_of,
-    halves,
+    floor_from_halves,
     root,
     sampling_variance,
 )
@@ -107,7 +107,9 @@ class Sliced(Estimator):
         if len(means) > 1:
             variance = variance + means.detach().var() / len(means)
         estimate = estimate_of(means.mean(), variance, self.order, floor, x, exponent)
-        notes = estimate.warnings + rests_on_few(u, v) + coarse(x, y, float(estimate.stderr))
+        notes = (
+            estimate.warnings + variance_rests_on_few(u, v) + coarse(x, y, float(estimate.stderr))
+        )
         return replace(estimate, bound=self.bound, n=(len(x), len(y)), warnings=notes)
 
     def _read(self, x: Tensor, y: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -131,14 +133,12 @@ class Sliced(Estimator):
 
     @torch.no_grad()
     def _floor(self, x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
-        n, m = len(x), len(y)
-        if not self.floor or min(n, m) < 4:
+        if not self.floor:
             return x.new_tensor(math.nan)
-        floors = []
-        for sample in (x, y):
-            first, second = halves(sample, FLOOR_POINTS)
+
+        def read(first: Tensor, second: Tensor) -> Tensor:
             at_once = directions.split(max(1, AT_ONCE // (2 * len(first))))
             means = [matched(some @ first.T, some @ second.T, self.order) for some in at_once]
-            sizes = (1 / n + 1 / m) / (2 / len(first))
-            floors.append(root(torch.cat(means).mean(), self.order) * sizes**0.5)
-        return torch.stack(floors).mean()
+            return root(torch.cat(means).mean(), self.order)
+
+        return floor_from_halves(x, y, read, 0.5, FLOOR_POINTS)

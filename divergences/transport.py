@@ -8,6 +8,7 @@ have gradient 0.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, final
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from divergences.checks import boolean, whole_number
-from divergences.few_points import rests_on_few
+from divergences.few_points import variance_rests_on_few
 from divergences.interface import Bound, Estimate, Estimator, each_member
 from divergences.plans import costs, linear_program, matched, monotone
 from divergences.units import coarse, in_own_unit, times_two_to
@@ -64,6 +65,33 @@ def halves(sample: Tensor, most: int) -> tuple[Tensor, Tensor]:
     order = torch.randperm(n, generator=torch.Generator().manual_seed(0)).to(sample.device)
     size = min(n // 2, most)
     return sample[order[:size]], sample[order[n - size :]]
+
+
+def floor_from_halves(
+    x: Tensor,
+    y: Tensor,
+    read: Callable[[Tensor, Tensor], Tensor],
+    rate: float,
+    most: int,
+) -> Tensor:
+    """What is read between samples of equal laws of the sizes of ``x`` and ``y``; ``nan`` if few.
+
+    Arguments:
+        x: Points of shape ``(n, d)``.
+        y: Points of shape ``(m, d)``.
+        read: The quantity between two samples, of shape ``()``.
+        rate: It falls with the sizes to this power.
+        most: Points per half.
+    """
+    n, m = len(x), len(y)
+    if min(n, m) < 4:
+        return x.new_tensor(math.nan)
+    floors = []
+    for sample in (x, y):
+        first, second = halves(sample, most)
+        sizes = (1 / n + 1 / m) / (2 / len(first))
+        floors.append(read(first, second) * sizes**rate)
+    return torch.stack(floors).mean()
 
 
 def estimate_of(
@@ -192,20 +220,16 @@ class EarthMover(Estimator):
 
     @torch.no_grad()
     def _floor(self, x: Tensor, y: Tensor) -> Tensor:
-        n, m, d = len(x), len(y), x.shape[1]
-        if not self.floor or min(n, m) < 4:
+        if not self.floor:
             return x.new_tensor(math.nan)
-        floors = []
-        for sample in (x, y):
-            first, second = halves(sample, FLOOR_POINTS if d > 1 else n + m)
-            mean_cost = (
-                self._plan(first, second).mean_cost
-                if d > 1
-                else matched(first[:, 0], second[:, 0], self.order)
-            )
-            sizes = (1 / n + 1 / m) / (2 / len(first))
-            floors.append(root(mean_cost, self.order) * sizes ** (1 / max(2, d)))
-        return torch.stack(floors).mean()
+        d = x.shape[1]
+        most = FLOOR_POINTS if d > 1 else len(x) + len(y)
+        return floor_from_halves(x, y, self._between_halves, 1 / max(2, d), most)
+
+    def _between_halves(self, first: Tensor, second: Tensor) -> Tensor:
+        if first.shape[1] > 1:
+            return root(self._plan(first, second).mean_cost, self.order)
+        return root(matched(first[:, 0], second[:, 0], self.order), self.order)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         if x.shape[1] > 1 and len(x) * len(y) > self.most_pairs:
@@ -219,7 +243,9 @@ class EarthMover(Estimator):
         read = root(mean_cost.detach(), self.order)
         variance = counted_once(sampling_variance(u, v), read, floor)
         estimate = estimate_of(mean_cost, variance, self.order, floor, x, exponent)
-        notes = estimate.warnings + rests_on_few(u, v) + coarse(x, y, float(estimate.stderr))
+        notes = (
+            estimate.warnings + variance_rests_on_few(u, v) + coarse(x, y, float(estimate.stderr))
+        )
         if gap > UNPROVEN * (cost := float(mean_cost.detach())):
             share = min(gap / cost, 1.0)
             notes += (f"the plan found may cost up to {share:.1%} more than the best one",)
