@@ -14,61 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import xlogy
 from torch import Tensor
 
 from divergences.checks import LARGEST, whole_number
 from divergences.interface import Bound, Estimate, Estimator, each_member
+from divergences.quantile_grid import MOST_BINS, Cells, QuantileGrid
 from divergences.transport import halves
 
+Array = NDArray[np.floating]
+Sizes = int | NDArray[np.integer]
+
 MOST_DIMENSIONS = 3
-MOST_BINS = 2**20  # along each axis, so that cells can be numbered in 64 bits
-FEW_CELLS = 2**14  # up to which a table of them is faster than sorting
-
-
-def _cells(x: Tensor, y: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Grid cell of each point, as integers ``(n, d)`` and ``(m, d)`` below ``bins``.
-
-    The edges along each axis are quantiles of the pooled points in which both samples weigh the
-    same, so that neither units nor far points matter. Equal values share a cell.
-    """
-    weight = torch.cat([torch.full((len(z),), 1 / len(z), dtype=torch.float64) for z in (x, y)])
-    weight = weight.to(x.device)
-    axes = torch.cat([x, y]).T.contiguous()
-    cells = torch.stack([_by_quantiles(axis, weight, bins) for axis in axes], 1)
-    return cells[: len(x)], cells[len(x) :]
-
-
-def _by_quantiles(values: Tensor, weight: Tensor, bins: int) -> Tensor:
-    """Number of the cell of each value, each with about the same weight, ties going together."""
-    ordered, order = values.sort()
-    if (ordered.diff() > 0).all():
-        cells = torch.empty_like(order)
-        cells[order] = _by_mass(weight[order], bins)
-        return cells
-    distinct, which = values.unique(return_inverse=True)
-    if len(distinct) <= bins:
-        return which * (bins - 1) // max(len(distinct) - 1, 1)  # a cell for each, far apart
-    mass = torch.zeros(len(distinct), dtype=torch.float64, device=values.device)
-    return _by_mass(mass.index_add(0, which, weight), bins)[which]
-
-
-def _by_mass(mass: Tensor, bins: int) -> Tensor:
-    middle = (mass.cumsum(0) - mass / 2) / 2  # both samples together weigh 2
-    return (middle * bins).long().clamp(0, bins - 1)
-
-
-def _label(x: Tensor, y: Tensor, bins: int) -> tuple[Tensor, Tensor, int]:
-    """Number the cells that are occupied, and say how many there are."""
-    place = bins ** torch.arange(x.shape[1], device=x.device)
-    numbers = (torch.cat([x, y]) * place).sum(1)
-    if bins ** x.shape[1] <= FEW_CELLS:
-        rank = (numbers.bincount() > 0).cumsum(0)
-        labels, cells = rank[numbers] - 1, int(rank[-1])
-    else:
-        distinct, labels = numbers.unique(return_inverse=True)
-        cells = len(distinct)
-    return labels[: len(x)], labels[len(x) :], cells
 
 
 class Reading(NamedTuple):
@@ -104,9 +64,9 @@ class HistogramEstimator(Estimator):
                 "a nearest-neighbour estimator"
             )
         bins = self.bins or 2 * math.ceil(min(len(x), len(y)) ** (1 / (d + 2)))
-        a, b = _cells(x.detach(), y.detach(), bins)
-        value, stderr, low, high, notes = self.read(*_label(a, b, bins))
-        coarse = self.read(*_label(a // 2, b // 2, bins)).value
+        grid = QuantileGrid.of(x, y, bins)
+        value, stderr, low, high, notes = self.read(grid.cells())
+        coarse = self.value(grid.halved().cells())
         lost = max(value - coarse, 0.0)
         # the interval allows for it; of a smooth law a finer grid reads only a third as much more
         if lost > 5 * stderr + (value - low):
@@ -121,67 +81,51 @@ class HistogramEstimator(Estimator):
         return replace(estimate, bound=self.bound, n=(len(x), len(y)), warnings=notes)
 
     @abstractmethod
-    def read(self, x: Tensor, y: Tensor, cells: int) -> Reading:
-        """Read the divergence off the cells.
+    def value(self, cells: Cells) -> float:
+        """The divergence between the cells' shares, corrected for the noise of counts."""
 
-        Arguments:
-            x: Number of the cell of each point of the first sample, ``(n,)``.
-            y: Of each point of the second, ``(m,)``.
-            cells: How many cells are occupied by either.
-        """
+    @abstractmethod
+    def read(self, cells: Cells) -> Reading:
+        """That value, its standard error, and what the noise of counts leaves open."""
 
 
-def _shares(x: Tensor, y: Tensor, cells: int, added: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Share of each sample in every cell, ``added`` to each count first."""
-    counts = (side.bincount(minlength=cells).double() + added for side in (x, y))
-    p, q = (count / count.sum() for count in counts)
-    return p, q
+Terms = Callable[[Array, Array, Sizes, Sizes], Array]
 
 
-def _stderr(of_x: Tensor, of_y: Tensor) -> float:
-    return math.sqrt(float(of_x.var() / len(of_x) + of_y.var() / len(of_y)))
-
-
-Terms = Callable[[Tensor, Tensor, int, int], Tensor]
-
-
-def _sampling_error(terms: Terms, x: Tensor, y: Tensor, cells: int) -> float:
+def _sampling_error(terms: Terms, cells: Cells) -> float:
     """Standard deviation over samples of a sum over cells.
 
     The jackknife, which leaves out one point at a time, counts twice what pairs of points explain
     (Efron and Stein, 1981). What single points explain is the covariance of a point's effects
     among either of two independent halves. The mean of the two counts everything once.
 
+    All points of a cell have the same effect, so that no more than a sum over cells is needed.
+
     Arguments:
-        terms: Of each cell, from its counts ``(..., C)`` in both samples and their sizes.
-        x: Number of the cell of each point of the first sample, ``(n,)``.
-        y: Of each point of the second, ``(m,)``.
-        cells: How many there are.
+        terms: Of each cell, from its counts ``(..., C)`` in both samples and their sizes
+            ``(..., 1)``.
+        cells: Those of all points.
     """
-    whole = _effects(terms, x, y, cells)
-    pairs = list(zip(halves(x, len(x)), halves(y, len(y)), strict=True))
-    parts = [_effects(terms, *pair, cells) for pair in pairs]
+    samples = (cells.x, cells.y)
+    split = [[z.numpy() for z in halves(torch.from_numpy(s), len(s))] for s in samples]
+    counts = [
+        np.stack([whole, *map(cells.count, parts)])
+        for whole, parts in zip(cells.counts, split, strict=True)
+    ]
+    sizes = [np.array([[len(s)], [len(s) // 2], [len(s) // 2]]) for s in samples]
+    (a, b), one = counts, np.ones_like(counts[0])
+    of_x = np.stack([np.maximum(a - one, 0), a, a + one, a, a])
+    of_y = np.stack([b, b, b, np.maximum(b - one, 0), b + one])
+    less_x, now, more_x, less_y, more_y = terms(of_x, of_y, *sizes)
     variance = 0.0
-    for side, sample in enumerate((x, y)):
-        n, size = len(sample), len(sample) // 2
-        jackknife = float(whole[0][side][sample].var()) * (n - 1) ** 2 / n
-        single = 0.0
-        for k in (0, 1):
-            at = pairs[k][side]
-            left_out, added = parts[k][0][side][at], parts[1 - k][1][side][at]
-            single += float((left_out - left_out.mean()) @ added) * size / (2 * n)
+    for count, less, more in ((a, less_x, more_x), (b, less_y, more_y)):
+        n, size = count.sum(1)[:2]
+        left_out, added = now - less, more - now  # by the last point in each cell, by one more
+        left_out -= (count * left_out).sum(1, keepdims=True) / count.sum(1, keepdims=True)
+        jackknife = float(count[0] @ left_out[0] ** 2) * (n - 1) / n
+        single = float((count[1:] * left_out[1:] * added[:0:-1]).sum()) * size / (2 * n)
         variance += (jackknife + min(max(single, 0.0), jackknife)) / 2
     return math.sqrt(variance)
-
-
-def _effects(terms: Terms, x: Tensor, y: Tensor, cells: int) -> tuple[Tensor, Tensor]:
-    """What the last point in each cell has added, and what one more would: ``(2, C)`` each."""
-    a, b = (side.bincount(minlength=cells).double() for side in (x, y))
-    one = torch.ones_like(a)
-    of_x = torch.stack([a - one, a, a + one, a, a])
-    of_y = torch.stack([b, b, b, b - one, b + one])
-    less_x, now, more_x, less_y, more_y = terms(of_x, of_y, len(x), len(y))
-    return torch.stack([now - less_x, now - less_y]), torch.stack([more_x - now, more_y - now])
 
 
 @final
@@ -219,26 +163,32 @@ class HistogramKL(HistogramEstimator):
     bound: ClassVar[Bound] = "none"
     references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1109/TIT.1981.1056331",)
 
-    def read(self, x: Tensor, y: Tensor, cells: int) -> Reading:
-        p, q = _shares(x, y, cells, added=0.5)
-        value = float((p * (p / q).log()).sum())
-        bias = (cells - 1) / (2 * len(x)) + float((p * (1 - q) / q).sum()) / (2 * len(y))
-        alone = int((y.bincount(minlength=cells) == 0)[x].sum())
+    def value(self, cells: Cells) -> float:
+        return float(self._terms(*cells.counts, len(cells.x), len(cells.y)).sum())
+
+    def read(self, cells: Cells) -> Reading:
+        n, m, (of_x, of_y), value = len(cells.x), len(cells.y), cells.counts, self.value(cells)
+        p, q = _smoothed(of_x, n), _smoothed(of_y, m)
+        bias = (cells.many - 1) / (2 * n) + float((p * (1 - q) / q).sum()) / (2 * m)
+        alone = int(of_x[of_y == 0].sum())
         notes = ()
         if alone:
             notes = (
-                f"{alone} of {len(x)} points of x lie in cells without a point of y: the counts "
+                f"{alone} of {n} points of x lie in cells without a point of y: the counts "
                 "alone would give an infinite KL, what is added to them decides the value",
             )
         high = math.inf if alone else value
-        stderr = _sampling_error(self._terms, x, y, cells)
-        return Reading(value, stderr, value - bias, high, notes)
+        return Reading(value, _sampling_error(self._terms, cells), value - bias, high, notes)
 
     @staticmethod
-    def _terms(of_x: Tensor, of_y: Tensor, n: int, m: int) -> Tensor:
-        cells = of_x.shape[-1]
-        p, q = ((c + 0.5) / (size + cells / 2) for c, size in ((of_x, n), (of_y, m)))
-        return p * (p / q).log()
+    def _terms(of_x: Array, of_y: Array, n: Sizes, m: Sizes) -> Array:
+        p, q = _smoothed(of_x, n), _smoothed(of_y, m)
+        return p * np.log(p / q)
+
+
+def _smoothed(counts: Array, size: Sizes) -> Array:
+    """Shares of the cells with one half added to each count."""
+    return (counts + 0.5) / (size + counts.shape[-1] / 2)
 
 
 @final
@@ -274,36 +224,41 @@ class HistogramJS(HistogramEstimator):
     bound: ClassVar[Bound] = "none"
     references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1162/089976603321780272",)
 
-    def read(self, x: Tensor, y: Tensor, cells: int) -> Reading:
-        n, m = len(x), len(y)
-        of_x, of_y = (side.bincount(minlength=cells).double() for side in (x, y))
-        value = float(self._plug_in(of_x / n, of_y / m).sum())
-        corrected = float(self._terms(of_x, of_y, n, m).sum()) + (1 / n + 1 / m) / 4
-        low = min(corrected, value - self._noise(torch.cat([x, y]), n, cells))
-        return Reading(corrected, _sampling_error(self._terms, x, y, cells), low, corrected)
+    def value(self, cells: Cells) -> float:
+        n, m = len(cells.x), len(cells.y)
+        return float(self._terms(*cells.counts, n, m).sum()) + (1 / n + 1 / m) / 4
+
+    def read(self, cells: Cells) -> Reading:
+        n, m, (of_x, of_y), value = len(cells.x), len(cells.y), cells.counts, self.value(cells)
+        plug_in = float(self._plug_in(of_x / n, of_y / m).sum())
+        low = min(value, plug_in - self._noise(cells))
+        return Reading(value, _sampling_error(self._terms, cells), low, value)
 
     @staticmethod
-    def _plug_in(p: Tensor, q: Tensor) -> Tensor:
-        half = ((p + q) / 2).clamp_min(1e-300)  # also in cells without points
-        return (torch.special.xlogy(p, p / half) + torch.special.xlogy(q, q / half)) / 2
+    def _plug_in(p: Array, q: Array) -> Array:
+        half = np.maximum((p + q) / 2, 1e-300)  # also in cells without points
+        return (xlogy(p, p / half) + xlogy(q, q / half)) / 2
 
     @classmethod
-    def _terms(cls, of_x: Tensor, of_y: Tensor, n: int, m: int) -> Tensor:
+    def _terms(cls, of_x: Array, of_y: Array, n: Sizes, m: Sizes) -> Array:
         p, q = of_x / n, of_y / m
         variance = (p * (1 - p) / n + q * (1 - q) / m) / 4
-        missing = variance / (p + q).clamp_min(1e-300) - (of_x.sign() / n + of_y.sign() / m) / 4
-        return cls._plug_in(p, q) + missing
+        missing = variance / np.maximum(p + q, 1e-300)
+        return cls._plug_in(p, q) + missing - (np.sign(of_x) / n + np.sign(of_y) / m) / 4
 
     @classmethod
-    def _noise(cls, pooled: Tensor, n: int, cells: int, shuffles: int = 8) -> float:
+    def _noise(cls, cells: Cells, shuffles: int = 8) -> float:
         """What the counts read, uncorrected, when the same points are dealt out at random."""
-        generator = torch.Generator(pooled.device).manual_seed(0)
-        total = 0.0
-        for _ in range(shuffles):
-            order = torch.randperm(len(pooled), generator=generator, device=pooled.device)
-            p, q = _shares(pooled[order[:n]], pooled[order[n:]], cells)
-            total += float(cls._plug_in(p, q).sum())
-        return total / shuffles
+        generator = torch.Generator().manual_seed(0)
+        pooled, n, m = np.concatenate([cells.x, cells.y]), len(cells.x), len(cells.y)
+        total = sum(cells.counts)
+        dealt = np.stack(
+            [
+                cells.count(pooled[torch.randperm(n + m, generator=generator).numpy()[:n]])
+                for _ in range(shuffles)
+            ]
+        )
+        return float(cls._plug_in(dealt / n, (total - dealt) / m).sum()) / shuffles
 
 
 @final
@@ -339,15 +294,26 @@ class HistogramTV(HistogramEstimator):
     bound: ClassVar[Bound] = "lower"
     references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1007/978-1-4613-0125-7",)
 
-    def read(self, x: Tensor, y: Tensor, cells: int) -> Reading:
-        of_x, of_y = x.new_empty(len(x)).double(), y.new_empty(len(y)).double()
-        for part in (0, 1):
-            p, q = _shares(x[1 - part :: 2], y[1 - part :: 2], cells)
-            side = (p - q).sign() / 2
-            of_x[part::2], of_y[part::2] = side[x[part::2]], -side[y[part::2]]
+    def value(self, cells: Cells) -> float:
+        of_x, of_y = self._sides(cells)
+        return float(of_x.mean() + of_y.mean())
+
+    def read(self, cells: Cells) -> Reading:
+        of_x, of_y = self._sides(cells)
         value = float(of_x.mean() + of_y.mean())
-        p, q = _shares(x, y, cells)
-        plug_in = float((p - q).abs().sum()) / 2
+        p, q = (count / count.sum() for count in cells.counts)
+        plug_in = float(np.abs(p - q).sum()) / 2
         # both halves agree or err together, so their mean is no surer than either of them
-        stderr = math.sqrt(2) * _stderr(of_x, of_y)
+        stderr = math.sqrt(2 * (of_x.var(ddof=1) / len(of_x) + of_y.var(ddof=1) / len(of_y)))
         return Reading(value, stderr, value, max(value, plug_in))
+
+    @staticmethod
+    def _sides(cells: Cells) -> tuple[Array, Array]:
+        """Half of +1 or -1 at each point, by whether its cell is chosen on the other half."""
+        of_x, of_y = np.empty(len(cells.x)), np.empty(len(cells.y))
+        for part in (0, 1):
+            counts = [cells.count(z[1 - part :: 2]) for z in (cells.x, cells.y)]
+            p, q = (count / count.sum() for count in counts)
+            side = np.sign(p - q) / 2
+            of_x[part::2], of_y[part::2] = side[cells.x[part::2]], -side[cells.y[part::2]]
+        return of_x, of_y

@@ -1,0 +1,105 @@
+"""Two samples on one shared grid, its edges quantiles of the pooled points.
+
+No increasing map of an axis changes a cell, so neither units nor far points matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[np.floating]
+Numbers = NDArray[np.intp]
+
+MOST_BINS = 2**20  # along each axis, so that cells can be numbered in 64 bits
+FEW_CELLS = 2**14  # up to which a table of them is faster than sorting
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The occupied cell of each point, numbered from 0.
+
+    Attributes:
+        x: Number of the cell of each point of the first sample, ``(n,)``.
+        y: Of each point of the second, ``(m,)``.
+        many: How many cells are occupied by either.
+    """
+
+    x: Numbers
+    y: Numbers
+    many: int
+
+    @cached_property
+    def counts(self) -> tuple[Array, Array]:
+        """How many points of either sample are in each cell."""
+        return self.count(self.x), self.count(self.y)
+
+    def count(self, points: Numbers) -> Array:
+        return np.bincount(points, minlength=self.many).astype(float)
+
+
+@dataclass(frozen=True)
+class QuantileGrid:
+    """Grid cell of each point along each axis.
+
+    Attributes:
+        places: Integers ``(n + m, d)`` below ``bins``, the first sample's points first.
+        n: Points of the first sample.
+        bins: Cells along each axis.
+    """
+
+    places: Numbers
+    n: int
+    bins: int
+
+    @classmethod
+    def of(cls, x: Tensor, y: Tensor, bins: int) -> QuantileGrid:
+        """The grid of ``bins`` cells along each axis in which both samples weigh the same.
+
+        Equal values share a cell.
+        """
+        a, b = (z.detach().double().cpu().numpy() for z in (x, y))
+        weight = np.repeat([1 / len(a), 1 / len(b)], [len(a), len(b)])
+        axes = np.concatenate([a, b]).T
+        places = [_by_quantiles(np.ascontiguousarray(axis), weight, bins) for axis in axes]
+        return cls(np.stack(places, 1), len(a), bins)
+
+    def halved(self) -> QuantileGrid:
+        """The grid with half as many cells along each axis."""
+        return QuantileGrid(self.places // 2, self.n, self.bins // 2)
+
+    def cells(self) -> Cells:
+        """Number the cells that are occupied."""
+        d = self.places.shape[1]
+        numbers = self.places @ (self.bins ** np.arange(d))
+        if self.bins**d <= FEW_CELLS:
+            rank = np.cumsum(np.bincount(numbers) > 0)
+            labels, many = rank[numbers] - 1, int(rank[-1])
+        else:
+            distinct, labels = np.unique(numbers, return_inverse=True)
+            many = len(distinct)
+        return Cells(labels[: self.n], labels[self.n :], many)
+
+
+def _by_quantiles(values: Array, weight: Array, bins: int) -> Numbers:
+    """Number of the cell of each value, each with about the same weight, ties going together."""
+    order = np.argsort(values)
+    ordered = values[order]
+    if (ordered[1:] > ordered[:-1]).all():
+        cells = np.empty_like(order)
+        cells[order] = _by_mass(weight[order], bins)
+        return cells
+    distinct, which = np.unique(values, return_inverse=True)
+    if len(distinct) <= bins:
+        return which * (bins - 1) // max(len(distinct) - 1, 1)  # a cell for each, far apart
+    mass = np.bincount(which, weight).astype(float)
+    return _by_mass(mass, bins)[which]
+
+
+def _by_mass(mass: Array, bins: int) -> Numbers:
+    middle = (np.cumsum(mass) - mass / 2) / 2  # both samples together weigh 2
+    return np.clip((middle * bins).astype(np.intp), 0, bins - 1)
