@@ -21,7 +21,7 @@ from scipy.special import xlogy
 from torch import Tensor
 
 from divergences.checks import LARGEST, whole_number
-from divergences.interface import Bound, Estimate, Estimator, each_member
+from divergences.interface import QUANTITIES, Bound, Estimate, Estimator, each_member
 from divergences.quantile_grid import MOST_BINS, Cells, QuantileGrid
 from divergences.transport import halves
 
@@ -69,7 +69,8 @@ class HistogramEstimator(Estimator):
         coarse = self.value(grid.halved().cells())
         lost = max(value - coarse, 0.0)
         # the interval allows for it; of a smooth law a finer grid reads only a third as much more
-        if lost > 5 * stderr + (value - low):
+        rise = min(lost, QUANTITIES[self.quantity].largest - value)
+        if rise > 5 * stderr + (value - low):
             notes += (
                 f"the grid is too coarse: half its resolution reads {lost:.3g} less, so a finer "
                 "one may read as much more; give more bins or more points",
@@ -138,8 +139,9 @@ class HistogramKL(HistogramEstimator):
 
     over the ``C`` cells that either sample occupies. The ½ is Krichevsky and Trofimov's (Laplace
     smoothing adds 1). Without it KL is infinite as soon as one point of ``x`` has no ``y`` in its
-    cell; where that is so a warning says it and the interval has no upper end. Its lower end
-    allows for the second-order bias :math:`(C - 1)/2n + \sum_c p_c (1 - q_c) / 2 m q_c`.
+    cell; where that is so the interval has no upper end, and a warning says it if the ½ decides
+    the value. Its lower end allows for the second-order bias
+    :math:`(C - 1)/2n + \sum_c p_c (1 - q_c) / 2 m q_c`.
 
     References:
         | The performance of universal encoding (Krichevsky and Trofimov, 1981)
@@ -171,14 +173,14 @@ class HistogramKL(HistogramEstimator):
         p, q = _smoothed(of_x, n), _smoothed(of_y, m)
         bias = (cells.many - 1) / (2 * n) + float((p * (1 - q) / q).sum()) / (2 * m)
         alone = int(of_x[of_y == 0].sum())
-        notes = ()
-        if alone:
+        stderr, notes = _sampling_error(self._terms, cells), ()
+        if math.log(4) * alone / n > 1.959964 * stderr:  # what 1/8 in place of 1/2 would add
             notes = (
                 f"{alone} of {n} points of x lie in cells without a point of y: the counts "
                 "alone would give an infinite KL, what is added to them decides the value",
             )
         high = math.inf if alone else value
-        return Reading(value, _sampling_error(self._terms, cells), value - bias, high, notes)
+        return Reading(value, stderr, value - bias, high, notes)
 
     @staticmethod
     def _terms(of_x: Array, of_y: Array, n: Sizes, m: Sizes) -> Array:

@@ -92,6 +92,25 @@ def test_kl_without_shared_cells_is_finite_but_says_it_should_not_be():
     assert "256 of 256 points" in estimate.warnings[0]
 
 
+def test_kl_with_a_few_points_in_cells_without_others_has_no_upper_end_but_no_warning():
+    c = case("normal 2-D scaled by 1.5")  # its cells hold five points of either sample
+    estimates = [HistogramKL()(*c.draw(512, seed)) for seed in range(20)]
+    silent = [e for e in estimates if not e.warnings]
+    assert len(silent) >= 18
+    assert sum(e.ci[1] == math.inf for e in silent) >= 10
+    assert all(e.ci[0] <= c.kl <= e.ci[1] for e in silent)
+
+
+@pytest.mark.parametrize("estimator", EACH[1:], ids=name)
+def test_a_grid_that_reads_the_largest_value_is_not_called_too_coarse(estimator):
+    x, y = case("normal 2-D shifted by 30").draw(512, 0)
+    estimate = estimator(x, y)
+    assert estimate.value.item() == pytest.approx(
+        {"js": math.log(2), "tv": 1}[estimator.quantity], rel=0.02
+    )
+    assert not estimate.warnings
+
+
 @pytest.mark.parametrize("id", ["segments 0.1 apart", "segments 1 apart"])
 def test_segments_apart_read_log_2_and_1(id):
     x, y = case(id).draw(256, 0)
