@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from divergences import variational
 from divergences.anchored import distances
+from divergences.checks import positive_number
 from divergences.critic import UNCERTIFIED
 from divergences.interface import Bound, Estimate
 from divergences.learned import Learned, Source
-from divergences.lipschitz import Constraint, positive
+from divergences.lipschitz import Constraint
 from divergences.networks import MLP
 from divergences.streams import Streams
 from divergences.transport import linear_program
@@ -37,7 +38,7 @@ class PairPenalty(Constraint):
     """
 
     def __init__(self, epsilon: float = 0.01):
-        self.epsilon = positive("epsilon", epsilon, ".01")
+        self.epsilon = positive_number("epsilon", epsilon)
 
     def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
         excess = _excess(critic, real, fake)
@@ -65,7 +66,7 @@ class EntropicPairPenalty(Constraint):
     """
 
     def __init__(self, epsilon: float = 0.1):
-        self.epsilon = positive("epsilon", epsilon, ".1")
+        self.epsilon = positive_number("epsilon", epsilon)
 
     def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
         excess = _excess(critic, real, fake)

@@ -150,6 +150,32 @@ def each(name: str, values: Any, check: Callable[[str, Any], Item]) -> tuple[Ite
     return tuple(check(f"{name}[{i}]", value) for i, value in enumerate(values))
 
 
+def entries(owner: str, state: Any, *names: str) -> tuple[Any, ...]:
+    """What a saved state holds under these names.
+
+    Raises:
+        TypeError: If it is no mapping.
+        ValueError: If a name is missing.
+
+    Example:
+        >>> entries("Periodic", {"seen": 3, "other": 4}, "seen")
+        (3,)
+        >>> entries("Periodic", {"a": 1}, "seen")
+        Traceback (most recent call last):
+        ...
+        ValueError: Periodic: the saved state has no 'seen', only ['a']; was it saved by another?
+    """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"{owner}: the saved state is {shown(state)}: it must be a dict")
+    for name in names:
+        if name not in state:
+            held = shown(list(state))
+            raise ValueError(
+                f"{owner}: the saved state has no {name!r}, only {held}; was it saved by another?"
+            )
+    return tuple(state[name] for name in names)
+
+
 def is_bool(value: Any) -> bool:
     """Whether it is a truth value, of Python, NumPy or torch."""
     return isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool")

@@ -26,7 +26,9 @@ from torch import Tensor, nn
 
 from divergences.checks import is_bool, shown
 
-BLAMED_ON_ARGUMENTS = (AttributeError, AssertionError)
+BLAMED_ON_ARGUMENTS = (
+    AttributeError, AssertionError, TypeError, ValueError, KeyError, NotImplementedError,
+)  # fmt: skip
 LinAlgError = torch.linalg.LinAlgError  # pyright: ignore[reportPrivateImportUsage]
 BLAMED_ON_SHAPES = (RuntimeError, IndexError, OverflowError, LinAlgError)
 TORCH = str(Path(torch.__file__).parent)
@@ -109,8 +111,11 @@ def explanation(
     """A clearer error for a call that failed, ``None`` where no argument is to blame."""
     if _on_purpose(error):
         return None
+    try:
+        values = dict(_each_argument(function, args, kwargs))
+    except TypeError:  # an argument too many or too few, which Python has said
+        return None
     hints, name = _hints(function), _name(function, args)
-    values = dict(_each_argument(function, args, kwargs))
     for key, value in values.items():
         hint = hints.get(key.split("[")[0], Any)
         if not fits(value, hint):

@@ -90,11 +90,30 @@ class Estimate:
     quantity: str = ""
 
     def __post_init__(self) -> None:
+        self._check(value=self.value, stderr=self.stderr)
         if self.ci is None:
             half = 1.959964 * self.stderr
             object.__setattr__(self, "ci", (self.value - half, self.value + half))
         if self.floor is None:
             object.__setattr__(self, "floor", torch.full_like(self.value, float("nan")))
+        low, high = self.ci
+        self._check(**{"ci[0]": low, "ci[1]": high, "floor": self.floor})
+        if isinstance(self.warnings, str):
+            raise TypeError(f"warnings = {self.warnings!r}: they must be a tuple of sentences")
+
+    def _check(self, **numbers: Any) -> None:
+        for name, number in numbers.items():
+            if not (isinstance(number, Tensor) and number.is_floating_point()):
+                kind = number.dtype if isinstance(number, Tensor) else type(number).__name__
+                raise TypeError(
+                    f"Estimate: {name} is {kind}; pass a floating-point tensor, such as "
+                    "torch.tensor(0.5)"
+                )
+            if number.shape != self.value.shape:
+                raise ValueError(
+                    f"Estimate: {name} has shape {tuple(number.shape)} and value "
+                    f"{tuple(self.value.shape)}; there is one number for each member"
+                )
 
     def __float__(self) -> float:
         return float(self.value)

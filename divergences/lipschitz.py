@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from typing import ClassVar, final
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from divergences.checks import whole_number
+from divergences.checks import positive_number, whole_number
 from divergences.networks import Linear
 from divergences.streams import Streams
 
@@ -40,17 +39,6 @@ def input_gradient(critic: nn.Module, x: Tensor, create_graph: bool = False) -> 
         scores = critic(x)
         (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=create_graph)
     return gradient
-
-
-def positive(name: str, value: float, example: str) -> float:
-    """The value, if it is a finite number above 0.
-
-    Raises:
-        ValueError: If it is not; names it.
-    """
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name}={value} must be a finite number above 0, e.g. {example}")
-    return value
 
 
 def interpolates(real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
@@ -135,7 +123,7 @@ class WeightClipping(Constraint):
     """
 
     def __init__(self, c: float = 0.01):
-        self.c = positive("clip value c", c, ".01")
+        self.c = positive_number("clip value c", c)
 
     @torch.no_grad()
     def project(self, critic: nn.Module) -> None:
@@ -151,7 +139,7 @@ class SlopePenalty(Constraint):
     """
 
     def __init__(self, weight: float = 10.0):
-        self.weight = positive("penalty weight", weight, "10")
+        self.weight = positive_number("penalty weight", weight)
 
     @abstractmethod
     def excess(self, norms: Tensor) -> Tensor:
@@ -320,7 +308,7 @@ def penalised_value(w1: Tensor, weight: float) -> Tensor:
         >>> penalised_value(torch.tensor(1.0), weight=10.0)
         tensor(1.0500)
     """
-    return w1 * (1 + w1 / (2 * positive("weight", weight, "10")))
+    return w1 * (1 + w1 / (2 * positive_number("weight", weight)))
 
 
 def corrected_value(dual: Tensor, weight: float) -> Tensor:
@@ -336,7 +324,7 @@ def corrected_value(dual: Tensor, weight: float) -> Tensor:
         >>> corrected_value(torch.tensor(1.05), weight=10.0)
         tensor(1.0000)
     """
-    squared = 1 + 2 * dual / positive("weight", weight, "10")
+    squared = 1 + 2 * dual / positive_number("weight", weight)
     if (squared < 0).any():
         raise ValueError(
             f"dual = {dual.min().item():.4g} is below -weight / 2 = {-weight / 2:.4g}; no critic "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import final
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from divergences.checks import each, positive_number, real_number, whole_number
 from divergences.perceptrons import slopes
 from divergences.streams import Streams
 
@@ -45,9 +45,10 @@ def check_decay(name: str, decay: float | None) -> None:
     """Refuse a moving average that never moves, or keeps nothing.
 
     Raises:
+        TypeError: If the decay is given and no number.
         ValueError: If the decay is given and not between 0 and 1; names it.
     """
-    if decay is not None and not 0 < decay < 1:
+    if decay is not None and not 0 < real_number(name, decay) < 1:
         raise ValueError(f"{name} = {decay} must lie between 0 and 1, e.g. .999")
 
 
@@ -65,12 +66,19 @@ class Linear(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, streams: Streams):
         super().__init__()
-        bound = in_features**-0.5
+        bound = whole_number("in_features", in_features) ** -0.5
+        out_features = whole_number("out_features", out_features)
         self.weight = nn.Parameter(bound * (2 * streams.rand(in_features, out_features) - 1))
         self.bias = nn.Parameter(bound * (2 * streams.rand(1, out_features) - 1))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.weight.shape[-1] == 1:  # a batched product with a side of 1 takes 5 times as long
+            members, in_features, _ = self.weight.shape
+            if x.ndim != 3 or len(x) != members or x.shape[-1] != in_features:
+                raise ValueError(  # where a batched product would raise, this one would broadcast
+                    f"Linear: points of shape {tuple(x.shape)}: it must be ({members}, n, "
+                    f"{in_features}), for as many members and dimensions as there are weights"
+                )
             return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
         return torch.baddbmm(self.bias, x, self.weight)
 
@@ -167,10 +175,10 @@ class FourierFeatures(nn.Module):
         frequencies: int = FREQUENCIES,
     ):
         super().__init__()
-        if not scales or not all(math.isfinite(s) and s > 0 for s in scales):
-            raise ValueError(f"scales {tuple(scales)} must be finite and above 0, e.g. (1, 2, 4)")
-        if frequencies < 1:
-            raise ValueError(f"frequencies = {frequencies} must be at least 1")
+        scales = each("scales", scales, positive_number)
+        if not scales:
+            raise ValueError("scales is empty; give at least one, e.g. (1, 2, 4)")
+        frequencies = whole_number("frequencies", frequencies)
         normal = streams.randn(in_features, len(scales), frequencies)
         self.register_buffer("waves", (normal * normal.new_tensor(scales)[:, None]).flatten(2))
         self.out_features = in_features + 2 * len(scales) * frequencies
@@ -209,9 +217,11 @@ class MLP(nn.Sequential):
         hidden: Sequence[int] = (64, 64),
         activation: type[nn.Module] = nn.ReLU,
     ):
-        widths = [in_features, *hidden, out_features]
-        if min(widths) < 1:
-            raise ValueError(f"layer widths {widths} must all be at least 1")
+        widths = [
+            whole_number("in_features", in_features),
+            *each("hidden", hidden, whole_number),
+            whole_number("out_features", out_features),
+        ]
         numbers = len(streams) * sum(a * b for a, b in pairwise(widths))
         if numbers > MOST_WEIGHTS:
             raise ValueError(

@@ -9,6 +9,10 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from divergences.checks import each, entries, seed_number, shown, whole_number
+
+KINDS = {"rand": torch.rand, "randn": torch.randn}
+
 
 class _Channel:
     """Numbers of one kind and shape, drawn ahead in blocks from a generator per member."""
@@ -19,7 +23,7 @@ class _Channel:
         if min(shape, default=0) < 0:
             raise ValueError(f"shape = {shape}: a size is negative")
         name = f"{purpose}/{kind}/{shape}"
-        self.draw = {"rand": torch.rand, "randn": torch.randn}[kind]
+        self.draw = KINDS[kind]
         self.shape = shape
         self.generators = [
             torch.Generator().manual_seed(zlib.crc32(f"{seed}/{name}".encode())) for seed in seeds
@@ -49,7 +53,12 @@ class _Channel:
         return {"start": self.start, "position": self.position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.start, self.position, self.block = state["start"], state["position"], None
+        self.start, self.position = entries("Streams", state, "start", "position")
+        self.block = None
+        if len(self.start) != len(self.generators):
+            raise ValueError(
+                f"a saved state of {len(self.start)} seeds does not fit {len(self.generators)}"
+            )
         for generator, start in zip(self.generators, self.start, strict=True):
             generator.set_state(start.clone())  # a row of a stack crashes set_state
 
@@ -88,11 +97,11 @@ class Streams:
         dtype: torch.dtype = torch.float32,
         ahead: int = 2**15,
     ):
-        self.seeds = [int(seed) for seed in seeds]
+        self.seeds = list(each("seeds", seeds, seed_number))
         if not self.seeds:
             raise ValueError("seeds is empty; give one integer per member, such as [0]")
         self.purpose, self.device, self.dtype = purpose, torch.device(device), dtype
-        self.ahead = ahead
+        self.ahead = whole_number("ahead", ahead)
         self.share: tuple[int, int] = (0, 1)
         self._channels: dict[tuple[str, tuple[int, ...]], _Channel] = {}
 
@@ -129,10 +138,18 @@ class Streams:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._channels.clear()
+        """Go on where the state was saved.
+
+        Raises:
+            ValueError: If it is not a state of streams with as many seeds.
+        """
+        channels = {}
         for name, channel_state in state.items():
-            kind, *sizes = name.split("/")
+            kind, *sizes = str(name).split("/")
+            if kind not in KINDS or not all(size.isdecimal() for size in sizes):
+                raise ValueError(f"{shown(name)} names no stream; it would be such as 'rand/64/2'")
             shape = tuple(map(int, sizes))
             channel = _Channel(self.seeds, self.purpose, kind, shape, self.ahead)
             channel.load_state_dict(channel_state)
-            self._channels[kind, shape] = channel
+            channels[kind, shape] = channel
+        self._channels = channels

@@ -7,7 +7,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from divergences.lipschitz import Constraint, positive
+from divergences.checks import positive_number, real_number, whole_number
+from divergences.lipschitz import Constraint
 from divergences.streams import Streams
 
 
@@ -51,12 +52,13 @@ class Annealed(Constraint):
         start: float = 0.25,
         end: float = 0.75,
     ):
-        if steps < 1:
-            raise ValueError(f"Annealed: steps = {steps} must be at least 1")
+        self.steps = whole_number("Annealed: steps", steps)
+        start = real_number("Annealed: start", start)
+        end = real_number("Annealed: end", end)
         if not 0 <= start < end <= 1:
             raise ValueError(f"Annealed: start = {start} and end = {end} are shares, in order")
-        self.constraint, self.steps, self.start, self.end = constraint, steps, start, end
-        self.last = positive("Annealed: last", last, "1e-4")
+        self.constraint, self.start, self.end = constraint, start, end
+        self.last = positive_number("Annealed: last", last)
         self.certified = constraint.certified  # pyright: ignore  # of this instance
         self.bounds_slope = constraint.bounds_slope  # pyright: ignore
 

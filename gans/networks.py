@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from divergences.checks import whole_number
 from divergences.networks import MLP
 from divergences.streams import Streams
 from gans.targets import ParallelSegments
@@ -66,9 +67,7 @@ class Packed(nn.Module):
         network: Callable[[Streams, int, int], nn.Module] = MLP,
     ):
         super().__init__()
-        if pack < 1:
-            raise ValueError(f"pack = {pack} must be at least 1")
-        self.pack = pack
+        self.pack = whole_number("pack", pack)
         self.network = network(streams, pack * in_features, out_features)
 
     def forward(self, points: Tensor) -> Tensor:
@@ -123,11 +122,8 @@ class NoiseGenerator(Generator):
         bits: int = 0,
     ):
         super().__init__()
-        if latent < 1:
-            raise ValueError(f"latent = {latent} must be at least 1")
-        if bits < 0:
-            raise ValueError(f"bits = {bits} must not be negative")
-        self.latent, self.bits = latent, bits
+        self.latent = whole_number("latent", latent)
+        self.bits = whole_number("bits", bits, least=0)
         self.network = network(streams, latent + bits, dimension, hidden)
 
     def noise(self, streams: Streams, n: int) -> Tensor:

@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 from torch.nn.functional import logsigmoid, relu, softplus
 
 from divergences import exact, variational
+from divergences.checks import positive_number
 from divergences.fdivergence import ConvexGenerator, Pearson
 from divergences.interface import Estimate
 from divergences.lipschitz import Constraint
@@ -243,12 +244,9 @@ class Alpha(Objective):
     )
 
     def __init__(self, alpha: float = 1.0, alpha_generator: float | None = None):
-        self.alpha = alpha
-        self.alpha_generator = alpha if alpha_generator is None else alpha_generator
-        for name in ("alpha", "alpha_generator"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"Alpha: {name} = {value} must be a finite number above 0")
+        own = alpha if alpha_generator is None else alpha_generator
+        self.alpha = positive_number("Alpha: alpha", alpha)
+        self.alpha_generator = positive_number("Alpha: alpha_generator", own)
 
     @staticmethod
     def _loss(logit: Tensor, alpha: float) -> Tensor:

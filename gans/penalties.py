@@ -9,7 +9,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from divergences.lipschitz import Constraint, SlopePenalty, input_gradient, positive
+from divergences.checks import positive_number
+from divergences.lipschitz import Constraint, SlopePenalty, input_gradient
 from divergences.networks import member_norms
 from divergences.streams import Streams
 
@@ -22,7 +23,7 @@ class ZeroCentred(Constraint):
     """
 
     def __init__(self, weight: float = 0.1):
-        self.weight = positive("penalty weight", weight, ".1")
+        self.weight = positive_number("penalty weight", weight)
 
     @abstractmethod
     def side(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -85,7 +86,7 @@ class DRAGAN(SlopePenalty):
 
     def __init__(self, weight: float = 10.0, scale: float = 0.1):
         super().__init__(weight)
-        self.scale = positive("DRAGAN: scale", scale, ".1")
+        self.scale = positive_number("DRAGAN: scale", scale)
 
     def excess(self, norms: Tensor) -> Tensor:
         return norms - 1
@@ -107,7 +108,7 @@ class GradientClipping(Constraint):
     bounds_slope = False
 
     def __init__(self, most: float = 1.0):
-        self.most = positive("GradientClipping: most", most, "1")
+        self.most = positive_number("GradientClipping: most", most)
 
     @torch.no_grad()
     def limit(self, critic: nn.Module) -> None:

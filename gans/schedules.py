@@ -7,6 +7,8 @@ from typing import final
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from divergences.checks import real_number, whole_number
+
 
 @final
 class ConstantThenLinear(LRScheduler):
@@ -35,10 +37,9 @@ class ConstantThenLinear(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, iterations: int, constant: float = 0.5, last: float = 0.02
     ):
-        if iterations < 1:
-            raise ValueError(f"iterations = {iterations} must be at least 1")
+        iterations = whole_number("iterations", iterations)
         for name, share in (("constant", constant), ("last", last)):
-            if not 0 <= share <= 1:
+            if not 0 <= real_number(name, share) <= 1:
                 raise ValueError(f"{name} = {share} is a share, from 0 to 1")
         self.iterations, self.constant, self.last = iterations, constant, last
         super().__init__(optimizer)

@@ -77,8 +77,8 @@ def test_it_is_as_lipschitz_as_what_it_anneals():
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"last": 0.0}, "last=0.0"),
-        ({"last": math.nan}, "last=nan"),
+        ({"last": 0.0}, "last = 0.0"),
+        ({"last": math.nan}, "last = nan"),
         ({"steps": 0}, "steps = 0"),
         ({"start": 0.8, "end": 0.7}, "start = 0.8"),
         ({"end": 1.5}, "end = 1.5"),

@@ -14,6 +14,7 @@ from gans.callbacks import (
     Divergences,
     Gradients,
     LipschitzAudit,
+    Periodic,
     Pictures,
     dashboard,
     exact_divergences,
@@ -270,3 +271,25 @@ def test_targets_without_modes_have_no_coverage(tmp_path):
     assert not [tag for tag in events.Tags()["scalars"] if tag.startswith("modes")]
     with pytest.raises(ValueError, match="n = 0"):
         Coverage(n=0)
+
+
+def kinds_of(kind):
+    return [kind, *(deeper for sub in kind.__subclasses__() for deeper in kinds_of(sub))]
+
+
+OBSERVERS = [
+    k for k in kinds_of(Periodic) if k.__module__.startswith("gans.") and k is not Periodic
+]
+
+
+@pytest.mark.parametrize("kind", OBSERVERS, ids=lambda kind: kind.__name__)
+def test_settings_and_states_of_another_kind_are_refused(kind):
+    for name in ("every", "n"):
+        with pytest.raises(TypeError, match=rf"{name} = 2\.5: it must be an integer"):
+            kind(**{name: 2.5})
+        with pytest.raises(ValueError, match=f"{name} = 0: it must be at least 1"):
+            kind(**{name: 0})
+    with pytest.raises(ValueError, match=f"{kind.__name__}: the saved state has no 'seen'"):
+        kind().load_state_dict({"a": 1})
+    with pytest.raises(TypeError, match="must be a dict"):
+        kind().load_state_dict(None)

@@ -96,3 +96,30 @@ def test_a_number_is_not_rounded_to_half_precision(dtype):
     found = EarthMover(floor=False)(x, x + 0.25 + x / 4)
     assert found.value.dtype == torch.float32
     assert float(found.value) == pytest.approx(0.25 + 1 / 3, rel=1e-6)
+
+
+HALF, PAIR = torch.tensor(0.5), torch.ones(2)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"value": 0.5, "stderr": 0.1},
+        {"value": [0.5], "stderr": HALF},
+        {"value": torch.tensor(1), "stderr": HALF},
+        {"value": HALF, "stderr": None},
+        {"value": HALF, "stderr": HALF, "floor": 0.0},
+        {"value": HALF, "stderr": HALF, "ci": (0.1, 0.9)},
+        {"value": HALF, "stderr": HALF, "warnings": "one sentence"},
+    ],
+    ids=repr,
+)
+def test_an_estimate_of_anything_but_tensors_is_refused(numbers):
+    with pytest.raises(TypeError, match=r"(value|stderr|floor|ci|warnings).* (is|are|must be) "):
+        Estimate(**numbers)
+
+
+@pytest.mark.parametrize("numbers", [{"stderr": PAIR}, {"floor": PAIR}, {"ci": (HALF, PAIR)}])
+def test_an_estimate_has_one_number_for_each_member(numbers):
+    with pytest.raises(ValueError, match=r"\(2,\) and value \(\)"):
+        Estimate(**{"value": HALF, "stderr": HALF} | numbers)

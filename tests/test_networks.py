@@ -62,7 +62,7 @@ def test_a_constant_coordinate_is_only_shifted(value):
 
 @pytest.mark.parametrize("hidden", [(0,), (8, -1)])
 def test_a_width_below_1_is_an_error(hidden):
-    with pytest.raises(ValueError, match="layer widths"):
+    with pytest.raises(ValueError, match="hidden"):
         MLP(Streams([0]), 2, 1, hidden=hidden)
 
 
@@ -130,3 +130,13 @@ def test_fourier_features_are_frozen_and_each_member_has_its_own():
 def test_bad_fourier_features_are_named(arguments, match):
     with pytest.raises(ValueError, match=match):
         FourierFeatures(Streams([0]), 2, **arguments)
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (5,), (5, 2), (2, 5, 2), (1, 5, 3), (1, 5, 1), (1, 1, 5, 2)]
+)
+@pytest.mark.parametrize("hidden", [(), (4,)], ids=["one score", "hidden layer"])
+def test_points_of_another_shape_are_refused_and_not_broadcast(shape, hidden):
+    network = MLP(Streams([0]), 2, 1, hidden=hidden)
+    with pytest.raises(ValueError, match=r"Linear.* shape \("):
+        network(torch.zeros(shape))

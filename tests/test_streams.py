@@ -64,3 +64,26 @@ def test_the_state_is_a_snapshot():
 def test_no_seeds_is_an_error():
     with pytest.raises(ValueError, match="seeds is empty"):
         Streams([])
+
+
+@pytest.mark.parametrize("seeds", [0, 0.5, "01", [0.5], [None], None, [True]])
+def test_seeds_are_integers(seeds):
+    with pytest.raises(TypeError, match="seeds"):
+        Streams(seeds)
+
+
+def test_a_state_of_something_else_is_refused_and_changes_nothing():
+    streams = Streams([0, 1])
+    streams.rand(3)
+    before = streams.state_dict()
+    other = Streams([0])
+    other.rand(3)
+    for state, match in [
+        ({"a": 1}, "'a' names no stream"),
+        ({"rand/x": {}}, "names no stream"),
+        ({"rand/3": {"a": 1}}, "no 'start'"),
+        (other.state_dict(), "1 seeds does not fit 2"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            streams.load_state_dict(state)
+    assert streams.state_dict().keys() == before.keys()

@@ -234,9 +234,9 @@ def test_gaussians_agree_with_scipy():
         (lambda: Gaussian(0.0, -1.0), "scale"),
         (lambda: TwoMoons(0.01), r"TwoMoons: scale = 0\.01 must be at least 0\.02"),
         (lambda: Circles(1.0), "inner = 1.0 must lie between 0 and 1"),
-        (lambda: Pinwheel(blades=2), "blades = 2 must be at least 3"),
+        (lambda: Pinwheel(blades=2), "blades = 2: it must be at least 3"),
         (lambda: Pinwheel(tangential=0.0), "tangential"),
-        (lambda: Checkerboard(side=1), "side = 1 must be at least 2"),
+        (lambda: Checkerboard(side=1), "side = 1: it must be at least 2"),
         (lambda: Checkerboard(width=-1.0), "width"),
     ],
 )
@@ -321,3 +321,18 @@ def test_moons_and_circles_are_those_of_scikit_learn(law, published):
 def test_the_pinwheels_radius_is_rice_where_a_blade_is_round():
     radius = Pinwheel(0.25, 0.25, 0.7).draw(Streams([3]), 5000)[0].norm(dim=-1)
     assert stats.kstest(radius.numpy(), stats.rice(1 / 0.25, scale=0.25).cdf).pvalue > 1e-4
+
+
+ALONE = [Gaussian(), Ring(), Grid(), SwissRoll(), TwoMoons(), Circles(), Pinwheel(),
+         Checkerboard(), ParallelSegments(0.0), Embedded(Ring(), 3), PointCloud(POINTS),
+         ImageDensity(IMAGE)]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ALONE, ids=lambda target: type(target).__name__)
+def test_one_law_gives_one_point_without_a_size(target):
+    """As torch's own laws do."""
+    torch.manual_seed(0)
+    one = target.sample()
+    assert one.shape == target.event_shape
+    torch.manual_seed(0)
+    assert torch.equal(target.sample((1,))[0], one)

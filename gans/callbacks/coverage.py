@@ -10,8 +10,9 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from divergences.answers import Answers
+from divergences.checks import whole_number
 from divergences.streams import Streams
-from gans.callbacks.periodic import Periodic, log_members, points
+from gans.callbacks.periodic import Periodic, log_members
 from gans.metrics import ModeCoverage
 from gans.modules import AdversarialModule
 from gans.targets.modes import Modes
@@ -34,7 +35,7 @@ class Coverage(Periodic):
 
     def __init__(self, every: int = 500, n: int = 2500):
         super().__init__(every)
-        self.n = points(n)
+        self.n = whole_number("n", n)
         self._answers = Answers(rank_zero_warn)
 
     @torch.no_grad()

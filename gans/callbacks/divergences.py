@@ -15,13 +15,14 @@ from torch.distributions import Distribution
 
 from divergences import exact
 from divergences.answers import Answers
+from divergences.checks import entries, whole_number
 from divergences.dual import HeldOutDual
 from divergences.interface import Estimate, Estimator
 from divergences.metrics import DivergenceMetric
 from divergences.neighbours import NearestNeighbours
 from divergences.ross import RossJS
 from divergences.transport import EarthMover
-from gans.callbacks.periodic import Periodic, held_out, log_members, points
+from gans.callbacks.periodic import Periodic, held_out, log_members
 from gans.callbacks.trust import UPPER
 from gans.modules import AdversarialModule
 
@@ -85,7 +86,7 @@ class Divergences(Periodic):
         estimators: Sequence[Estimator] | None = None,
     ):
         super().__init__(every)
-        self.n = points(n)
+        self.n = whole_number("n", n)
         if estimators is None:
             estimators = (
                 EarthMover(floor=False),
@@ -147,7 +148,7 @@ class Divergences(Periodic):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
-        self._floor, self.latest = state_dict["floor"], state_dict["latest"]
+        self._floor, self.latest = entries(type(self).__name__, state_dict, "floor", "latest")
         self.stderr = state_dict.get("stderr", {})  # checkpoints did not always have it
 
     def _read(self, name: str, ask: Callable[[], Estimate], real: Tensor) -> Estimate:

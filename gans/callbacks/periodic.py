@@ -12,6 +12,7 @@ import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
+from divergences.checks import entries, whole_number
 from divergences.streams import Streams
 from gans.modules import AdversarialModule
 
@@ -35,17 +36,6 @@ def is_last(trainer: pl.Trainer) -> bool:
     return trainer.is_last_batch or trainer.global_step == trainer.max_steps
 
 
-def points(n: int) -> int:
-    """So many points to look at.
-
-    Raises:
-        ValueError: If there are none.
-    """
-    if n < 1:
-        raise ValueError(f"n = {n} must be at least 1 point")
-    return n
-
-
 class Periodic(pl.Callback):
     """Observes before the first iteration, every ``every`` iterations and after the last.
 
@@ -58,9 +48,7 @@ class Periodic(pl.Callback):
     """
 
     def __init__(self, every: int):
-        if every < 1:
-            raise ValueError(f"every = {every} must be at least 1 iteration")
-        self.every = every
+        self.every = whole_number("every", every)
         self._seen = -1
 
     def cadence(self, iterations: int) -> int:
@@ -107,7 +95,7 @@ class Periodic(pl.Callback):
         return {"seen": self._seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._seen = state_dict["seen"]
+        (self._seen,) = entries(type(self).__name__, state_dict, "seen")
 
 
 @torch.no_grad()

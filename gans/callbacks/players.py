@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import Parameter
 
+from divergences.checks import whole_number
 from divergences.lipschitz import input_gradient, lipschitz_audit
 from divergences.networks import member_norms
-from gans.callbacks.periodic import Periodic, held_out, log_members, points
+from gans.callbacks.periodic import Periodic, held_out, log_members
 from gans.figures import draw_state
 from gans.modules import AdversarialModule
 
@@ -38,7 +39,7 @@ class Gradients(Periodic):
 
     def __init__(self, every: int = 50, n: int = 256):
         super().__init__(every)
-        self.n = points(n)
+        self.n = whole_number("n", n)
 
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         _, fake, _ = held_out(module, self.n, "gradients")
@@ -75,7 +76,7 @@ class LipschitzAudit(Periodic):
 
     def __init__(self, every: int = 250, n: int = 512):
         super().__init__(every)
-        self.n = points(n)
+        self.n = whole_number("n", n)
 
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         real, fake, streams = held_out(module, self.n, "audit")
@@ -104,7 +105,8 @@ class Pictures(Periodic):
 
     def __init__(self, every: int = 1000, n: int = 512, member: int = 0):
         super().__init__(every)
-        self.n, self.member = points(n), member
+        self.n = whole_number("n", n)
+        self.member = whole_number("member", member, least=0)
 
     def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         if not 0 <= self.member < len(module.seeds):

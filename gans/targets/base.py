@@ -14,6 +14,18 @@ from divergences.interface import HALVES
 from divergences.streams import Streams
 
 
+class _Global:
+    """Torch's own generator, asked as streams are; ``torch.rand()`` of no size is an error."""
+
+    @staticmethod
+    def rand(*shape: int) -> Tensor:
+        return torch.rand(shape)
+
+    @staticmethod
+    def randn(*shape: int) -> Tensor:
+        return torch.randn(shape)
+
+
 class Target(Distribution, ABC):
     """Points of dimension d, made from uniform and normal noise by a fixed map.
 
@@ -27,7 +39,7 @@ class Target(Distribution, ABC):
 
     @abstractmethod
     def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
-        """Base noise with leading dimensions ``shape``, from ``torch`` or from a Streams."""
+        """Base noise with leading dimensions ``shape``, from torch or from a Streams."""
 
     @abstractmethod
     def _push(self, *noise: Tensor) -> Tensor:
@@ -57,7 +69,7 @@ class Target(Distribution, ABC):
 
     def _from_global_generator(self, sample_shape: Size | tuple[int, ...]) -> Tensor:
         like = next(iter((self._parameters() | self._shared()).values()))
-        noise = self._noise(torch, *sample_shape, *self.batch_shape)
+        noise = self._noise(_Global, *sample_shape, *self.batch_shape)
         return self._push(*[t.to(like) for t in noise])
 
     def _parameters(self) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
+from divergences.checks import whole_number
 from gans.targets.base import Target, widened
 
 
@@ -99,8 +100,7 @@ class Ball(Target):
         size = torch.as_tensor(radius, dtype=torch.get_default_dtype())
         if not (torch.isfinite(size) and size > 0):
             raise ValueError(f"Ball: radius = {float(size):g} must be a finite number above 0")
-        if dimension < 1:
-            raise ValueError(f"Ball: dimension = {dimension} must be at least 1")
+        dimension = whole_number("Ball: dimension", dimension)
         self.radius = size
         super().__init__(Size(), Size([dimension]), validate_args)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
+from divergences.checks import whole_number
 from gans.targets.base import Target, fine_uniform, finite, widened
 from gans.targets.files import read_image
 
@@ -118,8 +119,7 @@ class Checkerboard(Cells):
     def __init__(
         self, width: Tensor | float = 8.0, side: int = 4, validate_args: bool | None = None
     ):
-        if side < 2:
-            raise ValueError(f"Checkerboard: side = {side} must be at least 2")
+        side = whole_number("Checkerboard: side", side, least=2)
         (self.width,) = finite("Checkerboard", width=width)
         along = torch.arange(side)
         filled = ((along[:, None] + along) % 2 == 0).double()

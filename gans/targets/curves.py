@@ -10,6 +10,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
+from divergences.checks import real_number
 from gans.targets.base import Target, finite, widened
 
 NODES = 1000
@@ -179,6 +180,7 @@ class Circles(Curve):
         scale: Tensor | float = 0.08,
         validate_args: bool | None = None,
     ):
+        inner = real_number("Circles: inner", inner)
         if not 0 < inner < 1:
             raise ValueError(f"Circles: inner = {inner} must lie between 0 and 1")
         self.inner = inner

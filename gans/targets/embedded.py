@@ -9,6 +9,7 @@ from torch import Size, Tensor
 from torch.distributions import constraints
 from torch.nn.functional import pad
 
+from divergences.checks import whole_number
 from gans.targets.base import Target
 
 
@@ -38,7 +39,7 @@ class Embedded(Target):
 
     def __init__(self, base: Target, dimension: int, validate_args: bool | None = None):
         own = base.event_shape[0]
-        if dimension < own:
+        if whole_number("Embedded: dimension", dimension) < own:
             raise ValueError(f"Embedded: points of {own} dimensions do not fit into {dimension}")
         self.base, self.dimension = base, dimension
         super().__init__(base.batch_shape, Size([dimension]), validate_args)

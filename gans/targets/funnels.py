@@ -8,6 +8,7 @@ from typing import Self, final
 import torch
 from torch import Size, Tensor
 
+from divergences.checks import whole_number
 from gans.targets.boxes import Box
 from gans.targets.moved import Move, Moved, check_power
 
@@ -87,8 +88,7 @@ class Funnels(Moved):
                 for those, ``load`` its files.
             half_side: Of the cube.
         """
-        if min(dimension, funnels) < 1:
-            raise ValueError(f"dimension = {dimension}, funnels = {funnels}: both at least 1")
+        dimension, funnels = whole_number("dimension", dimension), whole_number("funnels", funnels)
         generator = torch.Generator().manual_seed(seed)
         options = {"generator": generator, "dtype": torch.float64}
         centres = (2 * torch.rand(funnels, dimension, **options) - 1) * half_side

@@ -12,6 +12,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import Normal, constraints
 
+from divergences.checks import whole_number
 from gans.targets.base import Target, finite, widened
 
 
@@ -168,8 +169,7 @@ class Ring(Modes):
         weights: Sequence[float] | None = None,
         validate_args: bool | None = None,
     ):
-        if modes < 1:
-            raise ValueError(f"Ring: modes = {modes} must be at least 1")
+        modes = whole_number("Ring: modes", modes)
         self.radius, self.scale = finite("Ring", radius=radius, scale=scale)
         self.modes = modes
         self.weights = mode_probabilities("Ring", weights, modes, self.radius)
@@ -228,8 +228,7 @@ class Grid(Modes):
         weights: Sequence[float] | None = None,
         validate_args: bool | None = None,
     ):
-        if side < 1:
-            raise ValueError(f"Grid: side = {side} must be at least 1")
+        side = whole_number("Grid: side", side)
         self.spacing, self.scale = finite("Grid", spacing=spacing, scale=scale)
         self.side = side
         self.weights = mode_probabilities("Grid", weights, side * side, self.spacing)

@@ -21,6 +21,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
+from divergences.checks import real_number
 from divergences.interface import Estimate
 from divergences.streams import Streams
 from gans.targets.base import Target
@@ -204,6 +205,6 @@ class OneFunnel(Moved):
 
 def check_power(target: str, power: float) -> float:
     """The power, if it draws points inward."""
-    if not 1 < power < float("inf"):
+    if real_number(f"{target}: power", power) <= 1:
         raise ValueError(f"{target}: power = {power} must be a finite number above 1, e.g. 8")
     return float(power)

@@ -9,6 +9,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
+from divergences.checks import whole_number
 from gans.targets.base import Target, finite
 
 LARGEST_EXPONENT = 700.0
@@ -75,8 +76,7 @@ class Pinwheel(Target):
         blades: int = 5,
         validate_args: bool | None = None,
     ):
-        if blades < 3:
-            raise ValueError(f"Pinwheel: blades = {blades} must be at least 3")
+        blades = whole_number("Pinwheel: blades", blades, least=3)
         self.radial, self.tangential, self.rate = finite(
             "Pinwheel", radial=radial, tangential=tangential, rate=rate
         )

@@ -9,6 +9,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
+from divergences.checks import whole_number
 from gans.targets.base import finite
 from gans.targets.modes import Modes, mode_probabilities
 
@@ -70,8 +71,9 @@ class SubspaceModes(Modes):
         weights: Sequence[float] | None = None,
         validate_args: bool | None = None,
     ):
-        if modes < 1:
-            raise ValueError(f"SubspaceModes: modes = {modes} must be at least 1")
+        modes = whole_number("SubspaceModes: modes", modes)
+        latent = whole_number("SubspaceModes: latent", latent)
+        dimension = whole_number("SubspaceModes: dimension", dimension)
         if not 1 <= latent <= dimension:
             raise ValueError(
                 f"SubspaceModes: latent = {latent} must lie between 1 and dimension = {dimension}"
