@@ -149,14 +149,14 @@ def curve():
     return figure
 
 
-def make(out):
+def make(out, settings=None):
     """Write the folder as the arguments would."""
     data = {"segments": segments(), "training": training()}
     rows = [{"game": "a & b", "value": 1 / 3, "arrival": math.inf}]
     first = Findings(CLAIMS["one"], {"curve": curve()}, {"rows": rows}, data)
     claims = []
     for name, findings in zip(CLAIMS, (first, Findings(CLAIMS["two_games"])), strict=True):
-        reproduce.keep(name, findings, out, {"seeds": 5}, 1.5)
+        reproduce.keep(name, findings, out, settings or {"seeds": 5}, 1.5)
         claims += json.loads((out / "records" / f"{name}.json").read_text())["claims"]
     write_atomically(out / "claims.json", json.dumps(claims))
     for name in ("segments", "training", "unseen"):

@@ -1,16 +1,21 @@
-"""Write the report of a folder once more: ``python -m scripts.report DIR``."""
+"""Write the report of a folder once more: ``python -m scripts.report DIR``.
+
+With ``--readme`` write the tables of claims in the README of the arguments instead.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from scripts.errors import guarded
 from scripts.foreign import one_line, say
 from scripts.locks import locked
 from scripts.report import write_report
+from scripts.report.readme import write_readme
 from scripts.reproduce import ARGUMENTS
 
 
@@ -19,19 +24,33 @@ def main(args: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.report", description="Write report.html from a reproduce folder."
     )
-    parser.add_argument("out", type=Path, help="folder that scripts.reproduce wrote")
-    out: Path = parser.parse_args(args).out
-    return guarded(lambda: write(out))
+    parser.add_argument(
+        "out", type=Path, nargs="+", metavar="DIR", help="folder that scripts.reproduce wrote"
+    )
+    parser.add_argument(
+        "--readme",
+        action="store_true",
+        help="write the tables of claims in scripts/arguments/README.md instead; a second folder, "
+        "of another profile, adds a column",
+    )
+    options = parser.parse_args(args)
+    if len(options.out) > 1 and not options.readme:
+        parser.error("a page is of one folder; several are for --readme")
+    return guarded(lambda: write(options.out, options.readme))
 
 
-def write(out: Path) -> int:
-    """Write the page and say where it is."""
-    if not out.is_dir():
-        raise FileNotFoundError(
-            f"{out}: no such folder; run python -m scripts.reproduce --out {out}"
-        )
-    with locked(out):
-        say(one_line(write_report(out, ARGUMENTS)))
+def write(folders: list[Path], readme: bool) -> int:
+    """Write the page, or the tables of the README, and say where."""
+    for out in folders:
+        if not out.is_dir():
+            raise FileNotFoundError(
+                f"{out}: no such folder; run python -m scripts.reproduce --out {out}"
+            )
+    with ExitStack() as stack:
+        for out in folders:
+            stack.enter_context(locked(out))
+        path = write_readme(folders, ARGUMENTS) if readme else write_report(folders[0], ARGUMENTS)
+        say(one_line(path))
     return 0
 
 
