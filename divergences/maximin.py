@@ -82,7 +82,8 @@ class MaximinLearned(BatchLearned):
         return Rivals(critic, displacement, self.optimizer(displacement.parameters()))
 
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
-        assert isinstance(network, Rivals)
+        if not isinstance(network, Rivals):
+            raise TypeError(f"network is a {type(network).__name__}; it must be what it trained")
         on_p, on_q = self.sides(network, x, y)
         return (network(on_q) - network(on_p)).mean((1, 2))
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import math
 import random
 import re
 import resource
@@ -27,10 +26,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tests.random_arguments import Pool
+
 SECONDS = 20.0
 MEBIBYTES = 3000
 ALLOWED = (TypeError, ValueError, NotImplementedError, FileNotFoundError)
-MORE_ROOM = re.compile("iterations|evaluations|tolerance|points would be needed")
+MORE_ROOM = re.compile("iterations|evaluations|tolerance|points would be needed|`Trainer`")
 
 
 def public_callables(package: str) -> dict[str, Callable[..., Any]]:
@@ -60,125 +61,18 @@ def untriable(value: Any) -> bool:
     )
 
 
-def pool(rng: random.Random) -> dict[str, list[Any]]:
-    """Arguments by kind: what a careful caller gives, and what a careless one does."""
-    import numpy as np
-    import torch
-    from torch import distributions as td
-
-    import divergences as dv
-
-    seed = rng.randrange(2**31)
-    generator = torch.Generator().manual_seed(seed)
-
-    def points(*shape: int) -> Any:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-    n, d = rng.choice([1, 2, 5, 16, 40, 100]), rng.choice([1, 2, 3, 5])
-    probabilities = torch.rand(4, generator=generator).double()
-    tensors = [
-        points(n, d),
-        points(n, d) * 10.0 ** rng.uniform(-8, 8),
-        points(n, d) + 10.0 ** rng.uniform(0, 6),
-        points(3, n, d),
-        points(n, d).float(),
-        points(n, d).half(),
-        points(n),
-        points(0, 2),
-        torch.tensor(0.5),
-        points(n, d).round(),
-        torch.zeros(n, d),
-        torch.full((n, d), math.nan),
-        torch.full((n, d), math.inf),
-        torch.ones(n, d).int(),
-        points(n, d).to(torch.complex64),
-        probabilities / probabilities.sum(),
-        points(n, d).to_sparse(),
-        points(n, d).requires_grad_(),
-    ]
-    laws = [
-        td.Normal(0.0, 1.0),
-        td.Normal(torch.tensor([0.0, 3.0]), 2.0),
-        td.Uniform(0.0, 1.0),
-        td.MultivariateNormal(torch.zeros(2), torch.eye(2)),
-        td.Categorical(torch.tensor([0.2, 0.8])),
-        td.StudentT(2.0),
-        td.MixtureSameFamily(td.Categorical(torch.ones(2)), td.Normal(torch.zeros(2), 1.0)),
-        td.Independent(td.Normal(torch.zeros(2), 1.0), 1),
-    ]
-    numbers = [0, 1, 2, 3, 5, 0.5, 0.1, 1e-3]
-    odd = [
-        -1, 3.3, 1e30, 10**30, 2**63, -(2**40), 1e-300, math.nan, math.inf, -math.inf, True,
-        "abc", "", b"x", [], [1, 2], (), {}, {"a": 1}, object(), 1j, np.float32(2), None,
-        np.ones((4, 2)),
-        torch.tensor(3), lambda x: x, print, int, dv.RossJS, torch.nn.Linear(2, 1), range(4),
-    ]  # fmt: skip
-    objects = [
-        dv.Streams((0,)),
-        dv.Streams((0, 1, 2)),
-        dv.MLP(dv.Streams((0,)), 2, 1, hidden=(4,)),
-        dv.RossJS(),
-        dv.Quadrature(max_evaluations=2**12),
-        dv.MonteCarlo(100),
-        dv.SpectralNorm(),
-        dv.GradientPenalty(1.0),
-    ]
-    return {"tensors": tensors, "laws": laws, "numbers": numbers, "odd": odd, "objects": objects}
-
-
-LIKELY = {
-    "Tensor": "tensors",
-    "Density": "laws",
-    "Distribution": "laws",
-    "float": "numbers",
-    "int": "numbers",
-    "Streams": "objects",
-    "Module": "objects",
-    "Source": "objects",
-    "Estimator": "objects",
-    "Integrator": "objects",
-    "Constraint": "objects",
-}
-
-
-def argument(rng: random.Random, parameter: inspect.Parameter, kinds: dict[str, list]) -> Any:
-    annotation = str(parameter.annotation)
-    likely = next((kind for word, kind in LIKELY.items() if word in annotation), "tensors")
-    if rng.random() < 0.25:
-        likely = rng.choice(["odd", "odd", "odd", *kinds])
-    return rng.choice(kinds[likely])
-
-
-def arguments(
-    rng: random.Random, function: Callable[..., Any], kinds: dict[str, list]
-) -> tuple[list[Any], dict[str, Any]]:
-    given, named = [], {}
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        optional = parameter.default is not parameter.empty
-        if optional and rng.random() < 0.6:
-            continue
-        value = argument(rng, parameter, kinds)
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            given.append(value)
-        else:
-            named[parameter.name] = value
-    if {"steps"} <= set(inspect.signature(function).parameters):
-        named.setdefault("steps", rng.choice([1, 3]))
-    return given, named
-
-
 def one_call(rng: random.Random, names: list[str], public: dict[str, Callable]) -> Iterator[str]:
     """Make one call, and a few of what it returned; yields what is about to be called."""
     name = rng.choice(names)
-    kinds = pool(rng)
+    pool = Pool(rng)
     try:
-        given, named = arguments(rng, public[name], kinds)
+        given, named = pool.arguments(public[name])
     except ValueError:  # no signature
         return
     yield f"{name}(*{given!r}, **{named!r})"
     result = public[name](*given, **named)
+    yield f"str of {type(result).__name__}"
+    check_text(result)
     for _ in range(2):
         if not getattr(type(result), "__module__", "").startswith(("divergences", "gans")):
             return
@@ -190,9 +84,17 @@ def one_call(rng: random.Random, names: list[str], public: dict[str, Callable]) 
         bound = getattr(result, method)
         if not callable(bound):
             continue
-        given, named = arguments(rng, bound, kinds)
+        given, named = pool.arguments(bound)
         yield f"... .{method}(*{given!r}, **{named!r})"
-        bound(*given, **named)
+        check_text(bound(*given, **named))
+
+
+def check_text(result: Any) -> None:
+    """What comes back can be printed, and an estimate without a number says why."""
+    text = str(result)
+    if type(result).__name__ == "Estimate" and result.seconds > 0:  # measured, not made by hand
+        said = result.warnings or not bool(result.value.isnan().any())
+        assert said, f"no number and no warning: {text}"
 
 
 def defined_here(kind: type, method: str) -> bool:
