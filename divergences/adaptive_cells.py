@@ -15,7 +15,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import final
 
 import numpy as np
@@ -24,6 +25,7 @@ from torch import Tensor
 
 LIMIT = 230.0
 """Of the coordinate: a distance of 1e-100 or 1e100 in units of the scale."""
+HUGE = torch.finfo(torch.float64).max
 FIRST_CUTS = (-LIMIT, 5 - LIMIT, -20.0, 20.0, LIMIT - 5, LIMIT)
 WIDEST = 4.0
 """Widths of a place that a cell may have to begin with within two of it; more further out."""
@@ -86,6 +88,9 @@ class Coordinates:
         """The points ``(cells, n, d)`` at these coordinates, and dx/dv along each axis."""
         a, b = cells.a[:, None], cells.b[:, None]
         below, above = a > -math.inf, b < math.inf
+        if not bool((below | above).any()):
+            x = self.centre + self.scale * v.sinh()
+            return x.clamp(-HUGE, HUGE), self.scale * v.cosh()
         near = torch.exp(-v.abs())
         share = near / (1 + near)
         length = torch.where(below & above, b - a, 1.0)
@@ -189,44 +194,139 @@ def integrate(
     Raises:
         RuntimeError: If the tolerance is not reached.
     """
-    d = cells.low.shape[1]
-    values = values_at(cells)
-    total, error = torch.zeros_like(values[0]), torch.zeros_like(values[0, :, :3])
-    inherited = torch.zeros_like(values[..., :3])
-    ends, spent = torch.zeros_like(values[0, :, 2]), len(cells) * nodes * members
-    while len(cells):
-        spent += 2 * d * len(cells) * nodes * members
+    values, spent = values_at(cells), len(cells) * nodes * members
+    holds = (values != 0).flatten(1).any(1)  # where all underflows halving finds no more
+    open_ = _Unsettled.of(cells[holds], values[holds])
+    total, error = values.new_zeros(members, 4), values.new_zeros(members, 3)
+    ends = values.new_zeros(members)
+    while len(open_):
+        best = open_.best()
+        size = (total + best.nan_to_num().sum(0))[:, :3].abs().clamp_min(1)
+        # what is left at the level of rounding cannot be refined away
+        floor = 1e-13 * best[..., :3].abs() + 4 * best[..., 3:]
+        strict = torch.tensor([0.1, 0.1, 1.0], dtype=torch.float64)  # masses are known to be 1
+        allowed = strict * tolerance / max(len(open_), 64) + floor.nan_to_num(math.inf)
+        doubt = open_.doubt()
+        closed = (doubt / size <= allowed).flatten(1).all(1)
+        if bool(closed.any()):
+            cells, best = open_.cells[closed], best[closed]
+            keep(cells)
+            total = total + best.sum(0)
+            error = error + doubt[closed].sum(0)
+            ends = ends + best[cells.at_an_end(), :, 2].sum(0)
+            open_ = open_[~closed]
+        if not len(open_):
+            break
+        open_ = open_.halved(size)
+        rows, along = open_.to_measure(size)
+        spent += 2 * len(rows) * nodes * members
         if spent > most:
             raise RuntimeError(
                 f"{spent} points would be needed for tolerance {tolerance:.1e}; raise "
                 "tolerance or max_evaluations, put jumps of the densities on the edges of the "
                 "box, or use MonteCarlo"
             )
-        axes = [torch.full((len(cells),), axis) for axis in range(d)]
-        halves = [cells.parted(axis) for axis in axes]
-        parts = torch.stack([values_at(half).unflatten(0, (-1, 2)) for half in halves])
-        sums = parts.sum(2)
-        change = (sums - values)[..., :3]
-        best = values + (sums - values).sum(0)
-        best[..., 3] = sums[..., 3].amax(0)
-        size = (total + best.nan_to_num().sum(0))[:, :3].abs().clamp_min(1)
-        moved = change.abs().nan_to_num(math.inf)
-        doubt = torch.maximum(moved.sum(0), LASTING * inherited)
-        # what is left at the level of rounding cannot be refined away
-        floor = 1e-13 * best[..., :3].abs() + 4 * best[..., 3:]
-        strict = torch.tensor([0.1, 0.1, 1.0], dtype=torch.float64)  # masses are known to be 1
-        allowed = strict * tolerance / max(len(cells), 64) + floor.nan_to_num(math.inf)
-        open_ = (doubt / size > allowed).flatten(1).any(1)
-        closed = ~open_
-        keep(cells[closed])
-        total = total + best[closed].sum(0)
-        error = error + doubt[closed].sum(0)
-        ends = ends + best[closed & cells.at_an_end(), :, 2].sum(0)
-        along = (moved / size).flatten(2).amax(2).argmax(0)[open_]
-        inherited = doubt[open_].repeat_interleave(2, 0)
-        values = parts[along, open_.nonzero().flatten()].flatten(0, 1)
-        cells = cells[open_].parted(along)
+        open_.measured_by(values_at(open_.cells[rows].parted(along)), rows, along)
     return total, error, ends
+
+
+@final
+@dataclass(frozen=True)
+class _Unsettled:
+    """Cells whose integrals are still in doubt, and what is known of them along each axis.
+
+    Arguments:
+        cells: The cells.
+        values: Over each cell, ``(cells, members, 4)``.
+        parts: Over both parts of each along each axis, ``(cells, d, 2, members, 4)``.
+        change: What parting along each axis changes, ``(cells, d, members, 3)``: measured, or
+            half of what it was for the cell that this is a part of.
+        moved: How much it may change, infinite before it was first measured.
+        measured: Along which axes the cell itself was parted, ``(cells, d)``.
+        inherited: Doubt of the cell that this is a part of, ``(cells, members, 3)``.
+    """
+
+    cells: Cells
+    values: Tensor
+    parts: Tensor
+    change: Tensor
+    moved: Tensor
+    measured: Tensor
+    inherited: Tensor
+
+    @staticmethod
+    def of(cells: Cells, values: Tensor) -> _Unsettled:
+        """Cells of which nothing else is known."""
+        (count, d), members = cells.low.shape, values.shape[1]
+        change = values.new_zeros(count, d, members, 3)
+        return _Unsettled(
+            cells,
+            values,
+            parts=values.new_zeros(count, d, 2, members, 4),
+            change=change,
+            moved=torch.full_like(change, math.inf),
+            measured=torch.zeros(count, d, dtype=torch.bool),
+            inherited=torch.zeros_like(change[:, 0]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __getitem__(self, which: Tensor) -> _Unsettled:
+        return _Unsettled(*(getattr(self, f.name)[which] for f in fields(self)))
+
+    def best(self) -> Tensor:
+        """Integrals with all changes that are known, and their rounding."""
+        rounding = self.parts[..., 3].sum(2).amax(1).maximum(self.values[..., 3])
+        return torch.cat([self.values[..., :3] + self.change.sum(1), rounding[..., None]], -1)
+
+    def doubt(self) -> Tensor:
+        """How far they may be off, ``(cells, members, 3)``."""
+        return torch.maximum(self.moved.sum(1), LASTING * self.inherited)
+
+    def _along(self, size: Tensor) -> Tensor:
+        """The axis along which each cell may change most."""
+        return (self.moved / size).flatten(2).amax(2).argmax(1)
+
+    def halved(self, size: Tensor) -> _Unsettled:
+        """With the parts of those that were measured along that axis in their place."""
+        along, rows = self._along(size), torch.arange(len(self))
+        ready = self.measured[rows, along]
+        if not bool(ready.any()):
+            return self
+        if bool(ready.all()):
+            return self._parted(along)
+        whole, halves = self[~ready], self[ready]._parted(along[ready])
+        return _Unsettled(
+            Cells.together([whole.cells, halves.cells]),
+            *(torch.cat([getattr(t, f.name) for t in (whole, halves)]) for f in fields(self)[1:]),
+        )
+
+    def _parted(self, along: Tensor) -> _Unsettled:
+        rows, inherited = torch.arange(len(self)), self.doubt()
+        change, moved = self.change / 2, self.moved / 2
+        change[rows, along], moved[rows, along] = 0.0, LASTING * self.moved[rows, along]
+        state = (torch.zeros_like(self.parts), change, moved)
+        state += (torch.zeros_like(self.measured), inherited)
+        values = self.parts[rows, along].flatten(0, 1)
+        return _Unsettled(
+            self.cells.parted(along), values, *(t.repeat_interleave(2, 0) for t in state)
+        )
+
+    def to_measure(self, size: Tensor) -> tuple[Tensor, Tensor]:
+        """Cells and axes along which to part them: where they may change most, at first all."""
+        wanted = torch.nn.functional.one_hot(self._along(size), self.measured.shape[1]) > 0
+        rows, along = (wanted | self.moved.isinf().flatten(2).any(2)).nonzero().T
+        return rows, along
+
+    def measured_by(self, values: Tensor, rows: Tensor, along: Tensor) -> None:
+        """Note integrals over the parts of cells along axes, ``(2 * rows, members, 4)``."""
+        parts = values.unflatten(0, (-1, 2))
+        change = (parts.sum(1) - self.values[rows])[..., :3]
+        self.parts[rows, along] = parts
+        self.change[rows, along] = change
+        self.moved[rows, along] = change.abs().nan_to_num(math.inf)
+        self.measured[rows, along] = True
 
 
 def box_cells(cuts: Tensor, low: Tensor, high: Tensor) -> list[Tensor]:
@@ -239,6 +339,7 @@ def box_cells(cuts: Tensor, low: Tensor, high: Tensor) -> list[Tensor]:
     return kept
 
 
+@cache
 def rule(d: int) -> tuple[Tensor, Tensor, Tensor]:
     """Gauss-Legendre nodes of an axis ``(r,)``; which of them a point in the unit cube has along
     every axis, ``(r**d, d)``; and its weight, ``(r**d,)``.
