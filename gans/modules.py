@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from functools import partial
@@ -73,7 +74,7 @@ class AdversarialModule(pl.LightningModule):
         warmup: Additional critic steps before the first generator iteration.
         batch_size: Points per side, step and member.
         iterations: Generator iterations in all.
-        seeds: One per member.
+        seeds: One per member, each once.
         compile_from: Critic steps from which on a run is long enough for its gradients to come
             from a compiled program, see :class:`~gans.gradients.Compiled`; 20000 is about where
             that pays. Never by default.
@@ -114,6 +115,12 @@ class AdversarialModule(pl.LightningModule):
         self.n_critic, self.warmup = n_critic, warmup
         self.batch_size, self.iterations = batch_size, iterations
         self.seeds = tuple(seeds)
+        twice = [seed for seed, times in Counter(self.seeds).items() if times > 1]
+        if twice:
+            raise ValueError(
+                f"seeds = {list(self.seeds)!s:.60}: {twice[0]} is there twice; members of one "
+                "seed are one run, counted twice"
+            )
         self.streams = Streams(self.seeds)
         self.target = target
         dimension = target.draw(Streams(self.seeds, "shape"), 1).shape[-1]

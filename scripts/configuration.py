@@ -12,7 +12,7 @@ from jsonargparse import Namespace, set_parsing_settings
 from pytorch_lightning.cli import LightningArgumentParser
 
 from scripts.errors import printable
-from scripts.files import inside
+from scripts.files import contents, inside
 from scripts.vocabulary import REFUSAL, Vocabulary
 
 LARGEST = 100_000
@@ -53,7 +53,9 @@ def limit_imports(modules: Sequence[str] = ()) -> Vocabulary:
     return known
 
 
-def read(path: Path, what: str = "a configuration", kept: Sequence[str] = ()) -> dict[str, Any]:
+def read(
+    path: Path, what: str = "a configuration", kept: Sequence[str] = (), shown: bool = True
+) -> dict[str, Any]:
     """The mapping in a YAML file, with the files beside it that it names in their places.
 
     Text that ends in ``.yaml`` or ``.yml`` stands for the class and arguments in that file, which
@@ -63,11 +65,12 @@ def read(path: Path, what: str = "a configuration", kept: Sequence[str] = ()) ->
         path: The file.
         what: It is, for messages.
         kept: Keys of the outermost level whose text stays what it is.
+        shown: Whether messages may show its keys, as the command line has named it.
 
     Raises:
         ValueError: If it is not a mapping of plain values; the message names file and remedy.
     """
-    content = _loaded(path, what)
+    content = _loaded(path, what, shown)
     if not isinstance(content, dict):
         kind = "nothing" if content is None else type(content).__name__
         raise ValueError(f"{path}: {what} is a mapping of keys to values; this is {kind}")
@@ -123,25 +126,58 @@ class _Plain:
                 )
             return self.copy(part, level + 1)
         try:
-            spelled = yaml.safe_load(text)
+            spelled = _parsed(text)
+        except RepeatedKey as error:
+            raise ValueError(f"{self.path}: in a text, {error}") from None
         except Exception:  # then it is just text
             return text
         return self.copy(spelled, level + 1) if isinstance(spelled, dict | list) else text
 
 
-def _loaded(path: Path, what: str) -> Any:
+class RepeatedKey(ValueError):
+    """A mapping says one thing twice, and a reader would take one of both."""
+
+    def __init__(self, first: yaml.ScalarNode, second: yaml.ScalarNode):
+        self.key = printable(first.value)
+        lines = [node.start_mark.line + 1 for node in (first, second)]
+        super().__init__(f"a key of line {lines[0]} is there again in line {lines[1]}; keep one")
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values, every key of a mapping once."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: dict[tuple[str, str], yaml.ScalarNode] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                before = seen.setdefault((key.tag, key.value), key)
+                if before is not key:
+                    raise RepeatedKey(before, key)
+        return node
+
+
+def _parsed(text: str) -> Any:
+    """The plain values of a YAML document."""
+    return yaml.load(text, _Loader)
+
+
+def _loaded(path: Path, what: str, shown: bool = False) -> Any:
     """What is in a YAML file."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+        content = contents(path, LARGEST)
         text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
+    except (OSError, ValueError) as error:
+        told = error.strerror if isinstance(error, OSError) else str(error)
+        reason = "it is not text" if isinstance(error, UnicodeDecodeError) else told
         raise ValueError(f"{path}: {what} cannot be read: {reason}") from None
     if len(content) > LARGEST:
         raise ValueError(f"{path}: {what} has at most {LARGEST} bytes; this has more")
     try:
-        return yaml.safe_load(text)
+        return _parsed(text)
+    except RepeatedKey as error:
+        named = f"{error.key}: " if shown else ""
+        raise ValueError(f"{path}: {named}{error}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""

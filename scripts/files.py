@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import math
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
 from gans.files import atomically
 from scripts.foreign import as_cell
 
-__all__ = ["as_csv", "atomically", "inside", "plain", "write_atomically"]
+__all__ = ["as_csv", "atomically", "contents", "inside", "plain", "write_atomically"]
+LARGEST = 2**28
+"""Bytes of any file of ours that is read back."""
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def contents(path: Path, most: int = LARGEST) -> bytes:
+    """The bytes of a file; one more than ``most`` if it has more.
+
+    Raises:
+        IsADirectoryError: If it is a folder.
+        OSError: If it cannot be read.
+        ValueError: If it is a pipe or a device, which may never end.
+    """
+    # a pipe that nobody writes to is waited for when it is opened
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        kind = os.fstat(file).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(kind):
+            raise ValueError("it is no regular file")
+        with os.fdopen(file, "rb", closefd=False) as opened:
+            return opened.read(most + 1)
+    finally:
+        os.close(file)
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -84,11 +85,9 @@ def _claimed(path: Path) -> Iterator[IO[str]]:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    file.seek(0)
-                    holder = printable(file.read(300)) if path.exists() else "another process"
                     raise ValueError(
-                        f"{path.parent}: {holder} is writing there; wait for it, or name another "
-                        "folder"
+                        f"{path.parent}: {_holder(file)} is writing there; wait for it, or name "
+                        "another folder"
                     ) from None
                 except OSError as error:
                     tell(
@@ -102,6 +101,13 @@ def _claimed(path: Path) -> Iterator[IO[str]]:
             if same:
                 yield file
                 return
+
+
+def _holder(file: IO[str]) -> str:
+    """Who has the file, which may have taken it this moment and not have said so yet."""
+    time.sleep(0.2)
+    file.seek(0)
+    return printable(file.read(300) or "another process")
 
 
 def _self() -> str:

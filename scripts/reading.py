@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 
-from scripts.files import plain, write_atomically
+from scripts.files import contents, plain, write_atomically
 from scripts.foreign import one_line, tell
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def load(path: Path, shape: type[T], remedy: str = "make it again") -> T:
         OSError: If it cannot be read.
     """
     try:
-        value = parsed(path.read_bytes())
+        value = parsed(contents(path))
         msgspec.convert(value, shape)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise Damaged(path, error, remedy) from None
@@ -145,7 +145,7 @@ def load_record(path: Path, shape: type[T], remedy: str = "make it again") -> T:
 
 def digest_of(path: Path) -> str:
     """The digest of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(contents(path)).hexdigest()
 
 
 def set_aside(damaged: Damaged) -> None:

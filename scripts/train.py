@@ -71,6 +71,22 @@ those that follow it):
 OURS = (LOCK, "config.yaml", "hparams.yaml", "checkpoints", "events.out.tfevents.*", ".partial-*")
 """What a run leaves in its folder."""
 
+WHOLE = {
+    "max_epochs": [1],
+    "max_steps": [-1],
+    "min_epochs": [None, 1],
+    "min_steps": [None],
+    "limit_train_batches": [None, 1.0],
+    "overfit_batches": [0],
+    "fast_dev_run": [False],
+}
+"""Settings of the trainer by which a run would have less than all iterations, and what they are
+in a run that has all of them."""
+
+
+class Unfinished(ValueError):
+    """A run has ended before its last iteration, and nobody has stopped it by a signal."""
+
 
 class SaveConfig(SaveConfigCallback):
     """Writes ``config.yaml`` into the run's folder, whole or not at all."""
@@ -120,11 +136,12 @@ class TrainCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         config = self.config[str(self.subcommand)]
-        if config.trainer.max_epochs != 1:  # an epoch is all the iterations of the model
-            raise ValueError(
-                f"trainer.max_epochs = {config.trainer.max_epochs}: a run has one epoch of "
-                "model.iterations; set those"
-            )
+        for name, whole in WHOLE.items():
+            if config.trainer[name] not in whole:
+                raise ValueError(
+                    f"trainer.{name} = {config.trainer[name]}: a run has one epoch of all its "
+                    "model.iterations; set those"
+                )
         AdversarialModule.check_precision(str(config.trainer.precision))
         out = self.out_folder(config)
         if rank_zero_only.rank == 0 and not self.held:  # the others write nothing
@@ -226,6 +243,17 @@ class TrainCLI(LightningCLI):
             tell(one_text(what))
         self.told.add(what)
 
+    def check_complete(self) -> None:
+        """Refuse to call a run that something has ended early a run."""
+        done, all_of_them = self.trainer.global_step, self.model.iterations
+        if done < all_of_them:
+            raise Unfinished(
+                f"the run has ended after iteration {done} of {all_of_them}, by "
+                f"--trainer.max_time {self.config_dump['trainer']['max_time']}; last checkpoint: "
+                f"{self.saver.last_saved or 'none'}; --resume goes on where there is one, with a "
+                "longer time for all of the run"
+            )
+
     def tell_trust(self) -> None:
         """Say what the run's last W1 is worth."""
         trust = trust_in_w1(self.monitor.latest, self.monitor.stderr)
@@ -237,7 +265,10 @@ class TrainCLI(LightningCLI):
         print(take_accurate_products())
         try:
             self.trainer.fit(model, ckpt_path=ckpt_path, **{**rest, "weights_only": True})
+            self.check_complete()
             self.tell_trust()
+        except Unfinished:
+            raise
         except OSError as error:
             folder = Path(self.trainer.default_root_dir)
             raise OSError(f"{error} (writing to {folder}); {what_is_left(folder)}") from error

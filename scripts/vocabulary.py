@@ -66,6 +66,8 @@ REFUSAL = (
     "--allow-import with its module"
 )
 """What is said of a name that is not listed."""
+COMPILER = "torch.compile"
+"""What ``compile_from`` runs: it starts a C++ compiler, which writes to the temporary folder."""
 PLAIN = (type(None), bool, int, float, str, Path, torch.dtype)
 
 
@@ -90,6 +92,11 @@ class Vocabulary:
             ValueError: Names what is not listed.
         """
         for key, value in _leaves(parsed):
+            if key == "compile_from" and value is not None and not self._allowed(COMPILER):
+                raise ValueError(
+                    f"compile_from = {value} starts a C++ compiler; if that is wanted, add "
+                    f"--allow-import {COMPILER}"
+                )
             if not self.knows(key, value):
                 name = value if isinstance(value, str) else _name(value)
                 raise ValueError(f"{name} {REFUSAL}")

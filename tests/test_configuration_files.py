@@ -283,6 +283,9 @@ NO_CONFIGURATION = {
     "a section that is nothing": "trainer:",
     "a model that is nothing": "model:",
     "a list for a section": "divergences: [1]",
+    "a key twice": "model: {class_path: precious}\nmodel: {}",
+    "a key twice, once quoted": "model: {init_args: {seeds: precious, 'seeds': [0]}}",
+    "a key twice in text": "model: '{init_args: {seeds: precious, seeds: [0]}}'",
     "a dotted key": "model.init_args.critic: precious",
 }
 
@@ -293,6 +296,57 @@ def test_what_is_no_configuration_is_one_line_that_shows_none_of_it(text, capsys
     assert "precious" not in printed.replace("= precious", "") or text.startswith('model: "[')
     assert len(printed) < 500
     assert "\x1b" not in printed
+
+
+def test_a_key_that_is_there_twice_is_named_with_its_lines(tmp_path, capsys):
+    assert "stranger.yaml: seeds: a key of line 3 is there again in line 5; keep one" in refusal(
+        "model:\n  init_args:\n    seeds: [0]\n    n_critic: 1\n    seeds: [1]\n", capsys
+    )
+    Path("sweep.yaml").write_text(f"base: {CONFIG}\nseeds: [0]\nseeds: [1]")
+    assert sweep(["sweep.yaml", "--dry-run"]) == 2
+    assert "seeds: a key of line 2 is there again in line 3" in capsys.readouterr().err
+    Path("base.yaml").write_text("precious: 1\nprecious: 2")  # which may be anybody's
+    Path("sweep.yaml").write_text("base: base.yaml\nseeds: [0]")
+    assert sweep(["sweep.yaml", "--dry-run"]) == 2
+    told = capsys.readouterr().err
+    assert "base.yaml: a key of line 1 is there again in line 2" in told
+    assert "precious" not in told
+
+
+def test_a_key_may_be_said_again_over_one_that_is_merged(tmp_path):
+    text = "model: &a {x: 1, y: 2}\ndata: {<<: *a, y: 3}"
+    (tmp_path / "merged.yaml").write_text(text)
+    assert read(tmp_path / "merged.yaml")["data"] == {"x": 1, "y": 3}
+
+
+ENDLESS = {
+    "pipe": os.mkfifo,
+    "device": lambda path: os.symlink("/dev/zero", path),
+    "folder": os.mkdir,
+    "other bytes": lambda path: Path(path).write_bytes(b"model: \xff\xfe"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipes that are files")
+@pytest.mark.parametrize("make", ENDLESS.values(), ids=ENDLESS.keys())
+def test_what_never_ends_is_not_read(make, tmp_path, capsys):
+    make("endless.yaml")
+    read_by = {
+        "part.yaml": "{model: endless.yaml}",
+        "plan.yaml": "{base: endless.yaml, seeds: [0]}",
+    }
+    for name, text in read_by.items():
+        Path(name).write_text(text)
+    for name in ("endless.yaml", "part.yaml"):
+        with pytest.raises(SystemExit) as caught:
+            main(["fit", f"--config={CONFIG}", f"--config={name}", "--out=run", *SHORT])
+        assert caught.value.code == 2
+    for name in ("endless.yaml", "plan.yaml"):
+        assert sweep([name, "--dry-run"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 4
+    assert all("endless.yaml" in line for line in told)
+    assert not Path("run").exists()
 
 
 # folders

@@ -102,6 +102,36 @@ def test_the_report_of_a_damaged_folder_is_refused_and_the_file_named(whole, tmp
     assert report([str(folder)]) == 0
 
 
+ENDLESS = {
+    "pipe": os.mkfifo if os.name != "nt" else None,
+    "folder": Path.mkdir,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipes that are files")
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_report_is_made_of_no_file_that_never_ends(kind, whole, tmp_path, capsys):
+    folder = Path(shutil.copytree(whole, tmp_path / "out"))
+    before = seen(folder)
+    kinds = {"claims.json": "claims.json"} | {
+        n.split("/")[0]: n for n in before if ".png" not in n
+    }
+    assert len(kinds) > 4
+    for name in kinds.values():
+        if name == "report.html":
+            continue
+        path = folder / name
+        path.unlink()
+        ENDLESS[kind](path)
+        code, told = report([str(folder)]), capsys.readouterr().err
+        assert (code, told.count("\n")) == (2, 1), (name, told)
+        assert path.name in told
+        path.rmdir() if kind == "folder" else path.unlink()
+        path.write_bytes(before[name])
+    assert report([str(folder)]) == 0
+
+
 # reproduce, on an argument that takes no time
 
 

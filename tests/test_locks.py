@@ -62,6 +62,28 @@ def test_the_claim_of_a_killed_process_ends_with_it(tmp_path):
     assert not [*(tmp_path / "x").iterdir()]
 
 
+HOLDERS = {
+    "late": ("time.sleep(0.1); f.truncate(0); f.write(f'process {os.getpid()} on x')", "process "),
+    "silent": ("f.truncate(0)", "another process"),
+}
+
+
+@pytest.mark.parametrize(("does", "told"), HOLDERS.values(), ids=HOLDERS.keys())
+def test_who_has_just_taken_the_folder_is_named_not_who_had_it_before(tmp_path, does, told):
+    code = (
+        f"import fcntl, os, time; f = open({str(tmp_path / LOCK)!r}, 'a'); "
+        f"fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); {does}; f.flush(); input()"
+    )
+    (tmp_path / LOCK).write_text("process 999999999 on x")  # was killed
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as other:
+        other.stdout.readline()
+        holder = f"{told}{other.pid} on x" if told == "process " else told
+        with pytest.raises(ValueError, match=f": {holder} is writing there"), locked(tmp_path):
+            pass
+        other.stdin.close()
+
+
 def test_what_another_process_is_writing_stays(tmp_path):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         theirs = tmp_path / f".partial-{other.pid}-x"

@@ -172,6 +172,11 @@ class Checkpoints(Checkpoint):
         self._received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
 
+    @property
+    def last_saved(self) -> str:
+        """The checkpoint that this run was saved in last, or is continued from; may be empty."""
+        return self._last_checkpoint_saved
+
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
@@ -225,7 +230,8 @@ class Checkpoints(Checkpoint):
     ) -> None:
         self.went_on = True
         last = is_last(trainer)
-        if self._received or last or trainer.global_step % self.every == 0:
+        stopped = self._received or trainer.should_stop  # by the trainer's max_time
+        if stopped or last or trainer.global_step % self.every == 0:
             self._save(trainer)
         if self._received and not last:
             raise Interrupted(

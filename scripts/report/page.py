@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import io
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from scripts.files import write_atomically
+from scripts.files import contents, write_atomically
 from scripts.reading import Damaged, load, load_record
 from scripts.report.claims import TONES
 from scripts.report.equations import mathml
@@ -133,7 +134,7 @@ def check_records(out: Path, claims: list[Claim]) -> None:
     source = out / "claims.json"
     for name in dict.fromkeys(claim["argument"] for claim in claims):
         path = out / "records" / f"{name}.json"
-        if not path.is_file():
+        if not path.exists():
             continue  # claims.json may be all that was sent
         record = load_record(path, Record, REMEDY)
         for damaged in changed_files(out, record):
@@ -145,8 +146,8 @@ def check_records(out: Path, claims: list[Claim]) -> None:
 def read_table(path: Path) -> dict[str, Any]:
     """One CSV file; of a long one its beginning, which is said."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = csv.reader(file, strict=True)
+        text = io.StringIO(contents(path).decode("utf-8"), newline="")
+        head, *rows = csv.reader(text, strict=True)
         if any(len(row) != len(head) for row in rows):
             raise ValueError("its rows differ in length")
     except (ValueError, csv.Error) as error:

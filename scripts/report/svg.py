@@ -10,6 +10,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from scripts.files import contents
 from scripts.foreign import visible
 
 ELEMENTS = {
@@ -64,7 +65,7 @@ def read_svg(path: Path, prefix: str, recoloured: Callable[[str], str]) -> Svg:
         ValueError: If it is no SVG file; names it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = contents(path).decode("utf-8")
         if "<!ENTITY" in text:
             raise ValueError("it declares entities")
         root = ET.fromstring(text)

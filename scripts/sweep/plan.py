@@ -114,7 +114,7 @@ def read(path: Path, modules: Sequence[str] = ()) -> Plan:
     base_path = (path.parent / sweep["base"]).resolve()
     if base_path.exists() and not base_path.is_file():
         raise ValueError(f"{path}: base = {sweep['base']} is no file")
-    base = configuration.read(base_path, f"the base of {path.name}", kept=["base"])
+    base = configuration.read(base_path, f"the base of {path.name}", ["base"], shown=False)
     model = base.get("model")
     if not isinstance(model, dict) or not isinstance(model.get("class_path"), str):
         raise ValueError(f"{base_path}: no configuration of scripts.train: no class is its model")
