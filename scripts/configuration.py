@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from scripts.errors import printable
 from scripts.files import contents, inside
-from scripts.vocabulary import REFUSAL, Vocabulary
+from scripts.vocabulary import REFUSAL, Vocabulary, listed
 
 LARGEST = 100_000
 """Bytes of a configuration file."""
@@ -125,6 +125,9 @@ class _Plain:
                     "has not, or more"
                 )
             return self.copy(part, level + 1)
+        outer = next((part for part in _beginnings(text) if part in listed()), None)
+        if outer is not None:  # the parser looks into it before anybody can refuse it
+            raise ValueError(f"{self.path}: {printable(text)} is a part of {outer}; name that")
         try:
             spelled = _parsed(text)
         except RepeatedKey as error:
@@ -132,6 +135,13 @@ class _Plain:
         except Exception:  # then it is just text
             return text
         return self.copy(spelled, level + 1) if isinstance(spelled, dict | list) else text
+
+
+def _beginnings(name: str) -> Iterator[str]:
+    """``a.b`` and ``a`` of ``a.b.c``."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 class RepeatedKey(ValueError):

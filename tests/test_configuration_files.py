@@ -149,6 +149,19 @@ def test_no_function_is_called_and_nothing_is_imported(
     assert "evil" not in sys.modules
 
 
+@pytest.mark.parametrize("name", ["gans.WGAN.setup", "torch.optim.Adam.step", "gans.Ring.x.y"])
+def test_no_signature_inside_a_class_is_looked_up(name, monkeypatch, capsys):
+    """The parser would start an interpreter that tells it where stubs are."""
+
+    def started(*_, **__):
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    given = {"class_path": name, "init_args": {"activation": 1}}
+    printed = refusal({"model": {"init_args": {"generator_optimizer": given}}}, capsys)
+    assert f"{name} is a part of {name.partition('.')[0]}." in printed
+
+
 # addresses and files
 
 
