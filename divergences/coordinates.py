@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-TAILS = (0.25, 0.05, 0.0)  # shares cut off on both sides when a column's width is measured
-NORMAL_WIDTHS = (1.349, 3.29, 6.0)  # what is left of a standard normal law, for that many points
+NORMAL_WIDTHS = {0.25: 1.349, 0.05: 3.29, 0.0: 6.0}
+"""What is left of a standard normal law without such a share on both sides; all of it: 6."""
 COARSER = (torch.bfloat16, torch.float16, torch.float32)
 TIED = 0.05  # share of equal neighbouring values above which a column is taken for rounded
 
@@ -148,12 +148,15 @@ def _quantile(ordered: Tensor, share: float) -> Tensor:
 
 
 def _scale(ordered: list[Tensor]) -> Tensor:
-    scale = torch.zeros_like(ordered[0][..., :1, :])
-    for tail, normal in zip(TAILS, NORMAL_WIDTHS, strict=True):
-        widths = [_quantile(o, 1 - tail) - _quantile(o, tail) for o in ordered]
-        scale = torch.where(scale > 0, scale, (widths[0] + widths[1]) / (2 * normal))
+    inner, outer, whole = (
+        torch.stack([_quantile(o, 1 - tail) - _quantile(o, tail) for o in ordered]).mean(0)
+        / normal
+        for tail, normal in NORMAL_WIDTHS.items()
+    )
     apart = (_quantile(ordered[0], 0.5) - _quantile(ordered[1], 0.5)).abs()
-    scale = torch.where(scale > 0, scale, apart)
+    scale = inner
+    for wider in (outer, apart, whole):  # the last is any single point's
+        scale = torch.where(scale > 0, scale, wider)
     return torch.where(scale > 0, scale, 1.0)
 
 

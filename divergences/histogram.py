@@ -29,6 +29,7 @@ Array = NDArray[np.floating]
 Sizes = int | NDArray[np.integer]
 
 MOST_DIMENSIONS = 3
+FEWEST_ACROSS = 2.0  # cells that a cloud of points has to spread over in its narrowest direction
 
 
 class Reading(NamedTuple):
@@ -74,6 +75,12 @@ class HistogramEstimator(Estimator):
             notes += (
                 f"the grid is too coarse: half its resolution reads {lost:.3g} less, so a finer "
                 "one may read as much more; give more bins or more points",
+            )
+        if grid.cells_across < FEWEST_ACROSS and value < 0.9 * QUANTITIES[self.quantity].largest:
+            notes += (
+                "the columns nearly determine each other: the points lie in a strip that is "
+                f"{grid.cells_across:.2g} cells wide, and what differs across it is not seen; "
+                "rotate the points to their principal axes first",
             )
         low, high = low - 1.959964 * stderr, high + 2 * lost + 1.959964 * stderr
         estimate = Estimate(

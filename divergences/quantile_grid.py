@@ -68,6 +68,24 @@ class QuantileGrid:
         places = [_by_quantiles(np.ascontiguousarray(axis), weight, bins) for axis in axes]
         return cls(np.stack(places, 1), len(a), bins)
 
+    @property
+    def cells_across(self) -> float:
+        """Spread of the places in their narrowest direction, as if independent ones had ``bins``.
+
+        An axis along which all points share a cell does not count.
+
+        Example:
+            >>> import torch
+            >>> line = torch.linspace(0, 1, 100, dtype=torch.float64)[:, None]
+            >>> points = torch.cat([line, 2 * line], 1)
+            >>> round(QuantileGrid.of(points, points, 8).cells_across, 6)
+            0.0
+        """
+        spread = self.places.std(0)
+        centred = (self.places - self.places.mean(0))[:, spread > 0] / spread[spread > 0]
+        narrowest = np.linalg.eigvalsh(centred.T @ centred / len(centred))[:1].clip(0)
+        return float(self.bins * np.sqrt(narrowest).sum()) if len(narrowest) else float(self.bins)
+
     def halved(self) -> QuantileGrid:
         """The grid with half as many cells along each axis."""
         return QuantileGrid(self.places // 2, self.n, self.bins // 2)

@@ -72,6 +72,8 @@ class Annealed(Constraint):
         critic.register_buffer("annealed", torch.zeros((), dtype=torch.long))
 
     def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
+        if not hasattr(critic, "annealed"):
+            raise ValueError("Annealed: call parametrize(critic) first, which counts its steps")
         step = critic.get_buffer("annealed")
         factor = self.factor(step).to(real)
         step += 1

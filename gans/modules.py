@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
-from divergences.checks import whole_number
+from divergences.checks import entries, shown, whole_number
 from divergences.lipschitz import Constraint, Unconstrained, WeightClipping
 from divergences.networks import MLP, check_decay, member_norms, move_average
 from divergences.streams import Streams
@@ -126,6 +126,9 @@ class AdversarialModule(pl.LightningModule):
         dimension = target.draw(Streams(self.seeds, "shape"), 1).shape[-1]
         self.generator = generator(Streams(self.seeds, "generator"), dimension)
         self.critic = critic(Streams(self.seeds, "critic"), dimension, 1)
+        for name, player in (("generator", self.generator), ("critic", self.critic)):
+            if not isinstance(player, nn.Module):
+                raise TypeError(f"{name} makes {shown(player)}: it must make a network")
         constraint.parametrize(self.critic)
         players = (self.critic, self.critic_loss), (self.generator, self.generator_loss)
         long = compile_from is not None and n_critic * iterations >= compile_from
@@ -281,8 +284,8 @@ class AdversarialModule(pl.LightningModule):
 
     def average(self) -> None:
         """Move the averaged generator a little towards the live one."""
-        assert self.generator_ema is not None
-        assert self.ema is not None
+        if self.generator_ema is None or self.ema is None:
+            raise ValueError("there is no average to move: set ema, e.g. .999")
         move_average(self.generator_ema, self.generator, self.ema)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -290,7 +293,8 @@ class AdversarialModule(pl.LightningModule):
         checkpoint["streams"] = self.streams.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.streams.load_state_dict(checkpoint["streams"])
+        (streams,) = entries(type(self).__name__, checkpoint, "streams")
+        self.streams.load_state_dict(streams)
 
 
 @final

@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 from torch.nn.functional import logsigmoid, relu, softplus
 
 from divergences import exact, variational
-from divergences.checks import positive_number
+from divergences.checks import positive_number, shown
 from divergences.fdivergence import ConvexGenerator, Pearson
 from divergences.interface import Estimate
 from divergences.lipschitz import Constraint
@@ -205,6 +205,8 @@ class FGAN(Objective):
     references = ("f-GAN (Nowozin et al., 2016), Equation 6, https://arxiv.org/abs/1606.00709",)
 
     def __init__(self, f: ConvexGenerator | None = None):
+        if not isinstance(f, ConvexGenerator | None):
+            raise TypeError(f"FGAN: f = {shown(f)}: it must be one of divergences.fdivergence")
         self.f = f or Pearson()
         self.quantity = self.f.quantity  # pyright: ignore  # of this instance
 

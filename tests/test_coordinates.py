@@ -71,3 +71,9 @@ def test_members_are_standardised_one_by_one():
     for k in range(2):
         for a, b in zip(together, standardised(x[k], y[k]), strict=True):
             torch.testing.assert_close(a[k], b)
+
+
+def test_the_scale_of_a_constant_column_is_the_gap_and_not_one_far_point():
+    x, y = torch.zeros(50, 1), torch.ones(50, 1)
+    y[0] = 1e4
+    assert standardised(x, y).scale.item() == 1.0

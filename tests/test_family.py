@@ -88,9 +88,15 @@ class Pair:
     @property
     def spread(self) -> Tensor:
         """Of each column, whatever an outlier does: half the range of the middle 68 %."""
+        own = self.spreads
+        return own.clamp_min(1e-3 * float(own.max()))
+
+    @property
+    def spreads(self) -> Tensor:
+        """The same, and as small as it is."""
         pooled = torch.cat([self.x, self.y]).double()
         low, high = torch.quantile(pooled, torch.tensor([0.16, 0.84]).double(), dim=0)
-        return (high - low).clamp_min(1e-3 * float((high - low).max())) / 2
+        return (high - low) / 2
 
 
 def built(kind: type[Estimator], case: Case, pair: Pair) -> Estimator | None:
@@ -175,9 +181,10 @@ def in_single_precision(pair: Pair, rng: np.random.Generator) -> Pair:
 
 def rounded(pair: Pair, rng: np.random.Generator) -> Pair:
     """To so many decimals, as in a text file."""
-    step = pair.spread.max() * 10 ** rng.uniform(-6, -2)
+    step = pair.spreads * 10 ** rng.uniform(-6, -2)  # of each column in its own unit
+    step = torch.where(step > 0, step, 1e-300)
     return pair.told(
-        f"rounded to {float(step):.2g}",
+        f"rounded to {step.tolist()}",
         x=(pair.x / step).round() * step,
         y=(pair.y / step).round() * step,
     )

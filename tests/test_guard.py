@@ -1,6 +1,7 @@
 """Errors of the inside are explained where a public function is entered, and no others."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from divergences import MLP, Streams
 from divergences.guard import explained
-from gans import NoiseGenerator, Ring
+from gans import FGAN, R1, Annealed, Hinge, NoiseGenerator, Ring, VanillaGAN
 
 
 def scaled(x: Tensor, by: float, change: Callable[[Tensor], Tensor] | None = None) -> Tensor:
@@ -70,3 +71,20 @@ def test_an_error_on_purpose_is_passed_on():
 def test_public_classes_explain(call, match):
     with pytest.raises(TypeError, match=match):
         call()
+
+
+def test_what_makes_no_network_and_states_of_nothing_are_refused():
+    settings = {"critic": partial(MLP, hidden=(4,))}
+    for player in ("generator", "critic"):
+        with pytest.raises(TypeError, match=f"{player} makes None: it must make a network"):
+            VanillaGAN(Ring(), **settings | {player: lambda *_: None})
+    module = VanillaGAN(Ring(), **settings)
+    with pytest.raises(ValueError, match="no average"):
+        module.average()
+    with pytest.raises(ValueError, match="VanillaGAN: the saved state has no 'streams'"):
+        module.on_load_checkpoint({"a": 1})
+    with pytest.raises(TypeError, match=r"FGAN: f = .*: it must be one of divergences\.fdiv"):
+        FGAN(Hinge())  # pyright: ignore
+    annealed = Annealed(R1(), 0.1, 10)
+    with pytest.raises(ValueError, match=r"call parametrize\(critic\) first"):
+        annealed.penalty(MLP(Streams([0]), 2, 1), X[None], X[None], Streams([0]))

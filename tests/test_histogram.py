@@ -265,3 +265,18 @@ def test_refuses_bins_that_cannot_be_halved(bins):
 @pytest.mark.parametrize("estimator", EACH, ids=name)
 def test_95_percent_interval_covers_90_percent_or_warns(estimator, c, n):
     assert calibrate(estimator, c, truth(estimator, c), n, 200).covered_or_warned >= 0.9
+
+
+@pytest.mark.parametrize("kind", [HistogramJS, HistogramKL, HistogramTV])
+def test_a_thin_strip_is_not_taken_for_equal_laws(kind):
+    """Two parallel segments far longer than their gap; along the axes the grid sees the gap."""
+    generator = torch.Generator().manual_seed(0)
+    along = 100 * torch.rand(2, 200, generator=generator, dtype=torch.float64)
+    x, y = (
+        torch.stack([t, torch.full_like(t, side)], 1)
+        for t, side in zip(along, (0, 1), strict=True)
+    )
+    turn = torch.tensor([[0.8, 0.6], [-0.6, 0.8]], dtype=torch.float64)
+    said = [" ".join(kind()(x @ by, y @ by).warnings) for by in (torch.eye(2).double(), turn)]
+    assert "determine each other" not in said[0]
+    assert "determine each other" in said[1]
