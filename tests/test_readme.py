@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import divergences
 import gans
@@ -134,6 +135,14 @@ def test_two_samples_are_as_far_apart_as_it_says():
     with contextlib.redirect_stdout(printed):
         exec(example, {})
     assert printed.getvalue() in blocks("")
+
+
+def test_two_samples_are_compared_in_any_loop(capsys):
+    example = next(code for code in blocks("python") if "def report" in code)
+    defined = {}
+    exec(example, defined)
+    defined["report"](torch.randn(50, 2), torch.randn(50, 2))
+    assert len(re.findall("^W1", capsys.readouterr().out, flags=re.M)) == 2
 
 
 def test_exact_values_are_those_it_shows():
