@@ -14,7 +14,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, DefaultHelpFormatter
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -41,9 +41,10 @@ from scripts.memory import keep_memory
 from scripts.products import take_accurate_products
 from scripts.vocabulary import Vocabulary
 
-EPILOG = """\
-The flags people need (each can stand in the YAML file instead, but for --out, --ckpt_path and
-those that follow it):
+FLAGS = """\
+The flags people need. Each can stand in the YAML file instead, except --out, --ckpt_path,
+--resume, --allow-import and --debug. All others are listed below.
+
   --config FILE                          a file of configs/; later files and flags override it
   --out DIR                              where the run goes (default runs/NAME of the config)
   --model.seeds '[0,1,2,3,4]'            members, trained side by side as one program
@@ -54,18 +55,25 @@ those that follow it):
   --model.objective Saturating           or NonSaturating, LeastSquares, Hinge, FGAN, Alpha,
                                          Relativistic (VanillaGAN)
   --model.constraint GradientPenalty     or WeightClipping, LipschitzPenalty, SpectralNorm,
-                                         Orthogonal, R1, R2, DRAGAN, Together, ...
+                                         Orthogonal, R1, R2, DRAGAN, GradientClipping, Together
   --model.constraint.weight X            its parameters: weight of a penalty, c of clipping
+  --model.scheduler ConstantThenLinear   learning rates that fall at the end
+  --model.ema .999                       keep an averaged generator beside the live one
+  --model.compile_from N                 runs of at least N critic steps take gradients from a
+                                         compiled program (worth it from about 20000); needs
+                                         --allow-import torch.compile
   --divergences.every N                  cadence of the divergence curves; likewise --gradients,
                                          --lipschitz, --pictures and --coverage
   --checkpoint.every N                   cadence of checkpoints; --checkpoint.keep N newest
-  --ckpt_path DIR/checkpoints/last.ckpt  continue from this checkpoint, bit for bit
-  --print_config                         show the complete configuration and stop
+  --trainer.devices 2 --trainer.strategy gans.SharedBatch
+                                         two processes that share every minibatch
   --resume                               continue the run in --out from its newest good
                                          checkpoint, or from the start if it has none yet
+  --ckpt_path DIR/checkpoints/last.ckpt  continue from this checkpoint, bit for bit
   --allow-import MODULE                  let the configuration name what is in MODULE, whose code
                                          is then run; it may name layers, optimizers, targets and
                                          so on of gans, divergences, torch.nn and torch.optim
+  --print_config                         show the complete configuration and stop
   --debug                                show the traceback of an error
 """
 OURS = (LOCK, "config.yaml", "hparams.yaml", "checkpoints", "events.out.tfevents.*", ".partial-*")
@@ -86,6 +94,16 @@ in a run that has all of them."""
 
 class Unfinished(ValueError):
     """A run has ended before its last iteration, and nobody has stopped it by a signal."""
+
+
+class LinesKept(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Help whose description keeps its lines."""
+
+
+HELP = {
+    "usage": "python -m scripts.train fit --config FILE [FLAG ...]",
+    "description": FLAGS,
+}
 
 
 class SaveConfig(SaveConfigCallback):
@@ -379,7 +397,7 @@ def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
                 "log_every_n_steps": 1,
                 "enable_progress_bar": sys.stdout.isatty(),
             },
-            parser_kwargs={"exit_on_error": False, "fit": {"epilog": EPILOG}},
+            parser_kwargs={"exit_on_error": False, "formatter_class": LinesKept, "fit": HELP},
             args=args,
         )
     except Interrupted as stopped:

@@ -109,6 +109,15 @@ def test_files_and_modules_that_are_named_exist(path):
 
 
 @each_readme
+def test_flags_that_are_named_exist(path):
+    files = [file for folder in ("gans", "scripts") for file in (ROOT / folder).rglob("*.py")]
+    code = "\n".join(file.read_text() for file in files)
+    flags = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*", path.read_text()))
+    for flag in flags - {"--help", "--logdir", "--nworkers", "--nthreads"}:
+        assert flag in code, flag
+
+
+@each_readme
 def test_classes_that_are_named_are_public(path):
     names = set(re.findall(r"`([A-Z]\w+)", path.read_text()))
     for name in names - OTHER_NAMES:

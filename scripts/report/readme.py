@@ -53,13 +53,10 @@ def lines(folders: Sequence[Path], titles: Mapping[str, str]) -> Iterator[str]:
         raise ValueError(f"{folders[0]} has no claims of {sorted(missing)[0]}; {remedy}")
     profiles = [profile(out, found[0]) for out, found in zip(folders, every, strict=True)]
     beside = [{claim["id"]: claim for claim in other} for other in others]
-    head = ["claim", "sentence", "verdict", "quantity", "predicted", "measured", "seeds"]
+    head = ["claim", "sentence", "verdict", "quantity", "predicted", "measured", "n"]
     head += [f"profile {name}" for name in profiles[1:]]
     seconds = {claim["argument"]: claim["seconds"] for claim in claims}
-    yield (
-        f"The numbers are of one run of {sum(seconds.values()):.0f} s: {len(claims)} claims, "
-        f"profile {profiles[0]}."
-    )
+    yield f"{len(claims)} claims; profile {profiles[0]}, {sum(seconds.values()):.0f} s in all."
     for name, group in groupby(claims, lambda claim: claim["argument"]):
         yield f"\n### {name}: {escaped(titles.get(name, ''))}\n"
         yield f"Rerun: `python -m scripts.reproduce {name}` ({seconds[name]:.0f} s).\n"
