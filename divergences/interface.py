@@ -199,7 +199,9 @@ class Estimator(ABC):
         x, y = as_tensor(x, "x"), as_tensor(y, "y")
         if x.dtype == y.dtype and x.dtype in HALVES:
             x, y = x.float(), y.float()  # the same numbers; the estimate needs more digits
-        return replace(self.measure(x, y), quantity=self.quantity).in_dtype(x.dtype)
+        found = self.measure(x, y)
+        notes = (*found.warnings, *repeated(x, y))
+        return replace(found, warnings=notes, quantity=self.quantity).in_dtype(x.dtype)
 
     @abstractmethod
     def measure(self, x: Tensor, y: Tensor) -> Estimate:
@@ -230,6 +232,39 @@ def as_tensor(sample: Any, name: str = "x") -> Tensor:
             "with numpy.asarray(x, dtype=float)"
         )
     return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
+
+
+def repeated(x: Tensor, y: Tensor) -> tuple[str, ...]:
+    """A warning where one sample repeats many of its points and the other hardly any.
+
+    Such points are no independent draws: intervals are too short, and a distance is seen between
+    equal laws. Atoms, which many points share, are none of them, nor is a lattice of both.
+
+    Example:
+        >>> points = torch.linspace(0, 1, 64)[:, None]
+        >>> repeated(points, torch.cat([points[:32], points[:32]]))[0]
+        'y holds only 32 different points of 64, x 64 of 64: ...'
+        >>> repeated(points, torch.zeros(64, 1))
+        ()
+    """
+    kinds = [_distinct(sample) for sample in (x, y)]
+    for one, other in ((0, 1), (1, 0)):
+        (few, n), (many, m) = kinds[one], kinds[other]
+        if n / 4 <= few <= 0.8 * n and many > 0.98 * m:
+            return (
+                f"{'xy'[one]} holds only {few} different points of {n}, {'xy'[other]} {many} of "
+                f"{m}: repeated points are no independent draws, and the interval is too short",
+            )
+    return ()
+
+
+def _distinct(sample: Tensor) -> tuple[int, int]:
+    """Different points and all points, of the first member where there are several."""
+    points = sample.detach().reshape(-1, *sample.shape[-2:])[0]
+    ordered = np.sort(points[:, 0].cpu().numpy())
+    if np.count_nonzero(ordered[1:] == ordered[:-1]) < 0.1 * len(points):  # as nearly always
+        return len(points), len(points)
+    return len(points.unique(dim=0)), len(points)
 
 
 def check_samples(x: Tensor, y: Tensor, at_least: int = 2) -> tuple[Tensor, Tensor]:

@@ -123,3 +123,21 @@ def test_an_estimate_of_anything_but_tensors_is_refused(numbers):
 def test_an_estimate_has_one_number_for_each_member(numbers):
     with pytest.raises(ValueError, match=r"\(2,\) and value \(\)"):
         Estimate(**{"value": HALF, "stderr": HALF} | numbers)
+
+
+def points(n, seed):
+    return torch.randn(n, 2, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_sample_that_repeats_its_points_is_said():
+    """Twice the points say no more than they did: each interval would be as of twice the size."""
+    x, y = points(200, 0), points(300, 1)
+    twice = torch.cat([x, x])
+    for estimator in (EarthMover(floor=False), EnergyDistance()):
+        assert not any("repeated points" in w for w in estimator(x, y).warnings)
+        for pair in ((twice, y), (y, twice), (twice[None], y[None])):
+            assert any("repeated points" in w for w in estimator(*pair).warnings)
+        lattice = [(4 * sample).round() for sample in (x, y)]
+        assert not any("repeated points" in w for w in estimator(*lattice).warnings)
+        atoms = x.sign()
+        assert not any("repeated points" in w for w in estimator(atoms, y).warnings)
