@@ -132,6 +132,11 @@ def test_every_public_name_is_on_the_page_of_its_package(package):
         assert re.search(rf"\b{name}\b", text), name
 
 
+def test_every_configuration_is_on_their_page():
+    listed = re.findall(r"^\| `([\w.]+)` \|", (ROOT / "configs" / "README.md").read_text(), re.M)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "configs").glob("*.yaml"))
+
+
 def blocks(language):
     """The code blocks of README.md in this language."""
     found = re.findall(r"^```(\w*)\n(.*?)^```$", READMES[0].read_text(), flags=re.M | re.S)
