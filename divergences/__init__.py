@@ -1,29 +1,21 @@
 """How far apart are two distributions? Exactly, numerically, or from samples with an error bar."""
 
-from divergences import discrete, exact, fdivergence, lipschitz, numerical, variational
-from divergences.anchored import AnchoredCritic, McShane
-from divergences.batches import (
-    BatchTransport,
-    ComparedTransforms,
-    CTransform,
-    EntropicPairPenalty,
-    PairPenalty,
-)
-from divergences.critic import Critic
-from divergences.discriminators import (
+from divergences import bounds, discrete, exact, f_divergences, numerical
+from divergences.estimate import Estimate, Estimator
+from divergences.guard import guard
+from divergences.learned.anchored import AnchoredCritic
+from divergences.learned.critic import Critic
+from divergences.learned.discriminators import (
     NWJ,
     Discriminator,
     DiscriminatorKL,
     DonskerVaradhan,
     FDivergence,
 )
-from divergences.dual import HeldOutDual
-from divergences.guard import guard
-from divergences.histogram import HistogramJS, HistogramKL, HistogramTV
-from divergences.interface import Estimate, Estimator
-from divergences.kernel import MMD, EnergyDistance
-from divergences.known_density import KnownDensity
-from divergences.lipschitz import (
+from divergences.metrics import DivergenceMetric
+from divergences.networks import lipschitz
+from divergences.networks.layers import MLP, FourierFeatures, FullSort, MaxMin, Whiten
+from divergences.networks.lipschitz import (
     Constraint,
     GradientPenalty,
     LipschitzPenalty,
@@ -32,27 +24,26 @@ from divergences.lipschitz import (
     Unconstrained,
     WeightClipping,
 )
-from divergences.maximin import Maximin, ReversedMaximin
-from divergences.metrics import DivergenceMetric
-from divergences.monte_carlo import MonteCarlo
-from divergences.muon import Muon
-from divergences.neighbours import NearestNeighbours
-from divergences.networks import MLP, FourierFeatures, FullSort, MaxMin, Whiten
-from divergences.quadrature import Quadrature
-from divergences.ross import RossJS
-from divergences.sinkhorn import Sinkhorn
-from divergences.sliced import Sliced
-from divergences.streams import Streams
-from divergences.transport import EarthMover
+from divergences.networks.mcshane import McShane
+from divergences.networks.muon import Muon
+from divergences.numerical.monte_carlo import MonteCarlo
+from divergences.numerical.quadrature import Quadrature
+from divergences.random_streams import Streams
+from divergences.samples.earth_mover import EarthMover
+from divergences.samples.held_out_dual import HeldOutDual
+from divergences.samples.histogram import HistogramJS, HistogramKL, HistogramTV
+from divergences.samples.kernel import MMD, EnergyDistance
+from divergences.samples.known_density import KnownDensity
+from divergences.samples.nearest_neighbours import NearestNeighbours
+from divergences.samples.ross import RossJS
+from divergences.samples.sinkhorn import Sinkhorn
+from divergences.samples.sliced import Sliced
 
 __all__ = [
     "MLP",
     "MMD",
     "NWJ",
     "AnchoredCritic",
-    "BatchTransport",
-    "CTransform",
-    "ComparedTransforms",
     "Constraint",
     "Critic",
     "Discriminator",
@@ -61,7 +52,6 @@ __all__ = [
     "DonskerVaradhan",
     "EarthMover",
     "EnergyDistance",
-    "EntropicPairPenalty",
     "Estimate",
     "Estimator",
     "FDivergence",
@@ -75,15 +65,12 @@ __all__ = [
     "KnownDensity",
     "LipschitzPenalty",
     "MaxMin",
-    "Maximin",
     "McShane",
     "MonteCarlo",
     "Muon",
     "NearestNeighbours",
     "Orthogonal",
-    "PairPenalty",
     "Quadrature",
-    "ReversedMaximin",
     "RossJS",
     "Sinkhorn",
     "Sliced",
@@ -92,12 +79,13 @@ __all__ = [
     "Unconstrained",
     "WeightClipping",
     "Whiten",
+    "bounds",
     "discrete",
     "exact",
-    "fdivergence",
+    "f_divergences",
     "lipschitz",
     "numerical",
-    "variational",
 ]
 
+fdivergence, variational = f_divergences, bounds  # their names in earlier versions
 guard(__name__)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
-from divergences.interface import QUANTITIES, Estimate, Estimator, check_samples
+from divergences.estimate import QUANTITIES, Estimate, Estimator, check_samples
 
 
 @final
@@ -30,7 +30,7 @@ class DivergenceMetric(Metric):
 
     Example:
         >>> import torch
-        >>> from divergences.kernel import EnergyDistance
+        >>> from divergences.samples.kernel import EnergyDistance
         >>> metric = DivergenceMetric(EnergyDistance())
         >>> for step in range(4):
         ...     metric.update(torch.eye(2), torch.eye(2) + 3)
@@ -70,8 +70,8 @@ class DivergenceMetric(Metric):
             fake: Points of Q, shape ``(m, d)`` or ``(K, m, d)``.
 
         Raises:
-            TypeError: As :func:`~divergences.interface.check_samples`.
-            ValueError: As :func:`~divergences.interface.check_samples`, and if members or
+            TypeError: As :func:`~divergences.estimate.check_samples`.
+            ValueError: As :func:`~divergences.estimate.check_samples`, and if members or
                 dimension are not those of the batches before.
         """
         check_samples(real, fake, at_least=1)

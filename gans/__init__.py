@@ -1,9 +1,8 @@
 """What does a GAN learn from each divergence? Generators against critics on known targets."""
 
 from divergences.guard import guard
-from gans.annealing import Annealed
 from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
-from gans.metrics import ModeCoverage
+from gans.mode_metrics import ModeCoverage
 from gans.modules import WGAN, AdversarialModule, NonFiniteLoss, VanillaGAN
 from gans.networks import Generator, NoiseGenerator, Packed, SegmentGenerator
 from gans.objectives import (
@@ -17,7 +16,7 @@ from gans.objectives import (
     Saturating,
     Wasserstein,
 )
-from gans.penalties import DRAGAN, R1, R2, GradientClipping, Together
+from gans.penalties import DRAGAN, R1, R2, Annealed, GradientClipping, Together
 from gans.schedules import ConstantThenLinear
 from gans.sharing import SharedBatch
 from gans.targets import (

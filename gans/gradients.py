@@ -11,8 +11,8 @@ from torch._dynamo.exc import TorchDynamoException
 from torch.distributions import Distribution
 from torch.func import functional_call, grad_and_value
 
-from divergences.lipschitz import input_gradient
-from divergences.streams import Streams
+from divergences.networks.lipschitz import input_gradient
+from divergences.random_streams import Streams
 
 Loss = Callable[..., Tensor]
 """From a network, random streams and points to a loss per member, ``(K,)``."""

@@ -15,9 +15,9 @@ from torch.optim import Adam, Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
 from divergences.checks import entries, shown, whole_number
-from divergences.lipschitz import Constraint, Unconstrained, WeightClipping
-from divergences.networks import MLP, check_decay, member_norms, move_average
-from divergences.streams import Streams
+from divergences.networks.layers import MLP, check_decay, member_norms, move_average
+from divergences.networks.lipschitz import Constraint, Unconstrained, WeightClipping
+from divergences.random_streams import Streams
 from gans.gradients import Autograd, Compiled
 from gans.networks import Generator, NoiseGenerator
 from gans.objectives import NonSaturating, Objective, Wasserstein

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.nn.functional import logsigmoid, relu, softplus
 
-from divergences import exact, variational
+from divergences import bounds, exact
 from divergences.checks import positive_number, shown
-from divergences.fdivergence import ConvexGenerator, Pearson
-from divergences.interface import Estimate
-from divergences.lipschitz import Constraint
+from divergences.estimate import Estimate
+from divergences.f_divergences import ConvexGenerator, Pearson
+from divergences.networks.lipschitz import Constraint
 
 
 class Objective(ABC):
@@ -79,7 +79,7 @@ class _Logistic(Objective):
         return softplus(-real).mean(-1) + softplus(fake).mean(-1)
 
     def estimate(self, real: Tensor, fake: Tensor) -> Estimate:
-        return variational.jensen_shannon(real, fake)
+        return bounds.jensen_shannon(real, fake)
 
     def value_at_optimum(self, p: Distribution, q: Distribution) -> Tensor:
         r""":math:`2\,\mathrm{JS}(P, Q) - 2 \log 2` (Theorem 1)."""
@@ -126,7 +126,7 @@ class Wasserstein(Objective):
         return -fake.mean(-1)
 
     def estimate(self, real: Tensor, fake: Tensor) -> Estimate:
-        return variational.kantorovich_rubinstein(real, fake)
+        return bounds.kantorovich_rubinstein(real, fake)
 
     def value_at_optimum(self, p: Distribution, q: Distribution) -> Tensor:
         """W1 itself (Kantorovich-Rubinstein duality)."""
@@ -157,8 +157,8 @@ class LeastSquares(Objective):
 
     def estimate(self, real: Tensor, fake: Tensor) -> Estimate:
         squares = -4 * (real.double() - 1).square(), -4 * fake.double().square()
-        value, stderr = variational.sum_of_means(*squares)
-        return variational.lower_bound(2 + value, stderr, 2.0, (real.shape[-1], fake.shape[-1]))
+        value, stderr = bounds.sum_of_means(*squares)
+        return bounds.lower_bound(2 + value, stderr, 2.0, (real.shape[-1], fake.shape[-1]))
 
 
 @final
@@ -180,8 +180,8 @@ class Hinge(Objective):
 
     def estimate(self, real: Tensor, fake: Tensor) -> Estimate:
         margins = -relu(1 - real.double()) / 2, -relu(1 + fake.double()) / 2
-        value, stderr = variational.sum_of_means(*margins)
-        return variational.lower_bound(1 + value, stderr, 1.0, (real.shape[-1], fake.shape[-1]))
+        value, stderr = bounds.sum_of_means(*margins)
+        return bounds.lower_bound(1 + value, stderr, 1.0, (real.shape[-1], fake.shape[-1]))
 
     def value_at_optimum(self, p: Distribution, q: Distribution) -> Tensor:
         return 2 * exact.total_variation(p, q) - 2
@@ -198,7 +198,7 @@ class FGAN(Objective):
         | https://arxiv.org/abs/1606.00709
 
     Arguments:
-        f: Which divergence, one of those in :mod:`divergences.fdivergence`.
+        f: Which divergence, one of those in :mod:`divergences.f_divergences`.
     """
 
     quantity = "pearson"
@@ -265,7 +265,7 @@ class Alpha(Objective):
 
     def estimate(self, real: Tensor, fake: Tensor) -> Estimate:
         """JS as the discriminator's probabilities bound it, whatever they were trained on."""
-        return variational.jensen_shannon(real, fake)
+        return bounds.jensen_shannon(real, fake)
 
 
 @final
@@ -301,7 +301,7 @@ class Relativistic(Objective):
     def estimate(self, real: Tensor, fake: Tensor) -> Estimate:
         n = min(real.shape[-1], fake.shape[-1])
         ahead = (real[..., :n] - fake[..., :n]).double()
-        value, stderr = variational.sum_of_means(logsigmoid(ahead))
-        return variational.lower_bound(
+        value, stderr = bounds.sum_of_means(logsigmoid(ahead))
+        return bounds.lower_bound(
             math.log(2) + value, stderr, math.log(2), (real.shape[-1], fake.shape[-1])
         )

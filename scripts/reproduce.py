@@ -19,13 +19,11 @@ from typing import Any
 from matplotlib import rc_context
 from tqdm import tqdm
 
-from scripts.errors import Parser, guarded
-from scripts.files import as_csv, atomically, plain, write_atomically
-from scripts.findings import Findings
-from scripts.foreign import one_line, say, tell
-from scripts.lab import Lab, start_worker
-from scripts.locks import locked
-from scripts.reading import (
+from gans.cli.errors import Parser, guarded
+from gans.runtime.escaping import one_line, say, tell
+from gans.runtime.files import as_csv, atomically, plain, write_atomically
+from gans.runtime.locks import locked
+from scripts.lab.checked_files import (
     Damaged,
     digest_of,
     load_or_set_aside,
@@ -33,8 +31,11 @@ from scripts.reading import (
     set_aside,
     write_record,
 )
+from scripts.lab.claims import Findings
+from scripts.lab.jobs import Lab
+from scripts.lab.record_shapes import Record, changed_files
+from scripts.lab.workers import start_worker
 from scripts.report import write_report
-from scripts.shapes import Record, changed_files
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, about {remaining} to go"
 PROFILES = ("quick", "paper")

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from scripts.train import main
+from gans.cli.train import main
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.commands", "tests.training"])  # seconds of imports, once
+PROCESSES.set_forkserver_preload(["tests.commands", "tests.small_games"])  # slow imports
 
 
 def _run(work, args, folder):

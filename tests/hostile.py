@@ -14,11 +14,11 @@ from pathlib import Path
 
 import yaml
 
+from gans.cli.train import main
+from gans.cli.vocabulary import listed
 from scripts.sweep.__main__ import main as sweep
-from scripts.train import main
-from scripts.vocabulary import listed
+from tests.gans.test_configuration_files import CONFIG, SHORT, reachable
 from tests.numeric_slots import cases
-from tests.test_configuration_files import CONFIG, SHORT, reachable
 from tests.watched import Watch, ended
 
 PLACES = [

@@ -10,14 +10,14 @@ import pytorch_lightning as pl
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from divergences.interface import Estimator
-from divergences.lipschitz import Constraint
+from divergences.estimate import Estimator
+from divergences.networks.lipschitz import Constraint
 from gans.callbacks import MONITORS, Checkpoints
+from gans.cli.vocabulary import classes
 from gans.modules import AdversarialModule
 from gans.networks import Generator
 from gans.objectives import Objective
 from gans.targets import Target
-from scripts.vocabulary import classes
 
 WRONG = (
     *(2**62, 2**31, -1, 0, 1e308, -1e308, 1e-308, math.nan, math.inf, -math.inf),

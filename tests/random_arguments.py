@@ -18,7 +18,7 @@ from torch import nn
 
 import divergences as dv
 import gans
-from divergences import fdivergence
+from divergences import f_divergences
 
 WORDS = {
     "Literal": "words",
@@ -152,7 +152,7 @@ class Pool:
     def objectives(self) -> list[Any]:
         return [gans.Saturating(), gans.Hinge(), gans.LeastSquares(), gans.Relativistic(),
                 gans.FGAN(), gans.Alpha(0.5), gans.Wasserstein(),
-                fdivergence.KullbackLeibler(), fdivergence.SquaredHellinger()]  # fmt: skip
+                f_divergences.KullbackLeibler(), f_divergences.SquaredHellinger()]  # fmt: skip
 
     @cached_property
     def modules(self) -> list[Any]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from matplotlib.figure import Figure
 
+from gans.runtime.files import write_atomically
 from scripts import reproduce
-from scripts.files import write_atomically
-from scripts.findings import FAILS, HOLDS, QUALIFIED, Check, Claim, Findings
-from scripts.plotting import EXACT, JS_COLOUR, W1_COLOUR
+from scripts.lab.claims import FAILS, HOLDS, QUALIFIED, Check, Claim, Findings
+from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR
 
 MET = Check.near("JS at theta = 1", 0.6931, 0.6930, 1e-3, 2e-5)
 MISSED = Check.at_most("theta after 400 iterations", 0.1, 0.9)

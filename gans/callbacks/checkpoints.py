@@ -21,8 +21,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from gans.callbacks.periodic import is_last
 from gans.callbacks.seals import broken, sealed
-from gans.files import atomically, clear_partial
 from gans.modules import AdversarialModule
+from gans.runtime.files import atomically, clear_partial
 
 NEEDED = {"state_dict": dict, "global_step": int, "optimizer_states": list, "streams": dict}
 """What a checkpoint of an :class:`gans.modules.AdversarialModule` cannot do without."""

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from divergences.answers import Answers
 from divergences.checks import whole_number
-from divergences.streams import Streams
+from divergences.random_streams import Streams
 from gans.callbacks.periodic import Periodic, log_members
-from gans.metrics import ModeCoverage
+from gans.mode_metrics import ModeCoverage
 from gans.modules import AdversarialModule
 from gans.targets.modes import Modes
 

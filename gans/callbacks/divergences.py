@@ -16,12 +16,12 @@ from torch.distributions import Distribution
 from divergences import exact
 from divergences.answers import Answers
 from divergences.checks import entries, whole_number
-from divergences.dual import HeldOutDual
-from divergences.interface import Estimate, Estimator
+from divergences.estimate import Estimate, Estimator
 from divergences.metrics import DivergenceMetric
-from divergences.neighbours import NearestNeighbours
-from divergences.ross import RossJS
-from divergences.transport import EarthMover
+from divergences.samples.earth_mover import EarthMover
+from divergences.samples.held_out_dual import HeldOutDual
+from divergences.samples.nearest_neighbours import NearestNeighbours
+from divergences.samples.ross import RossJS
 from gans.callbacks.periodic import Periodic, held_out, log_members
 from gans.callbacks.trust import UPPER
 from gans.modules import AdversarialModule

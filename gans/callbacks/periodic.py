@@ -13,7 +13,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from divergences.checks import entries, whole_number
-from divergences.streams import Streams
+from divergences.random_streams import Streams
 from gans.modules import AdversarialModule
 
 MOST = 10_000

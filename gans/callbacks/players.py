@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.parameter import Parameter
 
 from divergences.checks import whole_number
-from divergences.lipschitz import input_gradient, lipschitz_audit
-from divergences.networks import member_norms
+from divergences.networks.layers import member_norms
+from divergences.networks.lipschitz import input_gradient, lipschitz_audit
 from gans.callbacks.periodic import Periodic, held_out, log_members
 from gans.figures import draw_state
 from gans.modules import AdversarialModule

@@ -39,7 +39,7 @@ def trust_in_w1(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> s
     interval lies wholly above or below.
 
     Arguments:
-        values: Tag to values of shape ``(K,)``, of :class:`~gans.callbacks.Divergences`.
+        values: Tag to values of shape ``(K,)``, of :class:`~gans.Divergences`.
         stderr: Tag to their standard errors.
 
     Example:

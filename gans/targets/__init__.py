@@ -6,18 +6,18 @@ contract each can ``draw`` from the members' own random streams.
 """
 
 from gans.targets.base import Target
-from gans.targets.boxes import Ball, Box
-from gans.targets.cells import Checkerboard, ImageDensity
 from gans.targets.curves import Circles, SwissRoll, TwoMoons
 from gans.targets.embedded import Embedded
+from gans.targets.empirical import PointCloud
 from gans.targets.funnels import Funnels
 from gans.targets.gaussian import Gaussian
 from gans.targets.modes import Grid, Modes, Ring
-from gans.targets.moved import Move, Moved, OneFunnel, Shifted
 from gans.targets.pinwheel import Pinwheel
-from gans.targets.points import PointCloud
+from gans.targets.pixels import Checkerboard, ImageDensity
 from gans.targets.segments import ParallelSegments
 from gans.targets.subspace import SubspaceModes
+from gans.targets.transport_maps import Move, Moved, OneFunnel, Shifted
+from gans.targets.uniform import Ball, Box
 
 __all__ = [
     "Ball",

@@ -10,8 +10,8 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
-from divergences.interface import HALVES
-from divergences.streams import Streams
+from divergences.estimate import HALVES
+from divergences.random_streams import Streams
 
 
 class _Global:

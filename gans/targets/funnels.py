@@ -9,8 +9,8 @@ import torch
 from torch import Size, Tensor
 
 from divergences.checks import whole_number
-from gans.targets.boxes import Box
-from gans.targets.moved import Move, Moved, check_power
+from gans.targets.transport_maps import Move, Moved, check_power
+from gans.targets.uniform import Box
 
 
 @final

@@ -19,15 +19,20 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
-from divergences.lipschitz import Constraint, LipschitzPenalty, Unconstrained, WeightClipping
-from divergences.networks import MLP, Linear
-from divergences.streams import Streams
-from divergences.transport import EarthMover
+from divergences.networks.layers import MLP, Linear
+from divergences.networks.lipschitz import (
+    Constraint,
+    LipschitzPenalty,
+    Unconstrained,
+    WeightClipping,
+)
+from divergences.random_streams import Streams
+from divergences.samples.earth_mover import EarthMover
 from gans.objectives import Wasserstein
 from gans.targets import Ring, SwissRoll, Target
-from scripts.findings import HOLDS, Check, Claim, Findings, standard_error
-from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 DEPTH = 12
 

@@ -21,9 +21,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gans.objectives import NonSaturating, Objective, Saturating, Wasserstein
-from scripts.findings import HOLDS, Check, Claim, Findings
-from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.claims import HOLDS, Check, Claim, Findings
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 SOURCE = "Mescheder, Geiger & Nowozin 2018, arXiv 1801.04406"
 START = (1.0, -1.0)

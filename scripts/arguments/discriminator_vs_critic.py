@@ -17,14 +17,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.distributions import Normal
 
-from divergences.critic import Critic
-from divergences.discriminators import Discriminator
-from divergences.learned import Fit, Learned
-from divergences.lipschitz import Constraint, SpectralNorm, Unconstrained, input_gradient
+from divergences.learned.base import Fit, Learned
+from divergences.learned.critic import Critic
+from divergences.learned.discriminators import Discriminator
+from divergences.networks.lipschitz import Constraint, SpectralNorm, Unconstrained, input_gradient
 from gans.targets import Gaussian
-from scripts.findings import HOLDS, Check, Claim, Findings, standard_error, worst
-from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error, worst
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 SEEDS = 8  # at least
 FAR, NEAR = 8.0, 1.0

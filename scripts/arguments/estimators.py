@@ -12,11 +12,11 @@ from typing import Any
 
 from torch.distributions import kl_divergence
 
-from scripts.benchmark.calibration import Cell, cells, measure
-from scripts.benchmark.coverage import coverage_figure
-from scripts.findings import FAILS, HOLDS, Check, Claim, Findings
-from scripts.lab import Lab
-from tests.cases import CASES
+from scripts.lab.calibration import Cell, cells, measure
+from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings
+from scripts.lab.interval_coverage import coverage_figure
+from scripts.lab.jobs import Lab
+from scripts.lab.known_pairs import CASES
 
 DROPPED = "ring and half of it"
 SMOOTH = {case.id for case in CASES if case.smooth and case.dim == 2}

@@ -20,18 +20,18 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
-from divergences.critic import Critic
-from divergences.discriminators import Discriminator
-from divergences.learned import Learned
-from divergences.lipschitz import SpectralNorm
-from divergences.networks import MLP, member_norms
-from divergences.streams import Streams
+from divergences.learned.base import Learned
+from divergences.learned.critic import Critic
+from divergences.learned.discriminators import Discriminator
+from divergences.networks.layers import MLP, member_norms
+from divergences.networks.lipschitz import SpectralNorm
+from divergences.random_streams import Streams
 from gans.modules import VanillaGAN
 from gans.networks import NoiseGenerator
 from gans.objectives import Objective, Saturating, Wasserstein
 from gans.targets import Ring
-from scripts.findings import QUALIFIED, Check, Claim, Findings, standard_error
-from scripts.fixed_generator import (
+from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
+from scripts.lab.fixed_generator import (
     Pair,
     blurred,
     generator_gradient,
@@ -41,8 +41,9 @@ from scripts.fixed_generator import (
     random_generator_32,
     segments,
 )
-from scripts.lab import Lab, quiet_trainer
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.training import quiet_trainer
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
 SEEDS = 8  # at least

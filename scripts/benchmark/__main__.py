@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gans.cli.errors import Parser, guarded
+from gans.runtime.locks import locked
 from scripts.benchmark import estimators, modes, speed, sweep, w1
-from scripts.errors import Parser, guarded
-from scripts.locks import locked
 
 COMMANDS = {"estimators": estimators, "modes": modes, "speed": speed, "sweep": sweep, "w1": w1}
 

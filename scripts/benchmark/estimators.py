@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scripts.benchmark.calibration import cells, measure
-from scripts.benchmark.coverage import coverage_figure
-from scripts.benchmark.records import run_all
-from scripts.files import as_csv, atomically, write_atomically
+from gans.runtime.files import as_csv, atomically, write_atomically
+from scripts.lab.calibration import cells, measure
+from scripts.lab.interval_coverage import coverage_figure
+from scripts.lab.records import run_all
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

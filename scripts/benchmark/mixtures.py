@@ -15,17 +15,17 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from divergences.streams import Streams
+from divergences.random_streams import Streams
 from gans.callbacks import AtomicCheckpointIO, Checkpoints, Coverage, Gradients, OrderedLogger
 from gans.callbacks.checkpoints import newest_good
-from gans.coverage import exact_w1
 from gans.figures import draw_state
-from gans.metrics import ModeCoverage
+from gans.mode_coverage import exact_w1
+from gans.mode_metrics import ModeCoverage
 from gans.modules import AdversarialModule
-from scripts.benchmark.protocols import PROTOCOLS, Mixture, Protocol
-from scripts.files import atomically
-from scripts.lab import quiet_trainer
-from scripts.witness import ModesSeen, Witness, points_of, spearman
+from gans.runtime.files import atomically
+from scripts.lab.mode_protocols import PROTOCOLS, Mixture, Protocol
+from scripts.lab.training import quiet_trainer
+from scripts.lab.witness import ModesSeen, Witness, points_of, spearman
 
 LOOKS, CURVE, PACKS = 20, 100, 240
 """How often the witness looks, how many points TensorBoard's curves have, and from how many

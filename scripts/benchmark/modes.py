@@ -7,12 +7,12 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+from gans.runtime.escaping import say, visible
+from gans.runtime.files import as_csv, plain, write_atomically
 from scripts.benchmark import mixtures
-from scripts.benchmark.protocols import PROTOCOLS
 from scripts.benchmark.published import published
-from scripts.benchmark.records import run_all
-from scripts.files import as_csv, plain, write_atomically
-from scripts.foreign import say, visible
+from scripts.lab.mode_protocols import PROTOCOLS
+from scripts.lab.records import run_all
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

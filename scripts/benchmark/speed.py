@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from gans.runtime.escaping import as_label, say, tell, visible
+from gans.runtime.files import as_csv, atomically, write_atomically
 from scripts.benchmark.racing.breakdown import Breakdown
 from scripts.benchmark.racing.growth import Growth
 from scripts.benchmark.racing.race import HAVE_JAX, Race
 from scripts.benchmark.racing.tasks import TASKS
-from scripts.benchmark.records import run_all
-from scripts.files import as_csv, atomically, write_atomically
-from scripts.foreign import as_label, say, tell, visible
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.records import run_all
 
 TOY_WIDTH = 512
 """Of the networks in the toy example that the authors of WGAN-GP published."""

@@ -21,9 +21,9 @@ from typing import Any, final
 
 from matplotlib.figure import Figure
 
+from gans.runtime.files import as_csv, atomically, write_atomically
 from scripts.benchmark import sweep_jobs
 from scripts.benchmark.sweep_jobs import SECONDS, Piece
-from scripts.files import as_csv, atomically, write_atomically
 from scripts.sweep.engines import Cluster, Engine
 from scripts.sweep.job import Outcome
 from scripts.sweep.plan import Setting

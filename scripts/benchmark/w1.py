@@ -11,13 +11,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from scripts.benchmark import critics
+from gans.runtime.escaping import as_label, say, tell, visible
+from gans.runtime.files import as_csv, atomically, write_atomically
 from scripts.benchmark.published_w1 import published
-from scripts.benchmark.records import kept, run_all
-from scripts.benchmark.solvers import SOLVERS
-from scripts.files import as_csv, atomically, write_atomically
-from scripts.foreign import as_label, say, tell, visible
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.records import kept, run_all
+from scripts.lab.w1 import accuracy
+from scripts.lab.w1.solvers import SOLVERS
 
 COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "sorted": EXACT, "released": "#c77dbb"}
 
@@ -75,7 +75,7 @@ def check(options: argparse.Namespace) -> None:
         raise ValueError(f"--pair-seeds {min(options.pair_seeds)} must be at least 0")
 
 
-def runs(options: argparse.Namespace) -> list[critics.Run]:
+def runs(options: argparse.Namespace) -> list[accuracy.Run]:
     """What there is to do."""
     if options.quick:
         options.dimensions, options.funnels = [2, 16], [4, 16]
@@ -87,11 +87,11 @@ def runs(options: argparse.Namespace) -> list[critics.Run]:
         for seed in options.pair_seeds
     ]
     if options.pair is not None:
-        law = critics.Funnels.load(options.pair)
+        law = accuracy.Funnels.load(options.pair)
         n = len(law.biases)
         pairs = [{"dimension": law.event_shape[0], "funnels": n, "pair": str(options.pair)}]
     return [
-        critics.Run(solver=solver, seeds=options.seeds, share=options.share, **pair)
+        accuracy.Run(solver=solver, seeds=options.seeds, share=options.share, **pair)
         for pair in pairs
         for solver in options.solvers
     ]
@@ -102,8 +102,8 @@ def run(options: argparse.Namespace) -> None:
     out: Path = options.out
     wanted = runs(options)
     by_transport = list(dict.fromkeys(replace(r, solver="anchored", share=1.0) for r in wanted))
-    run_all(by_transport, critics.transport_row, out / "transport", options.workers)
-    asked = run_all(wanted, critics.measure, out, options.workers)
+    run_all(by_transport, accuracy.transport_row, out / "transport", options.workers)
+    asked = run_all(wanted, accuracy.measure, out, options.workers)
     transport = {_pair(r): r for r in sorted(kept(out / "transport"), key=_seeds)}
     everything = kept(out)
     records = sorted((r for r in everything if _pair(r) in transport), key=_place)
@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> None:
             f"{len(everything) - len(records)} records are left out: what transport says of their "
             "pairs is not there; give the command for those pairs again"
         )
-    rows = [critics.as_row(r, transport[_pair(r)]) for r in records]
+    rows = [accuracy.as_row(r, transport[_pair(r)]) for r in records]
     write_atomically(out / "w1.csv", as_csv(rows))
     sizes = dict.fromkeys((row["dimension"], row["funnels"]) for row in rows)
     theirs = [row for d, n in sizes for row in published(d, n)]

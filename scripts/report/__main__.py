@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.errors import guarded
-from scripts.foreign import one_line, say
-from scripts.locks import locked
+from gans.cli.errors import guarded
+from gans.runtime.escaping import one_line, say
+from gans.runtime.locks import locked
 from scripts.report import write_report
 from scripts.report.readme import write_readme
 from scripts.reproduce import ARGUMENTS

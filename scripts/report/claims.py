@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from scripts.findings import FAILS, HOLDS, QUALIFIED
+from scripts.lab.claims import FAILS, HOLDS, QUALIFIED
 
 TONES = {HOLDS: ("holds", "✓"), QUALIFIED: ("part", "◐"), FAILS: ("fails", "✗")}

@@ -7,7 +7,7 @@ import re
 
 from markupsafe import Markup, escape
 
-from scripts.foreign import visible
+from gans.runtime.escaping import visible
 
 WORDS = {"inf": "∞", "-inf": "−∞"}
 DECIMALS = 7  # beyond that, powers of ten

@@ -14,17 +14,17 @@ from typing import Any
 
 from markupsafe import Markup
 
-from scripts.files import contents, write_atomically
-from scripts.reading import Damaged, load, load_record
+from gans.runtime.files import contents, write_atomically
+from scripts.lab.checked_files import Damaged, load, load_record
+from scripts.lab.record_shapes import REMEDY, Claim, Record, Segments, changed_files
+from scripts.lab.record_shapes import Training as Games
 from scripts.report.claims import TONES
+from scripts.report.embedded_figures import Figures
 from scripts.report.equations import mathml
-from scripts.report.figures import Figures
 from scripts.report.markup import short
 from scripts.report.rendering import HERE, render
 from scripts.report.theta import Theta
-from scripts.report.training import Training
-from scripts.shapes import REMEDY, Claim, Record, Segments, changed_files
-from scripts.shapes import Training as Games
+from scripts.report.training_player import Training
 
 TITLE = "How far apart are two distributions, and what does a GAN learn from each answer?"
 LIMIT = 3_000_000

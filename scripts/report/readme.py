@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from scripts.files import write_atomically
-from scripts.findings import FAILS, HOLDS, QUALIFIED
-from scripts.foreign import one_line
-from scripts.reading import Damaged, load_record
+from gans.runtime.escaping import one_line
+from gans.runtime.files import write_atomically
+from scripts.lab.checked_files import Damaged, load_record
+from scripts.lab.claims import FAILS, HOLDS, QUALIFIED
+from scripts.lab.record_shapes import REMEDY, Claim, Record
 from scripts.report.markup import RELATIONS, number, with_error
 from scripts.report.page import check_records, read_claims
-from scripts.shapes import REMEDY, Claim, Record
 
 README = Path(__file__).parents[1] / "arguments" / "README.md"
 BEGIN, END = "<!-- claims: begin -->\n", "<!-- claims: end -->\n"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from scripts.foreign import visible
+from gans.runtime.escaping import visible
 from scripts.report.markup import RELATIONS, name_of, number, spoken, to_error, with_error
 
 HERE = Path(__file__).parent

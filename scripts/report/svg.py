@@ -10,8 +10,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from scripts.files import contents
-from scripts.foreign import visible
+from gans.runtime.escaping import visible
+from gans.runtime.files import contents
 
 ELEMENTS = {
     "circle", "clipPath", "defs", "desc", "ellipse", "g", "image", "line", "linearGradient",

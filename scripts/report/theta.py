@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from scripts.report.charts import Axis, Chart, Series, dashes, dots
-from scripts.report.figures import Figures
+from scripts.report.embedded_figures import Figures
 from scripts.report.markup import name_of, number, same_length, with_error
 from scripts.report.rendering import HERE, render
 

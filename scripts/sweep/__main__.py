@@ -15,18 +15,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from scripts.errors import Parser, guarded, printable
-from scripts.files import write_atomically
-from scripts.foreign import one_line, say, tell
-from scripts.lab import start_worker
-from scripts.reading import set_aside
+from gans.cli.errors import Parser, guarded
+from gans.runtime.escaping import one_line, printable, say, tell
+from gans.runtime.files import write_atomically
+from scripts.lab.checked_files import set_aside
+from scripts.lab.workers import start_worker
 from scripts.sweep.child import Limited
 from scripts.sweep.engines import Cluster, Engine, Local
-from scripts.sweep.gather import gather
 from scripts.sweep.job import Job, Outcome, fingerprint, run
 from scripts.sweep.plan import Plan, jobs, read
 from scripts.sweep.records import Folder
 from scripts.sweep.running import Failure, complete
+from scripts.sweep.summary import gather
 
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:
@@ -64,7 +64,7 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dry-run", action="store_true", help="list what would run, and stop")
     parser.add_argument(
         "--allow-import", action="append", default=[], metavar="MODULE",
-        help="let configurations name classes of MODULE, as for scripts.train",
+        help="let configurations name classes of MODULE, as for gans.cli.train",
     )  # fmt: skip
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(args)

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any, final
 
-from scripts.lab import start_worker
+from scripts.lab.workers import start_worker
 from scripts.sweep.child import Child
 from scripts.sweep.job import fingerprint
 

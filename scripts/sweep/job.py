@@ -26,9 +26,9 @@ from pytorch_lightning.loggers.logger import DummyLogger
 
 import divergences
 import gans
+from gans.cli.configuration import Parser, check_sections, limit_imports
 from gans.modules import AdversarialModule
-from scripts.configuration import Parser, check_sections, limit_imports
-from scripts.lab import quiet_trainer
+from scripts.lab.training import quiet_trainer
 from scripts.sweep.readings import Curves, Readings
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from divergences.checks import seed_number
-from scripts import configuration
-from scripts.configuration import one_line
-from scripts.foreign import one_line as plainly
+from gans.cli import configuration
+from gans.cli.configuration import one_line
+from gans.runtime.escaping import one_line as plainly
 from scripts.sweep.job import Job, complete
 
 Config = dict[str, Any]
@@ -41,7 +41,7 @@ class Setting:
     Attributes:
         axes: Axis to the name of its value here.
         label: The axes that have several values, as text; the base's name if none has.
-        config: What ``scripts.train`` would be given.
+        config: What ``gans.cli.train`` would be given.
         complete: The same with every default filled in.
         modules: Whose classes it may name besides those that are listed.
     """
@@ -117,7 +117,7 @@ def read(path: Path, modules: Sequence[str] = ()) -> Plan:
     base = configuration.read(base_path, f"the base of {path.name}", ["base"], shown=False)
     model = base.get("model")
     if not isinstance(model, dict) or not isinstance(model.get("class_path"), str):
-        raise ValueError(f"{base_path}: no configuration of scripts.train: no class is its model")
+        raise ValueError(f"{base_path}: no configuration of gans.cli.train: no class is its model")
     base = {key: value for key, value in base.items() if key not in LOOKS}
     seeds = _seeds(path, sweep.get("seeds"))
     axes = _axes(path, sweep.get("axes") or {})
@@ -231,7 +231,7 @@ def changed(base: Config, choices: Sequence[Choice]) -> Config:
     """The base with the choices made, one after the other.
 
     ``model.constraint.weight`` reaches into the arguments of the class that stands at
-    ``model.constraint``, as it does on the command line of ``scripts.train``.
+    ``model.constraint``, as it does on the command line of ``gans.cli.train``.
     """
     config = deepcopy(base)
     for choice in choices:

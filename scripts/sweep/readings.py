@@ -12,8 +12,8 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from divergences.answers import Answers
-from divergences.interface import Estimator
-from divergences.lipschitz import input_gradient, lipschitz_audit
+from divergences.estimate import Estimator
+from divergences.networks.lipschitz import input_gradient, lipschitz_audit
 from gans.callbacks import Divergences, Periodic, gradient_norms, held_out
 from gans.callbacks.coverage import modes_seen
 from gans.modules import AdversarialModule
@@ -48,7 +48,7 @@ class Readings(Periodic):
         every: Iterations between observations.
         n: Held-out points per side and member.
         samples: Generated points per member for the coverage of modes.
-        estimators: As for :class:`~gans.callbacks.Divergences`.
+        estimators: As for :class:`~gans.Divergences`.
     """
 
     def __init__(

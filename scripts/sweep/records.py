@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from scripts.locks import LOCK, locked
-from scripts.reading import Count, Damaged, Number, load_record, write_record
-from scripts.sweep.board import write_run
+from gans.runtime.locks import LOCK, locked
+from scripts.lab.checked_files import Count, Damaged, Number, load_record, write_record
 from scripts.sweep.job import Outcome
 from scripts.sweep.plan import Setting
+from scripts.sweep.tensorboard import write_run
 
 
 class Record(TypedDict):
@@ -69,7 +69,7 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Only one sweep at a time writes here, see :func:`scripts.locks.locked`."""
+        """Only one sweep at a time writes here, see :func:`gans.runtime.locks.locked`."""
         with locked(self.path):
             (self.path / "records").mkdir(exist_ok=True)
             yield

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gans.targets import Box, Funnels, Moved, Shifted
-from scripts.arguments.critic_accuracy import budget, training
-from scripts.arguments.critic_accuracy.contestants import (
+from scripts.arguments.critic_accuracy import budget, during_training
+from scripts.arguments.critic_accuracy.critics import (
     ANCHORED,
     CLIPPED,
     COLOURS,
@@ -37,10 +37,10 @@ from scripts.arguments.critic_accuracy.contestants import (
     accuracy,
     by_transport,
 )
-from scripts.arguments.critic_accuracy.pictures import value_and_cosine
-from scripts.findings import FAILS, HOLDS, Check, Claim, Findings, standard_error
-from scripts.lab import Lab
-from scripts.plotting import EXACT, with_band
+from scripts.arguments.critic_accuracy.plots import value_and_cosine
+from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings, standard_error
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, with_band
 
 SOURCE = "Korotin, Kolesov & Burnaev 2022, arXiv 2206.07767"
 FUNNELS = 4
@@ -67,7 +67,7 @@ def run(lab: Lab, settings: Settings) -> Findings:
     games = {
         name: lab.submit(
             8,
-            training.trained,
+            during_training.trained,
             plane,
             *PERCEPTRONS[name],
             settings.hidden,
@@ -109,19 +109,19 @@ def run(lab: Lab, settings: Settings) -> Findings:
             bound_claim(found, transport, settings),
             gradient_claim(found, settings),
             budget.claim(by_steps, most),
-            training.claim(in_plane, generators),
+            during_training.claim(in_plane, generators),
         ],
         figures={
             "critic_accuracy": by_dimension(found, transport, settings),
             "critic_budget": budget.by_steps(by_steps, most),
-            "critic_training": training.scatter(
+            "critic_training": during_training.scatter(
                 in_plane, generators, float(plane.measured_w1().value), COLOURS
             ),
         },
         tables={
             "critic_accuracy": table(found),
             "critic_budget": budget.table(by_steps),
-            "critic_training": training.table(in_plane, generators),
+            "critic_training": during_training.table(in_plane, generators),
         },
     )
 

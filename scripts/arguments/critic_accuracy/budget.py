@@ -7,12 +7,12 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from scripts.arguments.critic_accuracy.contestants import CLIPPED, PENALISED, SPECTRAL, TRAINED
-from scripts.arguments.critic_accuracy.pictures import value_and_cosine
-from scripts.findings import QUALIFIED, Check, Claim, standard_error
+from scripts.arguments.critic_accuracy.critics import CLIPPED, PENALISED, SPECTRAL, TRAINED
+from scripts.arguments.critic_accuracy.plots import value_and_cosine
+from scripts.lab.claims import QUALIFIED, Check, Claim, standard_error
 
 Found = dict[tuple[str, int], dict[str, Tensor]]
-"""From a critic and its steps to what :func:`~scripts.benchmark.critics.compared` finds."""
+"""From a critic and its steps to what :func:`~scripts.lab.w1.accuracy.compared` finds."""
 
 
 def _ends(found: Found) -> tuple[int, int]:

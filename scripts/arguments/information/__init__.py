@@ -3,8 +3,8 @@ r"""Information, entropy, cross-entropy and KL: what the loss of a classifier me
 The information of an event is -log of its probability; entropy is its mean, cross-entropy its mean
 when measured with another law's probabilities, and KL the difference of the two. What is measured:
 that these have the properties the articles give them, and how far each is from a distance
-(vectors), that the losses of PyTorch are these numbers and no others (losses), and what it matters
-to training which of them is used (training).
+(probability_vectors), that the losses of PyTorch are these numbers and no others
+(classifier_losses), and what it matters to training which of them is used (distillation).
 
 Sources: articles A1 to A3 and the first half of A4; Shannon (1948), Kullback & Leibler (1951),
 Lin (1991), Endres & Schindelin (2003), Szegedy et al. (2015), Hinton et al. (2015).
@@ -14,9 +14,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scripts.arguments.information import figures, losses, training, vectors
-from scripts.findings import Findings
-from scripts.lab import Lab
+from scripts.arguments.information import (
+    classifier_losses,
+    distillation,
+    plots,
+    probability_vectors,
+)
+from scripts.lab.claims import Findings
+from scripts.lab.jobs import Lab
 
 
 @dataclass(frozen=True)
@@ -40,27 +45,27 @@ PROFILES = {"quick": Settings(), "paper": Settings(pairs=100_000, triples=500_00
 def run(lab: Lab, settings: Settings) -> Findings:
     """Claims ``info-properties`` to ``asymmetry``: A1 to A3, and A4 as far as vectors go."""
     seeds = range(lab.seeds)
-    searched = lab.submit(3, vectors.triangles, seeds, settings.triples)
-    trained = lab.submit(3, training.training, seeds, settings.steps)
-    paired = lab.submit(1, vectors.pairs, seeds, settings.pairs)
-    distilled = lab.submit(1, training.distil, seeds)
-    bridge, runs, triples = losses.bridge(), trained.result(), searched.result()
+    searched = lab.submit(3, probability_vectors.triangles, seeds, settings.triples)
+    trained = lab.submit(3, distillation.training, seeds, settings.steps)
+    paired = lab.submit(1, probability_vectors.pairs, seeds, settings.pairs)
+    distilled = lab.submit(1, distillation.distil, seeds)
+    bridge, runs, triples = classifier_losses.bridge(), trained.result(), searched.result()
     return Findings(
         claims=[
-            vectors.properties_claim(lab.seeds, settings.pairs),
-            vectors.gibbs_claim(paired.result(), lab.seeds),
-            losses.by_hand_claim(bridge),
-            losses.composition_claim(),
-            losses.options_claim(lab.seeds),
-            losses.smoothing_claim(lab.seeds),
-            vectors.example_claim(),
-            training.ce_is_kl_claim(runs),
-            training.distillation_claim(distilled.result(), lab.seeds),
-            vectors.asymmetry_claim(triples, lab.seeds),
+            probability_vectors.properties_claim(lab.seeds, settings.pairs),
+            probability_vectors.gibbs_claim(paired.result(), lab.seeds),
+            classifier_losses.by_hand_claim(bridge),
+            classifier_losses.composition_claim(),
+            classifier_losses.options_claim(lab.seeds),
+            classifier_losses.smoothing_claim(lab.seeds),
+            probability_vectors.example_claim(),
+            distillation.ce_is_kl_claim(runs),
+            distillation.distillation_claim(distilled.result(), lab.seeds),
+            probability_vectors.asymmetry_claim(triples, lab.seeds),
         ],
         figures={
-            "information_measures": figures.measures(),
-            "information_losses": figures.losses(bridge, runs),
-            "information_asymmetry": figures.asymmetry(triples),
+            "information_measures": plots.measures(),
+            "information_losses": plots.losses(bridge, runs),
+            "information_asymmetry": plots.asymmetry(triples),
         },
     )

@@ -4,7 +4,7 @@ Instead of the saturating loss E log(1 - D) a generator can minimise E[-log D]. 
 discriminator its gradient is that of KL(Pg||Pr) - 2 JS: one term pulls the laws together, the
 other pushes them apart (identity). It does not vanish as the discriminator trains but grows, and
 the more so from minibatch to minibatch (instability). And what it descends hardly charges a mode
-that is missing, while it charges points where there are no data without bound (modes).
+that is missing, while it charges points where there are no data without bound (dropped_modes).
 
 Source: Towards Principled Methods for Training Generative Adversarial Networks (Arjovsky &
 Bottou, 2017), Section 2.2.2.
@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from scripts.arguments.log_d_alternative import identity, instability, modes
+from scripts.arguments.log_d_alternative import dropped_modes, identity, instability
 from scripts.arguments.log_d_alternative.instability import Settings
-from scripts.findings import Findings
-from scripts.lab import Lab
+from scripts.lab.claims import Findings
+from scripts.lab.jobs import Lab
 
 PROFILES = {
     "quick": Settings(),
@@ -32,5 +32,5 @@ def run(lab: Lab, settings: Settings) -> Findings:
     with ThreadPoolExecutor(3) as threads:
         unstable = threads.submit(instability.run, lab, settings)  # the longest first
         exact = threads.submit(identity.run, lab)
-        dropping = threads.submit(modes.run, lab)
+        dropping = threads.submit(dropped_modes.run, lab)
         return Findings.merged([exact.result(), unstable.result(), dropping.result()])

@@ -13,10 +13,10 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily, No
 from torch.nn.functional import softplus
 
 from divergences.numerical import js_divergence, kl_divergence
-from divergences.quadrature import Quadrature
-from scripts.findings import HOLDS, Check, Claim, Findings
-from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from divergences.numerical.quadrature import Quadrature
+from scripts.lab.claims import HOLDS, Check, Claim, Findings
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
 EXACTLY = 1e-6

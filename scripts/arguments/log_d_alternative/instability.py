@@ -11,16 +11,16 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
-from divergences.critic import Critic
-from divergences.discriminators import Discriminator
-from divergences.learned import Learned
-from divergences.streams import Streams
+from divergences.learned.base import Learned
+from divergences.learned.critic import Critic
+from divergences.learned.discriminators import Discriminator
+from divergences.random_streams import Streams
 from gans.networks import Generator, NoiseGenerator
 from gans.objectives import NonSaturating, Objective, Wasserstein
 from gans.targets import Ring
 from scripts.arguments.log_d_alternative.identity import SOURCE
-from scripts.findings import HOLDS, Check, Claim, Findings, standard_error
-from scripts.fixed_generator import (
+from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error
+from scripts.lab.fixed_generator import (
     BLUR,
     Noisy,
     Pair,
@@ -28,8 +28,8 @@ from scripts.fixed_generator import (
     geometric_band,
     looks,
 )
-from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 FROM = 100
 """Step from which growth is counted: the discriminator has then found out where the fakes are."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scripts.arguments.mode_collapse import coverage, silence
-from scripts.arguments.mode_collapse.coverage import Mixed, Prediction
-from scripts.arguments.mode_collapse.silence import Silenced
-from scripts.findings import Findings
-from scripts.lab import Lab
+from scripts.arguments.mode_collapse import ring_modes, stalled_generators
+from scripts.arguments.mode_collapse.ring_modes import Mixed, Prediction
+from scripts.arguments.mode_collapse.stalled_generators import Silenced
+from scripts.lab.claims import Findings
+from scripts.lab.jobs import Lab
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ PROFILES = {
 def run(lab: Lab, settings: Settings) -> Findings:
     """Claims ``ring``, ``grid`` and ``saturating-fails``."""
     waiting = [
-        coverage.start("ring", lab, settings.ring),
-        coverage.start("grid", lab, settings.grid),
-        silence.start(lab, settings.silenced),
+        ring_modes.start("ring", lab, settings.ring),
+        ring_modes.start("grid", lab, settings.grid),
+        stalled_generators.start(lab, settings.silenced),
     ]
     return Findings.merged([finish() for finish in waiting])

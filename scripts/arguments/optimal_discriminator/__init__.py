@@ -3,7 +3,8 @@ r"""The optimal discriminator is p / (p + q), and its value a JS divergence: in 
 At D* = p / (p + q) the discriminator's objective is V(D*) = 2 JS(P, Q) - 2 log 2. What is
 measured: that a trained discriminator becomes D* where there are points and that the identity
 holds (optimum), and what is left when the points are a fixed sample: a discriminator that tells
-two samples of one law apart (memory), and a distance between them that is not zero (floor).
+two samples of one law apart (finite_sample), and a distance between them that is not zero
+(sample_bias).
 
 Sources: Goodfellow et al. (2014), Fournier & Guillin (2015), Arjovsky & Bottou (2017), Arora et
 al. (2017).
@@ -14,9 +15,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from scripts.arguments.optimal_discriminator import floor, memory, optimum
-from scripts.findings import Findings
-from scripts.lab import Lab
+from scripts.arguments.optimal_discriminator import finite_sample, optimum, sample_bias
+from scripts.lab.claims import Findings
+from scripts.lab.jobs import Lab
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def run(lab: Lab, settings: Settings) -> Findings:
     with ThreadPoolExecutor(3) as threads:
         parts = [
             threads.submit(optimum.run, lab, settings.steps),
-            threads.submit(memory.run, lab, settings.memory_steps, settings.sizes),
-            threads.submit(floor.run, lab, settings.repeats),
+            threads.submit(finite_sample.run, lab, settings.memory_steps, settings.sizes),
+            threads.submit(sample_bias.run, lab, settings.repeats),
         ]
         return Findings.merged([part.result() for part in parts])

@@ -13,16 +13,16 @@ from torch import Tensor
 from torch.distributions import Categorical, Laplace, MixtureSameFamily, Normal, Uniform
 from torch.nn.functional import logsigmoid
 
-from divergences.discriminators import Discriminator
-from divergences.integration import Average
-from divergences.learned import Source
+from divergences.learned.base import Source
+from divergences.learned.discriminators import Discriminator
 from divergences.numerical import entropy, js_divergence
-from divergences.quadrature import Quadrature
-from divergences.streams import Streams
+from divergences.numerical.integration import Average
+from divergences.numerical.quadrature import Quadrature
+from divergences.random_streams import Streams
 from gans.targets import Gaussian
-from scripts.findings import HOLDS, Check, Claim, Findings, standard_error
-from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 GOODFELLOW = "Goodfellow et al. 2014, arXiv 1406.2661"
 LOG2 = math.log(2)

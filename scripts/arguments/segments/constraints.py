@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import RMSprop
 
-from divergences.critic import Critic
-from divergences.lipschitz import (
+from divergences.learned.critic import Critic
+from divergences.networks.lipschitz import (
     GradientPenalty,
     LipschitzPenalty,
     Unconstrained,
@@ -20,12 +20,12 @@ from divergences.lipschitz import (
     lipschitz_audit,
     penalised_value,
 )
-from divergences.streams import Streams
+from divergences.random_streams import Streams
 from gans.targets import Gaussian, ParallelSegments, Target
 from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members, Settings
-from scripts.findings import QUALIFIED, Check, Claim, Findings, standard_error
-from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 WEIGHTS = (0.1, 1.0, 10.0)
 GAP = 3.0

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from divergences import discrete, exact
-from divergences.critic import Critic
-from divergences.discriminators import Discriminator
-from divergences.lipschitz import SpectralNorm, input_gradient
-from divergences.neighbours import NearestNeighbours
-from divergences.streams import Streams
-from divergences.transport import EarthMover
+from divergences.learned.critic import Critic
+from divergences.learned.discriminators import Discriminator
+from divergences.networks.lipschitz import SpectralNorm, input_gradient
+from divergences.random_streams import Streams
+from divergences.samples.earth_mover import EarthMover
+from divergences.samples.nearest_neighbours import NearestNeighbours
 from gans.targets import Gaussian, ParallelSegments
 from scripts.arguments.segments.common import (
     FAR,
@@ -29,8 +29,8 @@ from scripts.arguments.segments.common import (
 )
 from scripts.arguments.segments.gradients import generator_gradients
 from scripts.arguments.segments.pictures import by_sample, for_the_slider, over_theta, overview
-from scripts.findings import HOLDS, Check, Claim, Findings, standard_error, worst
-from scripts.lab import Lab
+from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error, worst
+from scripts.lab.jobs import Lab
 
 SIZES = (300, 1000, 3000)
 OVERLAPPING = Gaussian(0.0), Gaussian(1.0)

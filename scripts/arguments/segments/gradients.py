@@ -8,13 +8,13 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from divergences.critic import Critic
-from divergences.discriminators import Discriminator
-from divergences.lipschitz import SpectralNorm, input_gradient
+from divergences.learned.critic import Critic
+from divergences.learned.discriminators import Discriminator
+from divergences.networks.lipschitz import SpectralNorm, input_gradient
 from scripts.arguments.segments.common import HOME, LOG2, SOURCE, Members, Settings, on_quadrature
-from scripts.findings import HOLDS, Check, Claim, Findings, standard_error, worst
-from scripts.lab import Lab
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error, worst
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 
 def generator_gradients(network: nn.Module, fake: Tensor) -> dict[str, Tensor]:

@@ -12,8 +12,8 @@ from torch import Tensor
 from divergences import exact
 from gans.targets import ParallelSegments
 from scripts.arguments.segments.common import HOME, LOG2, LOOKS, THETAS
-from scripts.findings import standard_error
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.claims import standard_error
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 
 def over_theta(found: dict[str, dict[str, Tensor]]) -> list[dict[str, Any]]:

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from divergences.critic import Critic
-from divergences.lipschitz import SpectralNorm
+from divergences.learned.critic import Critic
+from divergences.networks.lipschitz import SpectralNorm
 from gans.targets import ParallelSegments
 from scripts.arguments.wgan_in_practice.games import (
     CLIPPING,
@@ -30,9 +30,9 @@ from scripts.arguments.wgan_in_practice.games import (
     follow,
 )
 from scripts.arguments.wgan_in_practice.pictures import beside, frames, tracking
-from scripts.findings import FAILS, QUALIFIED, Check, Claim, Findings, standard_error
-from scripts.lab import Lab
-from scripts.witness import spearman
+from scripts.lab.claims import FAILS, QUALIFIED, Check, Claim, Findings, standard_error
+from scripts.lab.jobs import Lab
+from scripts.lab.witness import spearman
 
 SOURCE = "Arjovsky, Chintala & Bottou 2017, arXiv 1701.07875"
 PROFILES = {

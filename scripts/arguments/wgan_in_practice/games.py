@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, RMSprop
 
-from divergences.lipschitz import LipschitzPenalty, SpectralNorm, WeightClipping
-from divergences.networks import MLP
-from divergences.transport import EarthMover
+from divergences.networks.layers import MLP
+from divergences.networks.lipschitz import LipschitzPenalty, SpectralNorm, WeightClipping
+from divergences.samples.earth_mover import EarthMover
 from gans.callbacks import held_out
 from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.networks import NoiseGenerator
 from gans.objectives import NonSaturating, Saturating
 from gans.targets import Embedded, Ring, Target
-from scripts.lab import train
-from scripts.witness import Witness, pulls
+from scripts.lab.training import train
+from scripts.lab.witness import Witness, pulls
 
 SIDE, ARROWS, EXTENT, SHOWN = 28, 11, 1.6, 250
 """Resolution of the critic's surface, arrows along a side, half-width of the picture, points."""

@@ -9,9 +9,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from divergences.streams import Streams
+from divergences.random_streams import Streams
 from scripts.arguments.wgan_in_practice.games import EXTENT, PLANE, SIDE
-from scripts.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 LOG2 = math.log(2)
 

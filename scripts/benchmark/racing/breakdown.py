@@ -16,7 +16,7 @@ from gans.callbacks import MONITORS
 from gans.modules import AdversarialModule
 from scripts.benchmark.racing.ours import module_of
 from scripts.benchmark.racing.tasks import TASKS, Size
-from scripts.lab import quiet_trainer
+from scripts.lab.training import quiet_trainer
 
 LOOKS = 4
 

@@ -18,7 +18,7 @@ from torch.optim import Adam
 from torch.utils.data import DataLoader
 
 from scripts.benchmark.racing.tasks import DIMENSION, LATENT, PENALTY, RATE, Size, Steps, Task
-from scripts.lab import quiet_trainer
+from scripts.lab.training import quiet_trainer
 
 
 def perceptron(inputs: int, size: Size, outputs: int) -> nn.Sequential:

@@ -6,13 +6,13 @@ from functools import partial
 
 from torch.optim import Adam
 
-from divergences.lipschitz import GradientPenalty
-from divergences.networks import MLP
+from divergences.networks.layers import MLP
+from divergences.networks.lipschitz import GradientPenalty
 from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.networks import NoiseGenerator
 from gans.targets import Ring
 from scripts.benchmark.racing.tasks import LATENT, PENALTY, RATE, Size, Steps, Task
-from scripts.lab import quiet_trainer
+from scripts.lab.training import quiet_trainer
 
 ADAM = partial(Adam, lr=RATE, fused=True)
 

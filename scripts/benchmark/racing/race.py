@@ -20,7 +20,7 @@ import torch
 from scripts.benchmark.racing.loops import plain_loop, usual_module
 from scripts.benchmark.racing.ours import ours
 from scripts.benchmark.racing.tasks import TASKS, Size, Steps, Task, flop
-from scripts.lab import start_worker
+from scripts.lab.workers import start_worker
 
 MOST_COMPILED = 64  # members, for the same reason
 MOST_IN_JAX = 8  # members; each number is compiled anew, and 64 were no faster than 8

@@ -1,0 +1,1 @@
+"""Estimators that train a network on samples or samplers."""

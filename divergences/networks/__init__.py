@@ -1,0 +1,1 @@
+"""Layers with a member axis, Lipschitz constraints, gradients by the input, optimizers."""

@@ -1,0 +1,1 @@
+"""Estimators from two samples; nothing is trained."""

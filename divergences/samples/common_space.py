@@ -1,0 +1,183 @@
+"""Two samples in the space in which their nearest neighbours are looked for.
+
+KL, JS and TV do not change under invertible maps of both samples, distances do. So distances are
+taken where both laws are about round, whatever the units and correlations of the columns, where
+far tails are pulled in, and where it is known below what distance two points may only differ by
+the rounding of their numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from divergences.samples.coordinates import standardised
+
+Array = NDArray[np.floating]
+
+KNEE = 3.0  # spreads from the centre beyond which distances become logarithmic
+FAR = 1e3  # spreads beyond which points say nothing about the subspace that holds the others
+NOISE = 2.0  # spread, in steps between neighbouring numbers, that rounding may explain
+ENOUGH = 1000  # points of a sample that its scatter is taken from
+TINY = 1e-14  # added to squared spreads that may be 0
+POOLED = 0.01  # share of the pooled scatter, so that parts far apart stay far apart
+
+
+@dataclass(frozen=True)
+class CommonSpace:
+    """Two samples in common coordinates, and what their numbers can tell.
+
+    Attributes:
+        x: Points of the first sample, ``(n, d)``.
+        y: Points of the second, ``(m, d)``.
+        dimension: Of the affine subspace that holds both samples.
+        share_support: Whether each of the samples fills that subspace. If not, their laws are
+            mutually singular if each has a density on its own subspace.
+        resolution: Distance below which points may differ by the rounding of numbers alone.
+        log_volume: Logarithm of how much the map enlarges a volume at each point of ``x``, where
+            ``dimension`` is that of the points.
+        unresolved: Whether the samples differ across their subspace by about their resolution.
+    """
+
+    x: Array
+    y: Array
+    dimension: int
+    share_support: bool
+    resolution: float
+    log_volume: Array
+    unresolved: bool
+
+    @classmethod
+    def of(cls, x: Tensor, y: Tensor) -> CommonSpace:
+        """The common space of points ``(n, d)`` and ``(m, d)``.
+
+        With fewer points than dimensions nothing can be said about subspaces, and nothing is.
+        """
+        found = standardised(x, y)
+        a, b = (np.clip(points.cpu().numpy(), -1e100, 1e100) for points in (found.x, found.y))
+        steps = found.resolution.cpu().numpy()[0]
+        span = _Span(a, b, steps)
+        across = np.eye(a.shape[1])
+        log_volume = -float(found.scale.log().sum())
+        if span.dimension > 0:
+            basis = span.basis
+            inside = (a @ basis, b @ basis)
+            whiten = _whitening(*inside)
+            across = across + basis @ (whiten - np.eye(len(whiten))) @ basis.T
+            log_volume += float(np.linalg.slogdet(whiten)[1])
+            steps = np.sqrt(((across @ basis) ** 2).T @ steps**2)
+        (u, slopes), (v, _) = _pulled_in(a @ across), _pulled_in(b @ across)
+        return cls(
+            u,
+            v,
+            span.dimension,
+            span.shared,
+            float(np.linalg.norm(steps)),
+            log_volume + np.log(slopes).sum(1),
+            span.unresolved,
+        )
+
+    def doubts(self, distances: Array) -> tuple[str, ...]:
+        """Warnings, given each point's distance to its k-th neighbour."""
+        found = ()
+        if self.unresolved:
+            found += (
+                "unresolved: x and y differ across the subspace that holds both by no more than "
+                "the rounding of their numbers: they may lie apart, or not; use float64",
+            )
+        close = float((distances < 4 * self.resolution).mean())
+        if close > 0.05:
+            found += (
+                f"rounded: {100 * close:.0f} % of the points have neighbours as near as the "
+                "spacing of the numbers that they are given in; subtract offsets, or draw in "
+                "float64",
+            )
+        return found
+
+
+class _Span:
+    """Affine subspaces of two samples and of both together, by spreads in steps of rounding."""
+
+    def __init__(self, a: Array, b: Array, steps: Array):
+        self.steps = np.maximum(steps, np.finfo(float).tiny)
+        near = [_near(points) / self.steps for points in (a, b)]
+        self.known = min(len(a), len(b)) > a.shape[1] + 1 and min(map(len, near)) > 1
+        self.near = near if self.known else [a / self.steps, b / self.steps]
+
+    @cached_property
+    def _joint(self) -> tuple[Array, Array]:
+        return _axes(np.concatenate(self.near))
+
+    @property
+    def dimension(self) -> int:
+        return int((self._joint[0] > NOISE).sum()) if self.known else len(self.steps)
+
+    @property
+    def shared(self) -> bool:
+        return not self.known or all(
+            (_axes(points)[0] > NOISE).sum() == self.dimension for points in self.near
+        )
+
+    @property
+    def basis(self) -> Array:
+        """Orthonormal columns that span the directions of the joint subspace."""
+        if self.dimension == len(self.steps):
+            return np.eye(len(self.steps))
+        axes = self._joint[1][:, self._joint[0] > NOISE]
+        return np.linalg.qr(axes * self.steps[:, None])[0]
+
+    @property
+    def unresolved(self) -> bool:
+        across = self._joint[1][:, self._joint[0] <= NOISE]
+        first, second = (points.mean(0) @ across for points in self.near)
+        return self.known and bool((np.abs(first - second) > 0.5).any())
+
+
+def _near(points: Array) -> Array:
+    sizes = np.abs(points)
+    return points if sizes.max() < FAR else points[(sizes < FAR).all(1)]
+
+
+def _axes(points: Array) -> tuple[Array, Array]:
+    """Spreads along the principal axes, and these axes as columns."""
+    centred = points - points.mean(0)
+    values, axes = np.linalg.eigh(centred.T @ centred / len(points))
+    if values[0] > 1e-8 * values[-1]:  # then rounding leaves the square roots their digits
+        return np.sqrt(values), axes
+    _, spreads, axes = np.linalg.svd(centred, full_matrices=False)
+    return spreads / math.sqrt(len(points)), axes.T
+
+
+def _scatter(points: Array, rounds: int = 3) -> Array:
+    """Covariance in which far points have little weight, as under a Cauchy law."""
+    d = points.shape[1]
+    points = points[:: max(len(points) // (ENOUGH + 20 * d), 1)]
+    squares = (points**2).sum(1)
+    scatter = np.eye(d)
+    for _ in range(rounds):
+        weights = 1 / (1 + squares / d)
+        centred = points - weights @ points / weights.sum()
+        scatter = (weights[:, None] * centred).T @ centred / len(points)
+        squares = ((centred @ np.linalg.inv(scatter + TINY * np.eye(d))) * centred).sum(1)
+    return scatter
+
+
+def _whitening(a: Array, b: Array) -> Array:
+    """Symmetric matrix that makes the mean scatter of both samples about round, of spread 1."""
+    scatter = (_scatter(a) + _scatter(b)) / 2 + POOLED * _scatter(np.concatenate([a, b]))
+    values, axes = np.linalg.eigh(scatter)
+    whiten = (axes / np.sqrt(np.maximum(values, np.finfo(float).tiny))) @ axes.T
+    spread = np.median(np.abs(np.concatenate([a, b]) @ whiten)) / 0.6745
+    return whiten / spread if spread > 0 else whiten
+
+
+def _pulled_in(points: Array) -> tuple[Array, Array]:
+    """Each coordinate logarithmic beyond the knee, and the slope of that function there."""
+    beyond = np.maximum(np.abs(points) - KNEE, 0.0)
+    inner = np.clip(points, -KNEE, KNEE)
+    return inner + np.sign(points) * np.log1p(beyond), 1 / (1 + beyond)

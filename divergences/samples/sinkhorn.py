@@ -1,0 +1,278 @@
+"""Entropically regularised transport between samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from divergences.checks import boolean, positive_number, whole_number
+from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.samples.earth_mover import (
+    FLOOR_POINTS,
+    check_order,
+    floor_from_halves,
+    sampling_variance,
+)
+
+AVERAGED = 60  # averaged steps before others are tried
+NEWTON, HALVINGS = 60, 40  # of Newton's steps, and of each of them
+MOST_IN_NEWTON = 1024  # points, whose square is solved for in each step
+MOST_PAIRS = 10_000 * 10_000  # each matrix of costs then takes 800 MB
+
+CHECKED = 500  # iterations between looks at whether errors fall fast enough
+LENIENT = 3  # times the iterations left that a prediction may ask for
+
+Potentials = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+class _Progress:
+    """Whether marginal errors fall fast enough to reach a tolerance in the iterations allowed."""
+
+    def __init__(self, tolerance: float, iterations: int):
+        self.tolerance, self.left, self.before = tolerance, iterations, math.inf
+
+    def hopeless(self, error: float) -> bool:
+        """Count an iteration, and predict the rest from the rate of the last ones."""
+        self.left -= 1
+        if self.left % CHECKED:
+            return False
+        before, self.before = self.before, error
+        if math.isinf(before):
+            return False
+        fallen = min(error / before, 0.999)
+        return CHECKED * math.log(self.tolerance / error) / math.log(fallen) > LENIENT * self.left
+
+
+@final
+@dataclass(frozen=True)
+class Sinkhorn(Estimator):
+    r"""Sinkhorn divergence between two samples: smooth in them, and 0 if they are the same.
+
+    .. math::
+        S_\varepsilon = OT_\varepsilon(x, y) - \tfrac12 OT_\varepsilon(x, x)
+        - \tfrac12 OT_\varepsilon(y, y), \qquad
+        OT_\varepsilon = \min_\pi \langle \pi, C \rangle
+        + \varepsilon\, \mathrm{KL}(\pi \| \tfrac1n \otimes \tfrac1m)
+
+    with cost :math:`C = \|x_i - y_j\|^p`, so in the unit of the data to the power ``order``. Tends
+    to :math:`W_p^p` as ε goes to 0 and, for ``order`` 1, to half the energy distance as it goes to
+    infinity; in between it reads low (0.83 for a W1 of 1.13 at ε = 0.1). Take
+    :class:`~divergences.EarthMover` for the number and this for a gradient.
+
+    Solved in the log domain while ε falls to its final value, until the marginals of the plan are
+    off by less than ``tolerance`` in total variation norm. The stderr is from the potentials.
+
+    Of the laws' own divergence it is an overestimate, in expectation, by about ``floor``: what it
+    reads between samples of equal laws, measured between halves of ``x`` and of ``y`` and rescaled
+    to the full sizes by :math:`n^{-p/\max(2p, d)}`. The interval's lower end allows for that much,
+    and so covers more than 95 % where ε is large; a warning says where it exceeds the error.
+
+    References:
+        | Interpolating between Optimal Transport and MMD using Sinkhorn Divergences
+          (Feydy et al., 2019), equations (3) and (26)
+        | https://arxiv.org/abs/1810.08278
+
+    Arguments:
+        regularisation: ε, in the unit of the cost.
+        order: 1 or 2.
+        tolerance: Largest error of a marginal, as the sum of absolute differences.
+        max_iterations: Of each of the three problems.
+        floor: Measure the floor, at the cost of two more divergences of up to 256 points each.
+        most_pairs: More pairs of points than this are refused before any work.
+
+    Raises:
+        TypeError: If the samples are not floating-point tensors of one dtype.
+        ValueError: If shapes disagree, points are not finite, ``order`` is not 1 or 2,
+            ``regularisation`` or ``tolerance`` is not positive, or there are too many pairs.
+        RuntimeError: If the tolerance was not reached, or errors fall too slowly to reach it.
+
+    Example:
+        >>> x = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
+        >>> Sinkhorn(regularisation=0.01)(x, x + torch.tensor([3.0, 0.0])).value
+        tensor(3.)
+    """
+
+    quantity: ClassVar[str] = "sinkhorn"
+    bound: ClassVar[Bound] = "none"
+    rate: ClassVar[float | None] = 0.5
+    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/1810.08278",)
+
+    regularisation: float = 0.1
+    order: int = 1
+    tolerance: float = 1e-6
+    max_iterations: int = 10_000
+    floor: bool = True
+    most_pairs: int = MOST_PAIRS
+
+    def __post_init__(self) -> None:
+        check_order(self.order)
+        for name in ("regularisation", "tolerance"):
+            positive_number(name, getattr(self, name))
+        whole_number("max_iterations", self.max_iterations)
+        boolean("floor", self.floor)
+        whole_number("most_pairs", self.most_pairs)
+        if self.order == 2:
+            object.__setattr__(self, "quantity", "sinkhorn2")
+
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
+        return each_member(self._one, x, y)
+
+    def _one(self, x: Tensor, y: Tensor) -> Estimate:
+        pairs = max(len(x), len(y)) ** 2
+        if pairs > self.most_pairs:
+            raise ValueError(
+                f"{len(x)} and {len(y)} points have up to {pairs:.2g} pairs, more than most_pairs "
+                f"= {self.most_pairs:.2g}: take fewer points, or raise it"
+            )
+        a, b = x.double(), y.double()
+        among_x, f_x, _ = self._solve(a, a, self._own_potential)
+        among_y, f_y, _ = self._solve(b, b, self._own_potential)
+        same = torch.equal(a, b)
+        if same:
+            across, f, g = self._solve(a, b, lambda _: (f_x, f_x))
+        else:
+            across, f, g = self._solve(a, b, lambda cost: self._potentials(cost, f_x, f_y))
+        value = across - (among_x + among_y) / 2
+        stderr = sampling_variance(f - f_x, g - f_y).sqrt()
+        floor = self._floor(a, b)
+        bias = 0.0 if same else float(floor.nan_to_num())
+        read = value.detach()
+        notes = ()
+        if bias > 1.959964 * stderr:
+            notes = (
+                f"biased upward by up to {bias:.3g}: that is what is read between samples of "
+                "equal laws",
+            )
+        ends = (read - bias - 1.959964 * stderr, read + 1.959964 * stderr)
+        size = (len(x), len(y))
+        return Estimate(value, stderr, ci=ends, n=size, floor=floor, warnings=notes)
+
+    @torch.no_grad()
+    def _floor(self, x: Tensor, y: Tensor) -> Tensor:
+        """By halves, which are larger by at most this power of sizes: entropy speeds the decay."""
+        if not self.floor:
+            return x.new_tensor(math.nan)
+        plain, rate = replace(self, floor=False), self.order / max(2 * self.order, x.shape[1])
+        read = lambda a, b: plain._one(a, b).value.clamp_min(0)  # noqa: E731
+        return floor_from_halves(x, y, read, rate, FLOOR_POINTS)
+
+    def _solve(self, x: Tensor, y: Tensor, potentials: Potentials) -> tuple[Tensor, ...]:
+        """Regularised cost, with gradient, and its two potentials, without."""
+        cost = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** self.order
+        with torch.no_grad():
+            f, g = potentials(cost)
+            plan = ((f[:, None] + g - cost) / self.regularisation).exp() / cost.numel()
+            optimum = f.mean() + g.mean() - self.regularisation * (plan.sum() - 1)
+        return optimum + (plan * (cost - cost.detach())).sum(), f, g
+
+    def _schedule(self, cost: Tensor) -> Iterator[float]:
+        """ε by halves from the largest cost down to its final value, which is then repeated."""
+        epsilon = float(cost.max())
+        for _ in range(self.max_iterations):
+            yield max(epsilon, self.regularisation)
+            epsilon /= 2
+
+    def _potentials(self, cost: Tensor, own_f: Tensor, own_g: Tensor) -> tuple[Tensor, Tensor]:
+        """By averaged steps from the clouds' own potentials, then Newton's, then relaxed."""
+        f, g = own_f, own_g
+        for _ in range(min(AVERAGED, self.max_iterations)):
+            exact_g, exact_f = (
+                _fitted(f, cost.T, self.regularisation),
+                _fitted(g, cost, self.regularisation),
+            )
+            f, g = (f + exact_f) / 2, (g + exact_g) / 2
+            errors = [
+                _marginal_error(f, _fitted(g, cost, self.regularisation), self.regularisation),
+                _marginal_error(g, _fitted(f, cost.T, self.regularisation), self.regularisation),
+            ]
+            if max(errors) < self.tolerance:
+                return f, g
+        return self._newton(cost, g) or self._relaxed(cost)
+
+    def _newton(self, cost: Tensor, g: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Newton's steps on the dual in ``g`` alone, halved until it rises; None if that fails.
+
+        Where points nearly coincide the plan is nearly a permutation, and alternating steps move
+        each point's pair of potentials by next to nothing.
+        """
+        n, m = cost.shape
+        epsilon = self.regularisation
+        if max(n, m) > MOST_IN_NEWTON:
+            return None
+        f = _fitted(g, cost, epsilon)
+        for _ in range(min(NEWTON, self.max_iterations)):
+            plan = ((f[:, None] + g - cost) / epsilon).exp() / (n * m)
+            column = plan.sum(0)
+            miss = 1 / m - column
+            if float(miss.abs().sum()) < self.tolerance:
+                return f, g
+            curvature = column.diag() - n * plan.T @ plan + 1 / m**2
+            curvature.diagonal().add_(1e-12 / m)
+            step = epsilon * torch.linalg.solve(curvature, miss)
+            before = f.mean() + g.mean()
+            for _ in range(HALVINGS):
+                f_next = _fitted(g + step, cost, epsilon)
+                if f_next.mean() + (g + step).mean() >= before - 1e-14 * abs(before):
+                    break
+                step = step / 2
+            else:
+                return None
+            f, g = f_next, g + step
+        return None
+
+    def _relaxed(self, cost: Tensor) -> tuple[Tensor, Tensor]:
+        f, g, error = cost.new_zeros(len(cost)), cost.new_zeros(cost.shape[1]), math.inf
+        progress = _Progress(self.tolerance, self.max_iterations)
+        for epsilon in self._schedule(cost):
+            if epsilon > self.regularisation:
+                g = _fitted(f, cost.T, epsilon)
+                f = _fitted(g, cost, epsilon)
+                continue
+            exact = _fitted(f, cost.T, epsilon)
+            error = _marginal_error(g, exact, epsilon)
+            if error < self.tolerance:  # take the exact step; then only row sums can be off
+                error = _marginal_error(f, _fitted(exact, cost, epsilon), epsilon)
+                if error < self.tolerance:
+                    return f, exact
+            if progress.hopeless(error):
+                break
+            # over-relaxed steps need 2 to 5 times fewer iterations than exact ones (1711.01851)
+            g = torch.lerp(g, exact, 1.5)
+            f = torch.lerp(f, _fitted(g, cost, epsilon), 1.5)
+        raise self._not_converged(error)
+
+    def _own_potential(self, cost: Tensor) -> tuple[Tensor, Tensor]:
+        f, error = cost.new_zeros(len(cost)), math.inf
+        progress = _Progress(self.tolerance, self.max_iterations)
+        for epsilon in self._schedule(cost):
+            exact = _fitted(f, cost, epsilon)
+            if epsilon == self.regularisation:
+                error = _marginal_error(f, exact, epsilon)
+                if error < self.tolerance:
+                    return f, f
+                if progress.hopeless(error):
+                    break
+            f = (f + exact) / 2
+        raise self._not_converged(error)
+
+    def _not_converged(self, error: float) -> RuntimeError:
+        return RuntimeError(
+            f"marginals are off by {error:.1e} and do not come below tolerance = "
+            f"{self.tolerance:.1e} within max_iterations = {self.max_iterations}; raise it, or "
+            "regularisation"
+        )
+
+
+def _fitted(g: Tensor, cost: Tensor, epsilon: float) -> Tensor:
+    """The row potential that makes all row sums right, given the column potential ``g``."""
+    return -epsilon * (((g - cost) / epsilon).logsumexp(1) - math.log(cost.shape[1]))
+
+
+def _marginal_error(f: Tensor, exact: Tensor, epsilon: float) -> float:
+    """Sum of absolute errors of the row sums under ``f``, where ``exact`` would be right."""
+    return float(((f - exact) / epsilon).expm1().abs().mean())

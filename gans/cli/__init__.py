@@ -1,0 +1,1 @@
+"""The training command: its configurations, what they may name, how it ends."""

@@ -1,0 +1,261 @@
+"""Configurations from files: plain values, read from one folder, that name what is listed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import Namespace, set_parsing_settings
+from pytorch_lightning.cli import LightningArgumentParser
+
+from gans.cli.vocabulary import REFUSAL, Vocabulary, listed
+from gans.runtime.escaping import printable
+from gans.runtime.files import contents, inside
+
+LARGEST = 100_000
+"""Bytes of a configuration file."""
+VALUES, LEVELS = 10_000, 40
+"""Size of a configuration, with what aliases repeat and other files add."""
+SINGLE = ("out", "ckpt_path", "seed_everything", "weights_only")
+"""What is no section of settings."""
+TEXTS = ("accelerator", "devices", "precision", "max_time", "strategy")
+"""Settings of the trainer that may be text in a file; elsewhere text names folders or code."""
+STRATEGIES = ("auto", "SharedBatch", "gans.SharedBatch", "gans.sharing.SharedBatch")
+"""How a file may ask for several processes."""
+
+
+class Parser(LightningArgumentParser):
+    """Lightning's parser, but files are read by :func:`read`, and by nothing else."""
+
+    def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
+        tree = read(Path(path))
+        check_sections(tree)
+        return self.parse_string(yaml.safe_dump(tree), *args, **kwargs)
+
+    def add_class_arguments(self, *args: Any, **kwargs: Any) -> list[str]:
+        return super().add_class_arguments(*args, **{**kwargs, "sub_configs": False})
+
+
+def limit_imports(modules: Sequence[str] = ()) -> Vocabulary:
+    """Let configurations name what is listed, and what is in ``modules``, in this process."""
+    known = Vocabulary(modules)
+    set_parsing_settings(
+        import_path_denylist=["*"],
+        import_path_allowlist=known.names(),
+        config_read_mode_urls_enabled=False,
+        config_read_mode_fsspec_enabled=False,  # Lightning has turned it on
+        instantiate_subclass_spec_in_any=False,
+        validate_subclass_spec_in_any=True,
+    )
+    return known
+
+
+def read(
+    path: Path, what: str = "a configuration", kept: Sequence[str] = (), shown: bool = True
+) -> dict[str, Any]:
+    """The mapping in a YAML file, with the files beside it that it names in their places.
+
+    Text that ends in ``.yaml`` or ``.yml`` stands for the class and arguments in that file, which
+    must be in the same folder or below it. No message shows what is in any other file.
+
+    Arguments:
+        path: The file.
+        what: It is, for messages.
+        kept: Keys of the outermost level whose text stays what it is.
+        shown: Whether messages may show its keys, as the command line has named it.
+
+    Raises:
+        ValueError: If it is not a mapping of plain values; the message names file and remedy.
+    """
+    content = _loaded(path, what, shown)
+    if not isinstance(content, dict):
+        kind = "nothing" if content is None else type(content).__name__
+        raise ValueError(f"{path}: {what} is a mapping of keys to values; this is {kind}")
+    return _Plain(path, kept).copy(content, 0)
+
+
+class _Plain:
+    """Copies what YAML holds as plain values, without aliases, and counts them."""
+
+    def __init__(self, path: Path, kept: Sequence[str]):
+        self.path, self.kept, self.count = path, kept, 0
+
+    def copy(self, value: Any, level: int) -> Any:
+        self.count += 1
+        if self.count > VALUES or level > LEVELS:
+            raise ValueError(
+                f"{self.path}: more than {VALUES} values or {LEVELS} levels, with what aliases "
+                "repeat and other files add; write less"
+            )
+        if isinstance(value, dict):
+            return {self._key(k): self._inner(k, v, level) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.copy(inner, level + 1) for inner in value]
+        if isinstance(value, str):
+            return self._text(value, level)
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError(
+                f"{self.path}: an integer of {value.bit_length()} bits; give at most 63"
+            )
+        if not isinstance(value, int | float | None):
+            raise ValueError(f"{self.path}: a {type(value).__name__} is no plain value; quote it")
+        return value
+
+    def _inner(self, key: str, value: Any, level: int) -> Any:
+        return value if level == 0 and key in self.kept else self.copy(value, level + 1)
+
+    def _key(self, key: Any) -> str:
+        if not isinstance(key, str):
+            raise ValueError(f"{self.path}: the key {printable(key)} is no text; quote it")
+        return key
+
+    def _text(self, text: str, level: int) -> Any:
+        """The text, or what is in the file that it names, or the list or mapping it spells."""
+        if text.endswith((".yaml", ".yml")) and "\n" not in text:
+            beside = inside(self.path.parent, text)
+            if not beside.is_file():
+                raise ValueError(f"{self.path}: {printable(text)} is no file beside it")
+            part = _loaded(beside, f"a part of {self.path.name}")
+            if not isinstance(part, dict) or not {*part} <= {"class_path", "init_args"}:
+                raise ValueError(
+                    f"{beside}: a part of {self.path.name} has class_path and init_args; this "
+                    "has not, or more"
+                )
+            return self.copy(part, level + 1)
+        outer = next((part for part in _beginnings(text) if part in listed()), None)
+        if outer is not None:  # the parser looks into it before anybody can refuse it
+            raise ValueError(f"{self.path}: {printable(text)} is a part of {outer}; name that")
+        try:
+            spelled = _parsed(text)
+        except RepeatedKey as error:
+            raise ValueError(f"{self.path}: in a text, {error}") from None
+        except Exception:  # then it is just text
+            return text
+        return self.copy(spelled, level + 1) if isinstance(spelled, dict | list) else text
+
+
+def _beginnings(name: str) -> Iterator[str]:
+    """``a.b`` and ``a`` of ``a.b.c``."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
+
+
+class RepeatedKey(ValueError):
+    """A mapping says one thing twice, and a reader would take one of both."""
+
+    def __init__(self, first: yaml.ScalarNode, second: yaml.ScalarNode):
+        self.key = printable(first.value)
+        lines = [node.start_mark.line + 1 for node in (first, second)]
+        super().__init__(f"a key of line {lines[0]} is there again in line {lines[1]}; keep one")
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values, every key of a mapping once."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: dict[tuple[str, str], yaml.ScalarNode] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                before = seen.setdefault((key.tag, key.value), key)
+                if before is not key:
+                    raise RepeatedKey(before, key)
+        return node
+
+
+def _parsed(text: str) -> Any:
+    """The plain values of a YAML document."""
+    return yaml.load(text, _Loader)
+
+
+def _loaded(path: Path, what: str, shown: bool = False) -> Any:
+    """What is in a YAML file."""
+    try:
+        content = contents(path, LARGEST)
+        text = content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        told = error.strerror if isinstance(error, OSError) else str(error)
+        reason = "it is not text" if isinstance(error, UnicodeDecodeError) else told
+        raise ValueError(f"{path}: {what} cannot be read: {reason}") from None
+    if len(content) > LARGEST:
+        raise ValueError(f"{path}: {what} has at most {LARGEST} bytes; this has more")
+    try:
+        return _parsed(text)
+    except RepeatedKey as error:
+        named = f"{error.key}: " if shown else ""
+        raise ValueError(f"{path}: {named}{error}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    except Exception:  # a tag whose text cannot be what it says, a character that YAML has not
+        where = ""
+    raise ValueError(f"{path}: {what} is not YAML of plain values{where}; see yaml.org") from None
+
+
+def check_sections(tree: dict[str, Any]) -> None:
+    """Refuse what only the command line may say: files, folders, and what reaches further.
+
+    Raises:
+        ValueError: Names the key.
+    """
+    for name, section in tree.items():
+        if name == "config" or "." in name:
+            raise ValueError(
+                f"{name}: files are named on the command line, and keys are nested in files, "
+                "not dotted"
+            )
+        if (
+            not isinstance(section, dict)
+            and (name, section) != ("data", None)
+            and name not in SINGLE
+        ):
+            raise ValueError(f"{name} = {printable(section):.80}: give a mapping of its settings")
+    if isinstance(tree.get("fit"), dict):
+        check_sections(tree["fit"])
+    trainer = tree.get("trainer")
+    for name, value in trainer.items() if isinstance(trainer, dict) else ():
+        kind = value.get("class_path") if isinstance(value, dict) else value
+        good = (
+            kind in STRATEGIES
+            if name == "strategy" and value is not None
+            else (
+                not isinstance(value, str | dict | list)
+                or (name in TEXTS and not isinstance(value, dict))
+            )
+        )
+        if not good or (name == "num_nodes" and value not in (None, 1)):
+            raise ValueError(
+                f"trainer.{name} = {printable(kind):.80} is not taken from a file, because it can "
+                f"reach beyond the run's folder; give --trainer.{name} on the command line"
+            )
+
+
+def one_line(error: Exception) -> str:
+    """The parser's nested message reduced to what the user typed and what is wrong with it."""
+    message = " ".join(str(error).split())
+    noise = (
+        r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: ",
+        r"- Expected a path but \S+ either not accessible or invalid ",
+        r"- Expected a <class 'NoneType'>",
+        r"Given value type: .*",
+        r"Type collections\.abc\.Callable.* expects a function or a callable class: ",
+    )
+    for pattern in noise:
+        message = re.sub(pattern, "", message)
+    message = re.sub(
+        r"- Expected a dot import path string: (\S+)",
+        r"no class is named \1; give an import path such as divergences.GradientPenalty",
+        message,
+    )
+    given = re.search(r"Given value type: .*? Given value: (\S+)", " ".join(str(error).split()))
+    if given and "Expected a" in message:
+        message += f" (given: {given[1]})"
+    message = re.sub(
+        r"Importing '(\S+)' is not allowed, .*? to allow it\.", rf"\1 {REFUSAL}", message
+    )
+    message = " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
+    return printable(message)

@@ -1,0 +1,67 @@
+"""How a command ends: one line on stderr and an exit code, or the traceback under ``--debug``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
+from typing import NoReturn, final
+
+from gans.runtime.escaping import printable
+
+BAD_INPUT, BUG, INTERRUPTED = 2, 70, 130
+"""Exit codes besides 0 and those of :class:`SystemExit`; 1 is an unexpected verdict."""
+
+
+@final
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusals are one line, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
+def guarded(
+    command: Callable[[], int],
+    debug: bool = False,
+    refused: Sequence[type[Exception]] = (),
+    shorten: Callable[[Exception], str] = printable,
+) -> int:
+    """Run a command; its exit code, or 2 for bad input, 70 for a bug, 130 for Ctrl-C.
+
+    Arguments:
+        command: What to run.
+        debug: Let every error through, with its traceback.
+        refused: What bad input raises besides ``ValueError`` and ``OSError``.
+        shorten: From an error to the line that is printed.
+    """
+    if debug:
+        return command()
+    before = threading.excepthook
+    threading.excepthook = lambda _: None  # a writer thread's error is raised again in this one
+    try:
+        return command()
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError, *refused) as error:
+        print(f"error: {shorten(error)}", file=sys.stderr)
+        return BAD_INPUT
+    except BrokenExecutor as error:
+        print(
+            f"error: a worker process ended before its work "
+            f"({printable(error)}); look for a lack of memory, then give the command again",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
+    except Exception as error:
+        print(
+            f"error: this is a bug, {type(error).__name__}: {printable(error)}; please report it "
+            "with what the same command prints under --debug",
+            file=sys.stderr,
+        )
+        return BUG
+    finally:
+        threading.excepthook = before

@@ -1,0 +1,171 @@
+"""What a configuration may name: classes that its slots are made for, and functions of none.
+
+A name is looked up here and nowhere else. The parser checks that a class fits its slot; this list
+sees to it that there is nothing to be named whose construction does more than make an object.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from jsonargparse import Namespace
+from pytorch_lightning.strategies import Strategy
+from torch import nn
+from torch.distributions import Distribution
+from torch.optim import Optimizer
+from torch.optim import lr_scheduler as schedulers
+from torch.optim.lr_scheduler import LRScheduler
+
+import divergences
+import gans
+from divergences.estimate import Estimator
+from divergences.f_divergences import ConvexGenerator
+from divergences.networks.lipschitz import Constraint
+from divergences.numerical.integration import Integrator
+from gans.objectives import Objective
+from gans.targets import Move
+
+SLOTS = (
+    *(Constraint, ConvexGenerator, Distribution, Estimator, Integrator, Move, Objective),
+    *(LRScheduler, Optimizer, Strategy, nn.Module, pl.Callback),
+)
+"""The bases of what a configuration can ask for."""
+
+
+def _public(module: ModuleType, base: type) -> set[type]:
+    """The module's public classes of a kind."""
+    found = (value for name, value in vars(module).items() if not name.startswith("_"))
+    return {value for value in found if inspect.isclass(value) and issubclass(value, base)}
+
+
+ACTIVATIONS = {nn.Identity} | {
+    cls
+    for cls in _public(nn.modules.activation, nn.Module)
+    if cls.__module__ == "torch.nn.modules.activation" and cls is not nn.MultiheadAttention
+}
+_UNFIT = {
+    *(torch.optim.Optimizer, torch.optim.LBFGS, torch.optim.SparseAdam, LRScheduler),
+    *map(vars(schedulers).get, ("LambdaLR", "MultiplicativeLR", "ReduceLROnPlateau")),
+}
+"""Those that take closures, functions, sparse gradients or metrics, which no game has to give."""
+TORCH = ACTIVATIONS | (_public(torch.optim, Optimizer) | _public(schedulers, LRScheduler)) - _UNFIT
+LOOKED_UP = ("torch.Size", "torch.Tensor")
+"""What the parser imports for annotations; no configuration may hold it."""
+REFUSAL = (
+    "is none of the classes that a configuration may name, which are layers, optimizers, targets "
+    "and so on of gans, divergences, torch.nn and torch.optim; if you trust it, add "
+    "--allow-import with its module"
+)
+"""What is said of a name that is not listed."""
+COMPILER = "torch.compile"
+"""What ``compile_from`` runs: it starts a C++ compiler, which writes to the temporary folder."""
+PLAIN = (type(None), bool, int, float, str, Path, torch.dtype)
+
+
+class Vocabulary:
+    """The names of the listed classes, and of modules that the command line allows.
+
+    Arguments:
+        modules: Whose classes and functions may be named, too; their code is then run.
+    """
+
+    def __init__(self, modules: Sequence[str] = ()):
+        self.modules = tuple(modules)
+
+    def names(self) -> list[str]:
+        """All that the parser may import."""
+        return [*listed(), *LOOKED_UP, *self.modules]
+
+    def check(self, parsed: Any) -> None:
+        """Refuse a parsed configuration that holds anything besides plain values and listed names.
+
+        Raises:
+            ValueError: Names what is not listed.
+        """
+        for key, value in _leaves(parsed):
+            if key == "compile_from" and value is not None and not self._allowed(COMPILER):
+                raise ValueError(
+                    f"compile_from = {value} starts a C++ compiler; if that is wanted, add "
+                    f"--allow-import {COMPILER}"
+                )
+            if not self.knows(key, value):
+                name = value if isinstance(value, str) else _name(value)
+                raise ValueError(f"{name} {REFUSAL}")
+
+    def knows(self, key: str, value: Any) -> bool:
+        """Whether a value is plain data, or a class that is listed."""
+        if key == "class_path":
+            return value in listed() or self._allowed(value)
+        if isinstance(value, functools.partial):  # a default of ours: no file can hold one
+            return value.func in classes()
+        if inspect.isclass(value):
+            return value in classes() or self._allowed(_name(value))
+        return isinstance(value, PLAIN) or self._allowed(_name(value))
+
+    def _allowed(self, name: Any) -> bool:
+        return any(f"{name}.".startswith(f"{module}.") for module in self.modules)
+
+
+@functools.cache
+def classes() -> frozenset[type]:
+    """Every class that may be named."""
+    ours = {cls for module in _modules() for cls in vars(module).values() if _is_ours(cls)}
+    return frozenset(ours | TORCH)
+
+
+@functools.cache
+def listed() -> frozenset[str]:
+    """Every name of those classes: where each is defined, and where else it can be had from."""
+    found = {f"{cls.__module__}.{cls.__qualname__}" for cls in classes()}
+    for module in [*_modules(), nn, torch.optim, schedulers]:
+        for name, value in vars(module).items():
+            if inspect.isclass(value) and value in classes() and not name.startswith("_"):
+                found.add(f"{module.__name__}.{name}")
+    return frozenset(found)
+
+
+def _modules() -> Iterator[ModuleType]:
+    """The public modules of our two packages."""
+    for package in (divergences, gans):
+        yield package
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if "._" not in found.name:
+                yield importlib.import_module(found.name)
+
+
+def _is_ours(value: Any) -> bool:
+    return (
+        inspect.isclass(value)
+        and issubclass(value, SLOTS)
+        and value.__module__.split(".")[0] in ("divergences", "gans")
+        and "._" not in f"{value.__module__}.{value.__qualname__}"
+    )
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Everything in a parsed configuration that is no container, with the key it stands at."""
+    if isinstance(value, Namespace):
+        value = vars(value)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, name)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from _leaves(inner)
+    else:
+        yield key, value
+
+
+def _name(value: Any) -> str:
+    known = hasattr(value, "__module__") and hasattr(value, "__qualname__")
+    named = value if known else type(value)
+    return f"{named.__module__}.{named.__qualname__}"

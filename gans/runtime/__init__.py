@@ -1,0 +1,1 @@
+"""Files written whole, locks, escaped text, the allocator, the precision of products."""

@@ -1,0 +1,94 @@
+"""Text from files, made fit for where it goes: a terminal, a page, a figure, a spreadsheet.
+
+A run's name or a record's note may come from anybody. Whatever prints or draws such text takes it
+from here, so that it is shown and does nothing: no escape code moves the cursor, no bidirectional
+control turns a line around, no cell is a formula, no ``$`` opens mathematics.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from typing import Any, TextIO
+
+HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+"""Categories of characters that have no picture of their own: controls, surrogates, separators."""
+LABEL = 100
+"""Characters of a name that a figure has room for."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What the cells begin with that spreadsheets compute."""
+
+
+def visible(text: object, keep: str = "") -> str:
+    """The text with every character that cannot be seen, but for those to keep, as ``\ufffd``.
+
+    Example:
+        >>> visible("a\\x1b[2Jb\\u202e")
+        'a\ufffd[2Jb\ufffd'
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in HIDDEN and c not in keep else c for c in text
+    )
+
+
+def say(text: object, file: TextIO | None = None) -> None:
+    """Print text that may be of files; its line breaks are kept, so split names off before."""
+    print(visible(text, keep="\n"), file=file or sys.stdout, flush=True)
+
+
+def tell(text: object) -> None:
+    """:func:`say` on stderr."""
+    say(text, sys.stderr)
+
+
+def one_line(text: object) -> str:
+    """The text without line breaks or anything else that moves a cursor.
+
+    Example:
+        >>> one_line("two\\nlines")
+        'two lines'
+    """
+    return visible(" ".join(str(text).split()))
+
+
+def as_label(text: object) -> str:
+    """The text as matplotlib is to draw it: letter by letter, in one line, not without end.
+
+    Example:
+        >>> as_label("$x_{$")
+        '\\\\$x_{\\\\$'
+    """
+    text = one_line(text)
+    text = text if len(text) <= LABEL else f"{text[: LABEL - 1]}…"
+    return text.replace("$", r"\$")
+
+
+def as_cell(value: Any) -> Any:
+    """The value as a spreadsheet may have it: numbers as they are, text never as a formula.
+
+    Example:
+        >>> [as_cell(value) for value in ("=1+1", "-inf", -2.0, "word")]
+        ["'=1+1", '-inf', -2.0, 'word']
+    """
+    if not isinstance(value, str):
+        return value
+    text = visible(value, keep="\n\t\r")
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.isascii() and text == text.strip()
+
+
+def printable(message: object) -> str:
+    """The message on one line, without control characters or what would fill a screen."""
+    text = " ".join(str(message).split()) or type(message).__name__
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= 600 else f"{text[:450]} ... {text[-140:]}"

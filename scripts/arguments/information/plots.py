@@ -1,0 +1,147 @@
+"""The pictures of the argument."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from divergences.discrete import (
+    cross_entropy,
+    entropy,
+    js_divergence,
+    kl_divergence,
+    self_information,
+)
+from scripts.arguments.information.classifier_losses import RUNGS
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+
+RARE = 0.2
+"""The first probability of the two-outcome law P in the pictures."""
+
+
+def two_outcomes(first: Tensor) -> Tensor:
+    return torch.stack([first, 1 - first], -1)
+
+
+def measures() -> Figure:
+    """Information against probability, and cross-entropy as entropy plus KL."""
+    figure = Figure(figsize=(7.4, 3.4), layout="constrained")
+    information, gibbs = figure.subplots(1, 2)
+    p = torch.linspace(0.004, 1, 400, dtype=torch.float64)
+    information.plot(p, self_information(p, base=2), color=EXACT, lw=1.6)
+    events = {
+        "certain": (1.0, (-6, 12), "right"),
+        "a coin": (1 / 2, (7, 4), "left"),
+        "two coins": (1 / 4, (7, 4), "left"),
+        "a die": (1 / 6, (7, 5), "left"),
+        "two dice": (1 / 36, (7, 2), "left"),
+    }
+    for name, (chance, offset, side) in events.items():
+        bits = float(self_information(torch.tensor(chance, dtype=torch.float64), base=2))
+        information.plot(chance, bits, "o", color=JS_COLOUR, ms=5)
+        information.annotate(
+            f"{name}: {bits:.3g}",
+            (chance, bits),
+            xytext=offset,
+            textcoords="offset points",
+            ha=side,
+            fontsize=9,
+        )
+    information.set(
+        xlabel="probability p of the event",
+        ylabel="information -log2 p, bits",
+        title="Rarer tells more; independent adds",
+    )
+    q = torch.linspace(0.01, 0.9, 300, dtype=torch.float64)
+    law = two_outcomes(torch.tensor(RARE, dtype=torch.float64))
+    other = two_outcomes(q)
+    crossed, own = cross_entropy(law, other, base=2), entropy(law, base=2)
+    gibbs.fill_between(q, own, crossed, color=JS_COLOUR, alpha=0.25, lw=0, label="KL(P || Q)")
+    gibbs.plot(q, crossed, color=W1_COLOUR, lw=1.6, label="CE(P, Q)")
+    gibbs.axhline(float(own), color=EXACT, lw=1, ls=":", label="H(P)")
+    gibbs.plot(RARE, own, "o", color=EXACT, ms=5)
+    gibbs.set(
+        xlabel=f"Q's probability of what has {RARE:g} under P",
+        ylabel="bits",
+        ylim=(0, 3),
+        title="CE = H + KL, least at Q = P",
+    )
+    gibbs.legend(fontsize=9, loc="upper center")
+    return figure
+
+
+def losses(found: dict[str, float], runs: dict[str, Tensor]) -> Figure:
+    """From the hand calculation to PyTorch's number, and two losses that train alike."""
+    figure = Figure(figsize=(7.4, 3.4), layout="constrained")
+    bridge, training = figure.subplots(1, 2)
+    names = [*(rung.name for rung in RUNGS), "CrossEntropyLoss"]
+    values = [*(found[rung.name] for rung in RUNGS), found["torch"]]
+    colours = [W1_COLOUR, TRAP, TRAP, TRAP, JS_COLOUR]
+    rows = range(len(names))
+    bridge.barh(rows, values, color=colours, height=0.62)
+    for row, value in zip(rows, values, strict=True):
+        bridge.text(value + 0.04, row, f"{value:.3f}", va="center", fontsize=9)
+    bridge.set_yticks(rows, names, fontsize=9)
+    bridge.invert_yaxis()
+    bridge.set(xlim=(0, 2.3), xlabel="cross-entropy of one batch", title="One batch, five numbers")
+    steps = list(range(len(runs["CE"])))
+    gap = runs["CE"] - runs["KL"]
+    with_band(training, steps, runs["CE"], W1_COLOUR, "trained on CE: its value")
+    with_band(training, steps, runs["KL"], JS_COLOUR, "trained on KL: its value")
+    kept = steps[:: max(1, len(steps) // 12)]
+    training.plot(kept, gap.mean(-1)[kept], "o", color=TRAP, ms=5, label="their difference")
+    training.axhline(float(runs["entropy"][0]), color=EXACT, lw=1.2, ls=":", label="H(P)")
+    training.set(
+        xlabel="training step",
+        ylabel="nats",
+        ylim=(0, 1.7 * float(runs["CE"].max())),
+        title="Two values, one training",
+    )
+    training.legend(fontsize=9, loc="upper right")
+    return figure
+
+
+def asymmetry(found: dict[str, dict[str, Tensor]]) -> Figure:
+    """Two directions of KL and the JS between them, and detours that are shorter than the way."""
+    figure = Figure(figsize=(7.4, 3.4), layout="constrained")
+    directions, detours = figure.subplots(1, 2)
+    q = torch.linspace(0.001, 0.999, 500, dtype=torch.float64)
+    law, other = two_outcomes(torch.tensor(RARE, dtype=torch.float64)), two_outcomes(q)
+    directions.plot(q, kl_divergence(law, other), color=JS_COLOUR, lw=1.6, label="KL(P || Q)")
+    directions.plot(
+        q, kl_divergence(other, law), color=JS_COLOUR, lw=1.6, ls="--", label="KL(Q || P)"
+    )
+    directions.plot(q, js_divergence(law, other), color=W1_COLOUR, lw=1.6, label="JS(P, Q)")
+    directions.axhline(math.log(2), color=EXACT, lw=1, ls=":", label="log 2")
+    directions.set(
+        xlabel=f"Q's probability of what has {RARE:g} under P",
+        ylabel="nats",
+        ylim=(0, 2),
+        title="KL has a direction",
+    )
+    directions.legend(fontsize=9, loc="upper center")
+    edges = torch.linspace(0, 2, 401)
+    styles = {
+        "KL": (JS_COLOUR, "-"),
+        "JS": (TRAP, "-"),
+        "root of JS": (W1_COLOUR, "-"),
+        "total variation": (EXACT, ":"),
+    }
+    for name, (colour, style) in styles.items():
+        length = found[name]["detour"]
+        share = torch.histogram(length.float(), edges).hist.cumsum(0) / len(length)
+        label = f"{name}: from {float(length.min()):.2g}"
+        detours.plot(edges[1:], share, color=colour, lw=1.6, ls=style, label=label)
+    detours.axvspan(0, 1, color=TRAP, alpha=0.15, lw=0)
+    detours.set(
+        xlim=(0, 2),
+        ylim=(0, 1),
+        xlabel="length by way of a third law / direct",
+        ylabel="share of random triples up to there",
+        title="A metric has no short cuts",
+    )
+    detours.legend(fontsize=9, loc="upper left")
+    return figure

@@ -1,0 +1,197 @@
+"""What KL(Pg||Pr) - 2 JS charges for a mode that is missing and for points where no data are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
+
+from divergences import discrete
+from divergences.numerical import js_divergence, kl_divergence
+from divergences.numerical.quadrature import Quadrature
+from scripts.arguments.log_d_alternative.identity import SOURCE
+from scripts.lab.claims import HOLDS, Check, Claim, Findings
+from scripts.lab.jobs import Lab
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+
+SD = 0.5
+"""Of either mode and of the junk between them."""
+PLACE = 4.0  # the modes are at plus and minus this
+LEFT = torch.logspace(-6, math.log10(0.5), 25, dtype=torch.float64)
+"""Shares of the generator's points in the left mode, .5 in the data."""
+JUNK = torch.linspace(0.01, 0.3, 30, dtype=torch.float64)
+"""Shares of its points midway between the modes, 0 in the data."""
+DROPPED = 1e-3
+"""Share left in a mode that counts as dropped; without any KL(Pr||Pg) would be infinite."""
+INTEGRATOR = Quadrature(tolerance=1e-9)
+MINIMISED, COVERING = "KL(Pg||Pr) - 2 JS", "KL(Pr||Pg)"
+Objective = Callable[[Distribution, Distribution], Tensor]
+"""From the data's law and the generator's to a cost."""
+
+
+def heaps(shares: dict[float, Tensor]) -> Distribution:
+    """Normal laws with these shares at these means; a share of 0 is left out by the caller.
+
+    torch raises a probability of 0 to the smallest float, and a junk point would then find data
+    to lie on: a cost without bound gets one.
+    """
+    weights = torch.stack(torch.broadcast_tensors(*shares.values()), -1)
+    means = torch.tensor(list(shares), dtype=torch.float64).expand_as(weights)
+    return MixtureSameFamily(Categorical(weights), Normal(means, SD))
+
+
+def data(place: float = PLACE) -> Distribution:
+    half = torch.tensor(0.5, dtype=torch.float64)
+    return heaps({-place: half, place: half})
+
+
+def minimised(real: Distribution, fake: Distribution) -> Tensor:
+    """KL(Pg||Pr) - 2 JS, whose gradient the -log D loss has."""
+    pulled = kl_divergence(fake, real, INTEGRATOR).value
+    return pulled - 2 * js_divergence(real, fake, INTEGRATOR).value
+
+
+def covering(real: Distribution, fake: Distribution) -> Tensor:
+    """KL(Pr||Pg), which maximum likelihood minimises."""
+    return kl_divergence(real, fake, INTEGRATOR).value
+
+
+def of_dropping(objective: Objective, left: Tensor) -> Tensor:
+    """Cost of leaving the share ``left`` in the left mode and the rest in the right one."""
+    return objective(data(), heaps({-PLACE: left, PLACE: 1 - left}))
+
+
+def of_junk(objective: Objective, share: Tensor, place: float = PLACE) -> Tensor:
+    """Cost of ``share`` of the points midway between the modes."""
+    kept = (1 - share) / 2
+    return objective(data(place), heaps({-place: kept, 0.0: share, place: kept}))
+
+
+def dropped_between_far_modes(left: Tensor) -> Tensor:
+    """KL(Pg||Pr) - 2 JS of dropping if the modes did not overlap at all: that of two outcomes."""
+    real = torch.tensor([0.5, 0.5], dtype=torch.float64).expand(*left.shape, 2)
+    fake = torch.stack([left, 1 - left], -1)
+    return discrete.kl_divergence(fake, real) - 2 * discrete.js_divergence(real, fake)
+
+
+def costs() -> dict[str, Tensor]:
+    """Both costs of both failures along their shares, and of junk between modes twice as far."""
+    some = torch.tensor([0.05, 0.2], dtype=torch.float64)
+    dropped = torch.tensor(DROPPED, dtype=torch.float64)
+    found = {"twice as far": of_junk(minimised, some[0], 2 * PLACE)}
+    for name, objective in ((MINIMISED, minimised), (COVERING, covering)):
+        found[f"{name}: dropping"] = of_dropping(objective, LEFT)
+        found[f"{name}: dropped"] = of_dropping(objective, dropped)
+        found[f"{name}: junk"] = of_junk(objective, JUNK)
+        found[f"{name}: some junk"] = of_junk(objective, some)
+    return found
+
+
+def junk_without_overlap(share: float, place: float = PLACE) -> Tensor:
+    """KL(Pg||Pr) - 2 JS of junk if it did not overlap the modes at all.
+
+    KL is then that of the junk from the data, weighed by its share, and that of the two outcomes
+    "mode" and "junk"; JS is that of the two outcomes alone.
+    """
+    zero, one = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    alone = kl_divergence(Normal(zero, SD * one), data(place), INTEGRATOR).value
+    fake = torch.tensor([1 - share, share], dtype=torch.float64)
+    js = discrete.js_divergence(torch.stack([one, zero]), fake)
+    return share * alone - discrete.entropy(fake) - 2 * js
+
+
+def run(lab: Lab) -> Findings:
+    """Claim ``mode-dropping``."""
+    cost = lab.submit(1, costs).result()
+    return Findings(
+        claims=[dropping_claim(cost)], figures={"log_d_mode_dropping": dropping_figure(cost)}
+    )
+
+
+def cheap_drop(cost: dict[str, Tensor], objective: str) -> Check:
+    return Check.at_most(
+        f"{objective}: all but a millionth of a mode dropped, in nats",
+        math.log(2),
+        cost[f"{objective}: dropping"][0],
+    )
+
+
+def dear_junk(cost: dict[str, Tensor], objective: str) -> Check:
+    return Check.at_least(
+        f"{objective}: 5 % junk against a whole mode dropped, ratio of their costs",
+        1.0,
+        cost[f"{objective}: some junk"][0] / cost[f"{objective}: dropped"],
+    )
+
+
+def dropping_claim(cost: dict[str, Tensor]) -> Claim:
+    left = torch.tensor(DROPPED, dtype=torch.float64)
+    dropped, junk = cost[f"{MINIMISED}: dropped"], cost[f"{MINIMISED}: some junk"]
+    return Claim(
+        id="mode-dropping",
+        source=f"{SOURCE}, Section 2.2.2; A4",
+        statement="KL(Pg||Pr) - 2 JS, which the -log D loss descends, hardly charges a dropped "
+        "mode and charges points where there are no data without bound.",
+        expected=HOLDS,
+        equation=r"\mathrm{KL}(P_g \| P_r) = E_{P_g} \log \frac{p_g}{p_r}, \quad "
+        r"\mathrm{KL}(P_r \| P_g) = E_{P_r} \log \frac{p_r}{p_g}",
+        checks=[
+            Check.near(
+                "one of two modes dropped (a thousandth left): cost in nats",
+                float(dropped_between_far_modes(left)),
+                dropped,
+                1e-3,
+            ),
+            cheap_drop(cost, MINIMISED),
+            Check.near(
+                "5 % junk midway: cost in nats", float(junk_without_overlap(0.05)), junk[0], 1e-2
+            ),
+            Check.near(
+                "20 % junk midway: cost in nats", float(junk_without_overlap(0.2)), junk[1], 1e-2
+            ),
+            dear_junk(cost, MINIMISED),
+            Check.at_least(
+                "5 % junk between modes twice as far apart: how often its cost",
+                2.0,
+                cost["twice as far"] / junk[0],
+            ),
+        ],
+        controls=[cheap_drop(cost, COVERING), dear_junk(cost, COVERING)],
+        figure="log_d_mode_dropping",
+        note=f"By quadrature; two modes of standard deviation {SD} at -4 and 4. Dropping half "
+        f"of the data cannot cost more than log 2 here and costs {dropped:.2f}, where "
+        "KL(Pr||Pg), which maximum likelihood minimises, charges "
+        f"{cost[f'{COVERING}: dropped']:.2f} with a thousandth left and grows as the log of "
+        "that. Junk is the other way round: KL(Pr||Pg) charges "
+        f"{cost[f'{COVERING}: some junk'][0]:.2f} for 5 %.",
+    )
+
+
+def dropping_figure(cost: dict[str, Tensor]) -> Figure:
+    """Both costs of either failure."""
+    figure = Figure(figsize=(9.6, 4.0), layout="constrained")
+    dropping, junk = figure.subplots(1, 2)
+    for name, colour in ((MINIMISED, JS_COLOUR), (COVERING, W1_COLOUR)):
+        dropping.plot(LEFT, cost[f"{name}: dropping"], color=colour, lw=1.6, label=name)
+        junk.plot(JUNK, cost[f"{name}: junk"], color=colour, lw=1.6, label=name)
+    some = LEFT[::3]
+    exact = dropped_between_far_modes(some)
+    dropping.plot(some, exact, "o", ms=4, mfc="none", color=EXACT, label="exact, far modes")
+    dropping.axhline(math.log(2), color=TRAP, lw=1, ls="--", label="log 2")
+    dropping.set(
+        xlabel="share of Pg in the left mode (.5 in the data)",
+        ylabel="cost in nats",
+        xscale="log",
+        title="A dropped mode",
+    )
+    shares = JUNK[::4].tolist()
+    exact = [float(junk_without_overlap(share)) for share in shares]
+    junk.plot(shares, exact, "o", ms=4, mfc="none", color=EXACT, label="exact, far modes")
+    junk.set(xlabel="share of Pg midway between the modes", title="Points where no data are")
+    for axes in (dropping, junk):
+        axes.legend(fontsize=8)
+    return figure

@@ -1,0 +1,1 @@
+"""What experiments share: claims, jobs, figures, pairs of laws with known divergences."""

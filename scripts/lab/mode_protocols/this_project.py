@@ -1,0 +1,132 @@
+"""Our own protocol: every objective and constraint under one setting that suits most of them."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+from torch import nn
+from torch.optim import Adam
+
+from divergences.f_divergences import SquaredHellinger
+from divergences.networks.layers import MLP, FourierFeatures
+from divergences.networks.lipschitz import (
+    GradientPenalty,
+    LipschitzPenalty,
+    SpectralNorm,
+    WeightClipping,
+)
+from divergences.random_streams import Streams
+from gans.modules import WGAN, AdversarialModule, VanillaGAN
+from gans.networks import NoiseGenerator, Packed
+from gans.objectives import (
+    FGAN,
+    Alpha,
+    Hinge,
+    LeastSquares,
+    NonSaturating,
+    Relativistic,
+    Saturating,
+)
+from gans.penalties import DRAGAN, R1, R2, Annealed, GradientClipping, Together
+from gans.schedules import ConstantThenLinear
+from gans.targets import Grid, Ring
+from scripts.lab.mode_protocols.base import Mixture, Protocol
+
+# over the standard deviation of a coordinate: of the ring 1 / sqrt 2, of a grid with s modes a
+# side and spacing 1 sqrt((s^2 - 1) / 12)
+_LARGE = math.sqrt(99 / 12)
+MIXTURES = {
+    "ring": Mixture(Ring(math.sqrt(2), 0.01 * math.sqrt(2)), 8000),
+    "grid": Mixture(Grid(2 / math.sqrt(8), 0.05 / math.sqrt(8)), 20000),
+    # four times the modes of the grid share a batch, so that each is seen as often in four times
+    # the iterations; 100 samples per mode judge it as 2500 judge the grid
+    "grid100": Mixture(Grid(1 / _LARGE, 0.03 / _LARGE, side=10), 80000, samples=10000),
+}
+
+_ADAM = partial(Adam, lr=1e-3, betas=(0.5, 0.9), fused=True)
+_LEAKY = partial(MLP, hidden=(128, 128), activation=nn.LeakyReLU)
+_COMMON: dict[str, Any] = {
+    "generator": partial(NoiseGenerator, hidden=(128, 128)),
+    "generator_optimizer": _ADAM,
+    "critic_optimizer": _ADAM,
+    "batch_size": 128,
+    "ema": 0.999,
+}
+_GAN = partial(VanillaGAN, critic=_LEAKY, **_COMMON)
+_WGAN = partial(WGAN, critic=_LEAKY, **_COMMON)
+_PACKED = partial(Packed, pack=2, network=_LEAKY)
+_EIGHT = partial(NoiseGenerator, latent=8, hidden=(128, 128))
+_COINS = partial(NoiseGenerator, bits=8, hidden=(128, 128))
+
+
+def _both(weight: float = 0.1) -> Together:
+    return Together([R1(weight), R2(weight)])
+
+
+def _annealed(
+    iterations: int,
+    n_critic: int = 1,
+    weight: float = 0.1,
+    last: float = 1e-4,
+    start: float = 0.25,
+    end: float = 0.75,
+    **kwargs: Any,
+) -> AdversarialModule:
+    """Weights of R1 and R2 that fall, to a ten thousandth by default; 8-dimensional noise."""
+    return VanillaGAN(
+        objective=Relativistic(),
+        constraint=Annealed(_both(weight), last, iterations * n_critic, start, end),
+        iterations=iterations,
+        n_critic=n_critic,
+        **(_COMMON | {"critic": _LEAKY, "generator": _EIGHT} | kwargs),
+    )
+
+
+def _waves(streams: Streams, in_features: int, out_features: int) -> nn.Module:
+    """A critic that is shown waves down to the length of a mode's width."""
+    features = FourierFeatures(streams, in_features, scales=(1.0, 4.0, 32.0), frequencies=16)
+    network = MLP(streams, features.out_features, out_features, (128, 128), nn.LeakyReLU)
+    return nn.Sequential(features, network)
+
+
+OURS = Protocol(
+    source="data divided by their standard deviation; generator and critic of two layers of 128, "
+    "2-dimensional noise, 128 points per side, Adam at 1e-3 (.5, .9), the rate constant for half "
+    "of the run and then falling linearly to 2 %",
+    mixtures=MIXTURES,
+    rows={
+        "saturating": partial(_GAN, objective=Saturating()),
+        "non-saturating": partial(_GAN, objective=NonSaturating()),
+        "non-saturating, R1": partial(_GAN, objective=NonSaturating(), constraint=R1(0.1)),
+        "non-saturating, R1 + R2": partial(_GAN, objective=NonSaturating(), constraint=_both()),
+        "non-saturating, DRAGAN": partial(_GAN, objective=NonSaturating(), constraint=DRAGAN(1.0)),
+        "non-saturating, packs of 2": partial(_GAN, objective=NonSaturating(), critic=_PACKED),
+        "least squares": partial(_GAN, objective=LeastSquares()),
+        "hinge, spectral norm": partial(_GAN, objective=Hinge(), constraint=SpectralNorm()),
+        "f-GAN, squared Hellinger, gradient clipping": partial(
+            _GAN, objective=FGAN(SquaredHellinger()), constraint=GradientClipping(1.0)
+        ),
+        "alpha = .5": partial(_GAN, objective=Alpha(0.5)),
+        "relativistic": partial(_GAN, objective=Relativistic()),
+        "relativistic, R1 + R2": partial(_GAN, objective=Relativistic(), constraint=_both()),
+        "relativistic, R1 + R2 annealed": _annealed,
+        "relativistic, R1 + R2 annealed from .01": partial(_annealed, weight=0.01),
+        "relativistic, R1 + R2 annealed, waves": partial(_annealed, critic=_waves, n_critic=2),
+        "relativistic, R1 + R2 annealed, coins": partial(_annealed, generator=_COINS),
+        "relativistic, R1 + R2 annealed, coins, slow generator": partial(
+            _annealed,
+            generator=_COINS,
+            generator_optimizer=partial(_ADAM, lr=1e-4),
+            last=1e-3,
+            start=0.1,
+            end=0.4,
+        ),
+        "WGAN, clipping at .1": partial(_WGAN, constraint=WeightClipping(0.1)),
+        "WGAN-GP, weight .1": partial(_WGAN, constraint=GradientPenalty(0.1)),
+        "WGAN-GP, weight 10": partial(_WGAN, constraint=GradientPenalty(10.0)),
+        "WGAN, one-sided, weight 10": partial(_WGAN, constraint=LipschitzPenalty(10.0)),
+    },
+    schedule=ConstantThenLinear,
+)

@@ -1,0 +1,142 @@
+"""What the files of a reproduce folder hold: the shapes they are checked against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from msgspec import Meta
+
+from gans.runtime.files import inside
+from scripts.lab.checked_files import Count, Damaged, Name, Number, digest_of
+
+REMEDY = "run python -m scripts.reproduce again"
+Verdict = Literal["holds", "holds with a qualification", "does not hold"]
+Relation = Literal["=", "<=", ">="]
+Line = Annotated[str, Meta(max_length=100_000)]
+
+
+class Check(TypedDict):
+    """A :class:`scripts.lab.claims.Check`."""
+
+    what: Line
+    predicted: Number
+    measured: Number
+    tolerance: Number
+    passed: bool
+    stderr: Number
+    relation: Relation
+
+
+class Control(Check):
+    """A check of a case where it must come out the other way."""
+
+    sound: bool
+
+
+class Claim(TypedDict):
+    """An entry of ``claims.json``."""
+
+    argument: Name
+    id: Name
+    source: Line
+    statement: Line
+    expected: Verdict
+    verdict: Verdict
+    as_expected: bool
+    equation: str
+    what: Line
+    predicted: Number
+    measured: Number
+    stderr: Number
+    tolerance: Number
+    relation: Relation
+    n_seeds: Count
+    seconds: float
+    figure: Annotated[str, Meta(pattern=r"^([\w.,()=+-]{1,200})?\Z")]
+    note: str
+    checks: Annotated[list[Check], Meta(min_length=1)]
+    controls: list[Control]
+    limits: list[Check]
+
+
+class Record(TypedDict):
+    """What an argument leaves, with the digests of the files beside it."""
+
+    argument: Name
+    settings: dict[str, Any]
+    seconds: float
+    claims: list[Claim]
+    files: dict[str, str]
+
+
+class Distance(TypedDict):
+    """A line of the slider's table."""
+
+    name: Line
+    values: list[Number]
+    stderr: NotRequired[list[Number]]
+
+
+class Measured(TypedDict):
+    """A line that stands beside an exact one."""
+
+    name: Line
+    values: list[Number]
+    stderr: list[Number]
+    exact: Line
+
+
+class Segments(TypedDict):
+    """``data/segments.json``."""
+
+    thetas: Annotated[list[float], Meta(min_length=1)]
+    exact: list[Distance]
+    measured: list[Measured]
+    gradients: list[Distance]
+
+
+Point = tuple[float, float]
+
+
+class Arrows(TypedDict):
+    points: list[Point]
+    vectors: list[list[float]]
+
+
+class Curve(TypedDict):
+    name: Line
+    values: list[Number]
+    log: NotRequired[bool]
+
+
+class Game(TypedDict):
+    name: Line
+    samples: list[list[float]]
+    surface: list[list[float]]
+    low: list[Number]
+    high: list[Number]
+    arrows: Arrows
+    curves: list[Curve]
+
+
+class Training(TypedDict):
+    """``data/training.json``."""
+
+    iterations: Annotated[list[Count], Meta(min_length=1)]
+    target: list[Point]
+    extent: tuple[float, float, float, float]
+    side: Annotated[int, Meta(ge=1, le=10_000)]
+    games: Annotated[list[Game], Meta(min_length=1)]
+
+
+def changed_files(out: Path, record: Record) -> list[Damaged]:
+    """Which files of a record are missing, or not those that were written with it."""
+    found = []
+    for name, digest in record["files"].items():
+        path = inside(out, name)
+        if not path.is_file():
+            found.append(Damaged(path, "it is not there", REMEDY))
+        elif digest_of(path) != digest:
+            found.append(Damaged(path, "it is not the file that was written", REMEDY))
+    return found

@@ -1,0 +1,1 @@
+"""Solvers of the W1 benchmark, and how accurate each is."""

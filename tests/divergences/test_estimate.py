@@ -1,0 +1,143 @@
+"""What an estimate prints, and what samples may be."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from divergences import EarthMover, EnergyDistance, Estimate, KnownDensity
+from divergences.estimate import QUANTITIES, Estimator, as_tensor
+
+
+def estimate(value, low, high, **more):
+    numbers = (torch.tensor(number, dtype=torch.float64) for number in (value, 0.1, low, high))
+    value, stderr, *ends = numbers
+    return Estimate(value, stderr, tuple(ends), **more)
+
+
+NAN, INF = math.nan, math.inf
+PRINTED = {
+    "KL(x‖y) = 0.63 nats, 95 % [0.47, 0.76]": estimate(0.6312, 0.4712, 0.7612, quantity="kl"),
+    "TV(x, y) = 1000.12, 95 % [1000.00, 1000.24]": estimate(1000.123, 1e3, 1000.24, quantity="tv"),
+    "JS(x, y) = 3.0e-09 nats, 95 % [1.0e-09, 5.0e-09]": estimate(3e-9, 1e-9, 5e-9, quantity="js"),
+    "KL(x‖y) = inf nats, 95 % [3.000, inf]": estimate(INF, 3.0, INF, quantity="kl"),
+    "W1(x, y) = 0.50 in the unit of the data, a lower bound, 95 % [0.20, inf]": estimate(
+        0.5, 0.2, INF, quantity="w1", bound="lower"
+    ),
+    "KL(x‖y): no estimate": estimate(NAN, 0.0, 1.0, quantity="kl"),
+    "JS(x, y) = 0.000 nats, 95 % [0.000, 0.000]": estimate(0.0, 0.0, 0.0, quantity="js"),
+    "estimate = 0.5000, no interval": estimate(0.5, NAN, NAN),
+}
+
+
+@pytest.mark.parametrize(("text", "found"), PRINTED.items())
+def test_one_line_names_quantity_direction_unit_and_interval(text, found):
+    assert str(found) == text
+
+
+def test_members_have_a_line_each_and_warnings_come_below():
+    found = Estimate(torch.tensor([1.0, 2.0]), torch.tensor([0.1, 0.1]), warnings=("rough", "few"))
+    first, second, *warnings = str(found).splitlines()
+    assert (first[:9], second[:9]) == ("member 0:", "member 1:")
+    assert warnings == ["  warning: rough", "  warning: few"]
+
+
+def subclasses(kind):
+    return [kind, *(deeper for sub in kind.__subclasses__() for deeper in subclasses(sub))]
+
+
+def test_every_quantity_that_an_estimator_names_has_a_symbol():
+    named = {kind.quantity for kind in subclasses(Estimator) if hasattr(kind, "quantity")}
+    assert named <= set(QUANTITIES)
+
+
+ROWS = [[0.25, 1.0], [2.0, 3.5], [1.0, 0.0], [0.5, 0.75]]
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        ROWS,
+        tuple(map(tuple, ROWS)),
+        np.array(ROWS),
+        np.array(ROWS, dtype=">f8"),
+        np.array(ROWS[::-1])[::-1],
+        np.asfortranarray(ROWS),
+        torch.tensor(ROWS, dtype=torch.float64),
+    ],
+    ids=["lists", "tuples", "array", "big-endian", "reversed", "fortran", "tensor"],
+)
+def test_array_likes_are_the_same_points(sample):
+    kept = torch.tensor(ROWS, dtype=torch.float64)
+    assert torch.equal(as_tensor(sample), kept)
+    assert EnergyDistance()(sample, sample).value == EnergyDistance()(kept, kept).value
+    assert KnownDensity(lambda x: -x.square().sum(-1), k=1)(sample).value.dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [None, "points.csv", {1.0}, np.array([[1, 2]]), np.array([["a"]]), [["a"]], 3.0,
+     np.array([[1.0]], dtype=np.longdouble), torch.eye(2).to_sparse(), torch.eye(2).int()],
+)  # fmt: skip
+def test_what_holds_no_floating_point_numbers_is_refused(sample):
+    with pytest.raises(TypeError, match=r"x (is|holds|has)"):
+        EnergyDistance()(sample, sample)
+
+
+def test_ragged_rows_are_refused():
+    with pytest.raises(ValueError, match="x is no array"):
+        EnergyDistance()([[1.0], [1.0, 2.0]], ROWS)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_number_is_not_rounded_to_half_precision(dtype):
+    x = torch.tensor([[0.0], [1.0], [3.0]], dtype=dtype)
+    found = EarthMover(floor=False)(x, x + 0.25 + x / 4)
+    assert found.value.dtype == torch.float32
+    assert float(found.value) == pytest.approx(0.25 + 1 / 3, rel=1e-6)
+
+
+HALF, PAIR = torch.tensor(0.5), torch.ones(2)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"value": 0.5, "stderr": 0.1},
+        {"value": [0.5], "stderr": HALF},
+        {"value": torch.tensor(1), "stderr": HALF},
+        {"value": HALF, "stderr": None},
+        {"value": HALF, "stderr": HALF, "floor": 0.0},
+        {"value": HALF, "stderr": HALF, "ci": (0.1, 0.9)},
+        {"value": HALF, "stderr": HALF, "warnings": "one sentence"},
+    ],
+    ids=repr,
+)
+def test_an_estimate_of_anything_but_tensors_is_refused(numbers):
+    with pytest.raises(TypeError, match=r"(value|stderr|floor|ci|warnings).* (is|are|must be) "):
+        Estimate(**numbers)
+
+
+@pytest.mark.parametrize("numbers", [{"stderr": PAIR}, {"floor": PAIR}, {"ci": (HALF, PAIR)}])
+def test_an_estimate_has_one_number_for_each_member(numbers):
+    with pytest.raises(ValueError, match=r"\(2,\) and value \(\)"):
+        Estimate(**{"value": HALF, "stderr": HALF} | numbers)
+
+
+def points(n, seed):
+    return torch.randn(n, 2, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_sample_that_repeats_its_points_is_said():
+    """Twice the points say no more than they did: each interval would be as of twice the size."""
+    x, y = points(200, 0), points(300, 1)
+    twice = torch.cat([x, x])
+    for estimator in (EarthMover(floor=False), EnergyDistance()):
+        assert not any("repeated points" in w for w in estimator(x, y).warnings)
+        for pair in ((twice, y), (y, twice), (twice[None], y[None])):
+            assert any("repeated points" in w for w in estimator(*pair).warnings)
+        lattice = [(4 * sample).round() for sample in (x, y)]
+        assert not any("repeated points" in w for w in estimator(*lattice).warnings)
+        atoms = x.sign()
+        assert not any("repeated points" in w for w in estimator(atoms, y).warnings)

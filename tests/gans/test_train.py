@@ -1,0 +1,180 @@
+"""The training command: every configuration, bad input, and its curves over HTTP."""
+
+import json
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard import program
+
+from gans.callbacks import dashboard
+from gans.cli.train import main
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+SMALL = [
+    "--model.iterations=4",
+    "--model.batch_size=8",
+    "--model.seeds=[0,1]",
+    "--divergences.every=2",
+    "--divergences.n=32",
+    "--gradients.every=1",
+    "--checkpoint.every=2",
+]
+BASE = next(c for c in CONFIGS if c.stem == "segments_wgan_lp")
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
+    pytest.mark.filterwarnings("ignore:.*your dataloader is not resumable"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _alone_on_the_command_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["train"])
+    monkeypatch.chdir(tmp_path)
+
+
+def fit(out, *flags, config=BASE):
+    main(["fit", "--config", str(config), "--out", str(out), *SMALL, *flags])
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_configuration_runs(config, tmp_path):
+    warmup = ["--model.warmup=2"] if "warmup" in config.read_text() else []
+    fit(tmp_path / "run", *warmup, config=config)
+    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 4
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_configuration_opens_with_its_claim(config):
+    assert config.read_text().startswith("# Claim: ")
+
+
+def test_the_default_folder_is_named_after_the_configuration(tmp_path):
+    main(["fit", "--config", str(BASE), *SMALL])
+    assert (tmp_path / "runs" / "segments_wgan_lp" / "config.yaml").is_file()
+
+
+def test_a_resumed_run_ends_where_the_uninterrupted_one_did(tmp_path):
+    fit(tmp_path / "run")
+    straight = torch.load(tmp_path / "run" / "checkpoints" / "000004.ckpt", weights_only=True)
+    middle = tmp_path / "run" / "checkpoints" / "000002.ckpt"
+    fit(tmp_path / "run", "--ckpt_path", str(middle))
+    resumed = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    for name, value in straight["state_dict"].items():
+        assert torch.equal(value, resumed["state_dict"][name]), name
+
+
+BAD = {
+    "unknown key": (["--model.clop=3"], "clop"),
+    "unknown class": (["--model.constraint=Nope"], "no class is named Nope"),
+    "theta NaN": (["--model.target.theta=.nan"], "theta = nan"),
+    "start NaN": (["--model.generator.theta=.nan"], "theta = nan"),
+    "batch size 0": (["--model.batch_size=0"], "batch_size = 0: it must be at least 1"),
+    "n_critic 0": (["--model.n_critic=0"], "n_critic = 0: it must be at least 1"),
+    "clip 0": (
+        ["--model.constraint=WeightClipping", "--model.constraint.c=0"],
+        "clip value c = 0.0",
+    ),
+    "penalty -1": (["--model.constraint.weight=-1"], "penalty weight = -1.0"),
+    "float16": (["--trainer.precision=16-mixed"], "use 32-true"),
+    "no seeds": (["--model.seeds=[]"], "seeds is empty"),
+    "not a number": (["--model.iterations=abc"], "abc"),
+    "cadence 0": (["--divergences.every=0"], "every = 0"),
+    "no checkpoint": (["--ckpt_path=nowhere.ckpt"], "nowhere.ckpt: no such file"),
+    "no config": (["--config=nowhere.yaml"], "nowhere.yaml"),
+    "a picture of nothing": (["--pictures.n=0"], "n = 0: it must be at least 1"),
+    "readings of nothing": (["--divergences.n=0"], "n = 0: it must be at least 1"),
+    "no end": (["--trainer.max_epochs=-1"], "one epoch of all its model.iterations"),
+    "other iterations": (["--trainer.max_epochs=5"], "one epoch of all its model.iterations"),
+    "line into the plane": (["--model.target=gans.Gaussian"], "plane"),
+}
+
+
+@pytest.mark.parametrize(("flags", "names"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_one_line_and_leaves_nothing(flags, names, tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        fit(tmp_path / "run", *flags)
+    printed = capsys.readouterr()
+    assert caught.value.code == 2
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    assert len(printed.err) < 400
+    assert names in printed.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_of_a_folder_moves_no_cursor(tmp_path, capsys):
+    out = tmp_path / "a\x1b[2J\u202eb"
+    (out / "checkpoints").mkdir(parents=True)
+    (out / "checkpoints" / "000001.ckpt").write_text("x")
+    with pytest.raises(SystemExit) as caught:
+        fit(out, "--resume")
+    told = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert "truncated" in told
+    assert not {"\x1b", "\u202e"} & {*told}
+
+
+def test_an_existing_run_is_never_overwritten(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "result.txt").write_text("precious")
+    with pytest.raises(SystemExit) as caught:
+        fit(tmp_path / "run")
+    assert caught.value.code == 2
+    assert "exists and is not empty" in capsys.readouterr().err
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["result.txt"]
+
+
+def test_a_loss_that_explodes_ends_in_one_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        fit(
+            tmp_path / "run",
+            "--model.critic_optimizer=torch.optim.SGD",
+            "--model.critic_optimizer.lr=1e38",
+            "--model.iterations=40",
+        )
+    error = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert "iteration" in error
+    assert "last good checkpoint" in error
+
+
+def test_help_names_the_flags_people_need(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["fit", "--help"])
+    assert caught.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "The flags people need" in lines[2]
+    assert next(i for i, line in enumerate(lines) if line.startswith("  --resume  ")) < 50
+    assert max(map(len, lines[:50])) < 100
+
+
+def test_tensorboard_serves_layout_curves_and_hparams(tmp_path):
+    fit(tmp_path / "logs" / "run")
+    server = program.TensorBoard()
+    server.configure(argv=[None, "--logdir", str(tmp_path / "logs"), "--port", "0",
+                           "--load_fast", "false", "--host", "127.0.0.1"])  # fmt: skip
+    url = server.launch()
+
+    def get(path, **query):
+        address = f"{url}data/plugin/{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    deadline = time.monotonic() + 60
+    while not get("scalars/tags").get("run") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    tags = get("scalars/tags")["run"]
+    assert {"divergence/js_exact", "divergence/w1_EarthMover", "gradient/input"} <= set(tags)
+    js = get("scalars/scalars", run="run", tag="divergence/js_exact")
+    assert [step for _, step, _ in js] == [0, 2, 4]
+    layout = get("custom_scalars/layout")
+    served = {category["title"]: [chart["title"] for chart in category["chart"]]
+              for category in layout["category"]}  # fmt: skip
+    assert served == {name: list(charts) for name, charts in dashboard(2, "w1").items()}

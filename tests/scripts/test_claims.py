@@ -1,0 +1,218 @@
+"""Verdicts follow from checks, and records keep what they follow from."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from gans.runtime.files import atomically, plain, write_atomically
+from scripts import reproduce
+from scripts.lab.claims import (
+    FAILS,
+    HOLDS,
+    QUALIFIED,
+    Check,
+    Claim,
+    Findings,
+    standard_error,
+    worst,
+)
+
+GOOD = Check.near("two", 2, 2.01, 0.1)
+BAD = Check.near("two", 2, 2.5, 0.1)
+
+
+def claim(checks, limits=(), **more):
+    settings = {"id": "x", "source": "s", "statement": "a < b & c", "expected": HOLDS} | more
+    return Claim(checks=checks, limits=limits, **settings)
+
+
+@pytest.mark.parametrize(
+    ("checks", "limits", "verdict"),
+    [
+        ([GOOD], [], HOLDS),
+        ([GOOD, BAD], [], FAILS),
+        ([GOOD], [GOOD], QUALIFIED),
+        ([GOOD], [BAD], HOLDS),
+        ([BAD], [GOOD], FAILS),
+    ],
+    ids=["all", "one-missed", "limit-seen", "limit-unseen", "missed-anyway"],
+)
+def test_the_verdict_follows_from_the_measurements(checks, limits, verdict):
+    assert claim(checks, limits).verdict == verdict
+    assert claim(checks, limits, expected=verdict).as_expected
+
+
+@pytest.mark.parametrize(
+    ("check", "passed"),
+    [
+        (Check.near("", 1.0, 1.05, 0.05 + 1e-9), True),
+        (Check.near("", 1.0, math.nan, 0.1), False),
+        (Check.near("", math.inf, math.inf, 0.1), True),
+        (Check.near("", math.inf, 1e9, 0.1), False),
+        (Check.at_most("", 1.0, 1.0), True),
+        (Check.at_most("", 1.0, math.nan), False),
+        (Check.at_least("", 1.0, 0.999), False),
+        (Check.at_least("", 1.0, torch.tensor(2.0)), True),
+    ],
+)
+def test_a_check_passes_only_within_its_tolerance(check, passed):
+    assert check.passed is passed
+
+
+def test_controls_must_come_out_the_other_way():
+    assert claim([GOOD], controls=[BAD]).as_expected
+    assert not claim([GOOD], controls=[BAD, GOOD]).as_expected
+    assert claim([BAD], controls=[GOOD], expected=FAILS).as_expected
+    assert not claim([BAD], controls=[BAD], expected=FAILS).as_expected
+    record = claim([GOOD], controls=[GOOD]).record(1.0)
+    assert "control failed (two)" in reproduce.table(plain([record]))
+
+
+def test_a_failed_check_is_the_headline():
+    assert claim([GOOD, BAD]).record(1.0)["measured"] == 2.5
+
+
+def test_worst_is_the_entry_farthest_from_its_prediction():
+    values = torch.tensor([[1.0, 0.9], [1.2, 0.7]])
+    assert worst(values, 1.0) == pytest.approx(0.7)
+    assert worst(values, torch.tensor([[0.0], [0.7]])) == 1.0
+
+
+def test_standard_error_is_over_the_last_dimension():
+    assert standard_error(torch.tensor([[1.0, 2.0, 3.0]])).tolist() == pytest.approx([3**-0.5])
+
+
+def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "record.json"
+    write_atomically(path, "old")
+
+    def half(temporary):
+        temporary.write_text("ne")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        atomically(path, half)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    figure = Figure()
+    figure.subplots().plot([0, 1], [1, 0])
+    claims = [
+        claim([GOOD], [GOOD], id="first", figure="curve", expected=QUALIFIED, note="<script>"),
+        claim([Check.near("KL", math.inf, math.inf, 0)], id="second", figure="curve"),
+    ]
+    findings = Findings(claims, {"curve": figure}, {"rows": [{"a": 1, "b": 2}]})
+    reproduce.keep("one", findings, tmp_path, {"seeds": 5}, 1.5)
+    record = json.loads((tmp_path / "records" / "one.json").read_text())
+    write_atomically(tmp_path / "claims.json", json.dumps(record["claims"]))
+    return tmp_path
+
+
+def test_records_are_strict_json_with_infinity_as_text(folder):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    claims = json.loads((folder / "claims.json").read_text(), parse_constant=refuse)
+    assert claims[1]["measured"] == "inf"
+    assert claims[1]["stderr"] is None
+    required = (
+        "id source statement expected verdict predicted measured stderr tolerance n_seeds "
+        "seconds figure"
+    )
+    assert set(required.split()) <= set(claims[0])
+
+
+def test_what_was_finished_is_recognised_by_its_settings(folder):
+    assert reproduce.finished("one", folder, {"seeds": 5})
+    assert not reproduce.finished("one", folder, {"seeds": 6})
+    assert not reproduce.finished("two", folder, {"seeds": 5})
+
+
+def test_the_table_flags_a_surprise():
+    records = [claim([BAD]).record(1.0), claim([GOOD]).record(1.0)]
+    lines = reproduce.table(plain(records)).splitlines()
+    assert "NO: holds" in lines[1]
+    assert lines[2].endswith("yes")
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (["nothing"], "unknown argument 'nothing'"),
+        (["--seeds", "1"], "--seeds 1"),
+        (["--workers", "0"], "--workers 0"),
+        (["--seeds", "many"], "many"),
+    ],
+)
+def test_bad_flags_are_named_and_leave_nothing(flags, names, tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        reproduce.main([*flags, "--out", str(tmp_path / "out")])
+    assert caught.value.code == 2
+    assert names in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(SystemExit):
+        reproduce.main(["--out", str(tmp_path)])
+    assert "holds something else" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_the_list_names_every_argument(capsys):
+    assert reproduce.main(["--list"]) == 0
+    assert "segments" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_every_claim_is_as_expected_and_has_a_control(tmp_path):
+    assert reproduce.main(["--out", str(tmp_path / "out")]) == 0
+    claims = json.loads((tmp_path / "out" / "claims.json").read_text())
+    assert len({claim["id"] for claim in claims}) == len(claims) >= 37
+    assert all(claim["controls"] and claim["equation"] for claim in claims)
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_finished_and_the_next_run_goes_on(tmp_path):
+    """In two processes, as on a terminal: the signal goes to the whole process group."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "scripts.reproduce", "dirac", "clipping", "--out", str(out)]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (out / "records" / "dirac.json").is_file():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    time.sleep(2)
+    os.killpg(run.pid, signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "finished arguments are kept" in errors
+    assert "Traceback" not in errors
+    kept = (out / "records" / "dirac.json").read_bytes()
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0
+    assert "dirac: finished before, kept" in again.stderr
+    assert (out / "records" / "dirac.json").read_bytes() == kept
+
+
+@pytest.mark.parametrize("typed", ["\x0c", "\r", "a\x1b[31m", "--\n"], ids=repr)
+def test_what_is_typed_cannot_break_the_line_that_refuses_it(typed, capsys):
+    for words in ([typed], ["segments", typed], ["--seeds", typed]):
+        with pytest.raises(SystemExit) as stopped:
+            reproduce.parse(words)
+        assert stopped.value.code == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line.startswith("python -m scripts.reproduce: error: ")
+        assert line.isprintable()
