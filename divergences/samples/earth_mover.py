@@ -153,8 +153,8 @@ class EarthMover(Estimator):
 
     The stderr is :math:`\sqrt{\mathrm{var}(u)/n + \mathrm{var}(v)/m}` with the dual potentials,
     less the share of it that pairs of points explain: half near the floor, little from twice the
-    floor on. Without a floor nothing is taken off, and between equal laws the stderr is up to 1.5
-    times too large.
+    floor on. Between equal laws the stderr is 1.2 (line) to 1.4 times (plane) the spread over samples;
+    without a floor nothing is taken off, and it is up to 1.5 times the spread.
     For W2 it is that of the square divided by :math:`2 W_2`. The interval covers more than 95 %
     where the laws are so close that the bias decides its lower end.
 
@@ -243,9 +243,8 @@ class EarthMover(Estimator):
         read = root(mean_cost.detach(), self.order)
         variance = counted_once(sampling_variance(u, v), read, floor)
         estimate = estimate_of(mean_cost, variance, self.order, floor, x, exponent)
-        notes = (
-            estimate.warnings + variance_rests_on_few(u, v) + coarse(x, y, float(estimate.stderr))
-        )
+        rounded = coarse(x, y, float(estimate.stderr), float(estimate.value.detach()))
+        notes = estimate.warnings + variance_rests_on_few(u, v) + rounded
         if gap > UNPROVEN * (cost := float(mean_cost.detach())):
             share = min(gap / cost, 1.0)
             notes += (f"the plan found may cost up to {share:.1%} more than the best one",)

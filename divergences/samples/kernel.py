@@ -4,7 +4,8 @@ Both are :math:`E k(x, x') + E k(y, y') - 2 E k(x, y)` for a kernel ``k``, estim
 by leaving out the pairs of a point with itself. May be negative. See
 :mod:`divergences.samples.u_statistic` for the standard error and the
 interval. Matrices of the kernel are never held as a
-whole: beyond the samples 100 MB are enough whatever their size, and 300 MB for a median distance.
+whole: beyond the samples 100 MB are enough whatever their size, and 300 MB for a median distance;
+a gradient takes about 8 bytes a pair of points more.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from divergences.samples.units import coarse, in_own_unit, times_two_to
 from divergences.tail_index import tail_index
 
 HEAVY_MEAN = 0.7  # shape of the tail above which a sample does not show that there is a mean
+FEWEST_FOR_TAIL = 400  # points; of fewer many a light tail looks as if it were that heavy
 MEDIAN_POINTS = 4096  # whose pairs the median is taken of, 67 MB
 
 
@@ -47,16 +49,28 @@ def _read(found: UStatistic, exponent: int, like: Tensor) -> Estimate:
         ci=(low, high),
         bound="exact",
         n=(len(found.of_x), len(found.of_y)),
-        warnings=variance_rests_on_few(found.of_x, found.of_y),
+        warnings=_rests_on_few(found),
     )
 
 
-def _without_mean(*distances: Tensor) -> tuple[str, ...]:
-    """A warning where the largest of these mean distances grow as those without an end do."""
-    tails = [float(tail_index((z - z.median()).abs()[:, None].cpu())[0]) for z in distances]
-    if max(tails) < HEAVY_MEAN or not variance_rests_on_few(*distances):
+def _rests_on_few(found: UStatistic) -> tuple[str, ...]:
+    """Where laws are nearly equal pairs make up the variance, and what a point adds is noise."""
+    if found.variance < 2 * found.of_pairs:
         return ()
-    return ("rests on few: the farthest points decide the mean distance, which may be infinite",)
+    return variance_rests_on_few(found.of_x, found.of_y)
+
+
+def _without_mean(x: Tensor, y: Tensor) -> tuple[str, ...]:
+    """A warning where the points farthest out lie as those of laws without a mean do."""
+    for z in (x, y):
+        sizes = torch.linalg.vector_norm(z - z.median(0).values, dim=1)
+        if len(z) < FEWEST_FOR_TAIL or not variance_rests_on_few(sizes):
+            continue
+        if float(tail_index(sizes[:, None].cpu())[0]) > HEAVY_MEAN:
+            return (
+                "rests on few: the farthest points decide the mean distance, which may be infinite",
+            )
+    return ()
 
 
 @final
@@ -67,8 +81,9 @@ class EnergyDistance(Estimator):
     .. math:: 2 E\|X - Y\| - E\|X - X'\| - E\|Y - Y'\|
 
     Zero only for equal laws. This is the square of what ``scipy.stats.energy_distance`` calls so,
-    in any dimension. The mean distances must be finite: a warning says where few points decide
-    them.
+    in any dimension. The mean distances must be finite: of 400 points or more a warning says where
+    the largest lie as if they were not. The interval covered at least .88 even so, on Cauchy and
+    Pareto laws of index .8 that are shifted or stretched.
 
     References:
         | Energy statistics: A class of statistics based on distances (Székely and Rizzo, 2013),
@@ -109,7 +124,7 @@ class EnergyDistance(Estimator):
         estimate = _read(found, exponent, x)
         if not estimate.value.isfinite():
             raise ValueError(f"the distance is beyond the range of {x.dtype}: change the unit")
-        notes = estimate.warnings or _without_mean(found.across_x, found.across_y)
+        notes = estimate.warnings or _without_mean(a.detach(), b.detach())
         return replace(estimate, warnings=notes + coarse(x, y, float(estimate.stderr)))
 
 

@@ -107,9 +107,8 @@ class Sliced(Estimator):
         if len(means) > 1:
             variance = variance + means.detach().var() / len(means)
         estimate = estimate_of(means.mean(), variance, self.order, floor, x, exponent)
-        notes = (
-            estimate.warnings + variance_rests_on_few(u, v) + coarse(x, y, float(estimate.stderr))
-        )
+        rounded = coarse(x, y, float(estimate.stderr), float(estimate.value.detach()))
+        notes = estimate.warnings + variance_rests_on_few(u, v) + rounded
         return replace(estimate, bound=self.bound, n=(len(x), len(y)), warnings=notes)
 
     def _read(self, x: Tensor, y: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:

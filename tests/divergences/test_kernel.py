@@ -217,9 +217,14 @@ def test_errors_are_as_large_as_stated(laws, d, sizes):
 
 
 def test_an_infinite_mean_distance_is_said_and_a_finite_one_is_not():
+    """What was warned of before: half of exponential laws that are .3 apart, and lognormal ones."""
     generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(2, 20, 300, 2, generator=generator, dtype=torch.float64)
+    x, y = torch.randn(2, 20, 500, 2, generator=generator, dtype=torch.float64)
     assert len(EnergyDistance()(x, y + 1).warnings) <= 1
+    assert len(EnergyDistance()(x.exp(), y.exp()).warnings) <= 3
+    assert len(EnergyDistance()(x.exp(), 2 * y.exp() + 1).warnings) <= 3
+    gaps = x.square().sum(2, keepdim=True), y.square().sum(2, keepdim=True)  # exponential, twice
+    assert len(EnergyDistance()(gaps[0], gaps[1] + 0.6).warnings) <= 1
     cauchy = EnergyDistance()(x / y[..., :1], 2 * y / x[..., :1])
     assert len([w for w in cauchy.warnings if "rests on few" in w]) >= 17
 
