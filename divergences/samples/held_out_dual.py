@@ -36,8 +36,8 @@ class HeldOutDual(Estimator):
     where each follows the chance in its half, which the other reads: the standard error allows for
     that by how well the potentials agree, and the interval starts where it would if the errors
     were the same. Where laws are apart by a fraction of their width, the potentials change from
-    sample to sample, which the standard error leaves out: it is .71 to .77 of the spread there, and
-    the interval, whose upper end is open, still holds W1.
+    sample to sample, which the standard error leaves out: there it is .71 to .77 of the spread,
+    and the interval, whose upper end is open, still holds W1.
 
     Together with :class:`~divergences.EarthMover` it brackets W1: transport between
     samples is too long, in expectation, and this too short. The bracket is narrow in the plane and

@@ -67,9 +67,8 @@ def _without_mean(x: Tensor, y: Tensor) -> tuple[str, ...]:
         if len(z) < FEWEST_FOR_TAIL or not variance_rests_on_few(sizes):
             continue
         if float(tail_index(sizes[:, None].cpu())[0]) > HEAVY_MEAN:
-            return (
-                "rests on few: the farthest points decide the mean distance, which may be infinite",
-            )
+            reason = "the farthest points decide the mean distance, which may be infinite"
+            return (f"rests on few: {reason}",)
     return ()
 
 

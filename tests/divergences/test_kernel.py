@@ -217,7 +217,7 @@ def test_errors_are_as_large_as_stated(laws, d, sizes):
 
 
 def test_an_infinite_mean_distance_is_said_and_a_finite_one_is_not():
-    """What was warned of before: half of exponential laws that are .3 apart, and lognormal ones."""
+    """Exponential laws that are .3 apart, where mean distances have a sharp end, and lognormal."""
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, 20, 500, 2, generator=generator, dtype=torch.float64)
     assert len(EnergyDistance()(x, y + 1).warnings) <= 1
