@@ -1,5 +1,7 @@
 """How far apart are two distributions? Exactly, numerically, or from samples with an error bar."""
 
+from typing import TYPE_CHECKING, Any
+
 from divergences import bounds, discrete, exact, f_divergences, numerical
 from divergences.estimate import Estimate, Estimator
 from divergences.guard import guard
@@ -12,7 +14,6 @@ from divergences.learned.discriminators import (
     DonskerVaradhan,
     FDivergence,
 )
-from divergences.metrics import DivergenceMetric
 from divergences.networks import lipschitz
 from divergences.networks.layers import MLP, FourierFeatures, FullSort, MaxMin, Whiten
 from divergences.networks.lipschitz import (
@@ -38,6 +39,9 @@ from divergences.samples.nearest_neighbours import NearestNeighbours
 from divergences.samples.ross import RossJS
 from divergences.samples.sinkhorn import Sinkhorn
 from divergences.samples.sliced import Sliced
+
+if TYPE_CHECKING:
+    from divergences.metrics import DivergenceMetric
 
 __all__ = [
     "MLP",
@@ -89,3 +93,12 @@ __all__ = [
 
 fdivergence, variational = f_divergences, bounds  # their names in earlier versions
 guard(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    """The metric when it is asked for: torchmetrics takes half a second to import."""
+    if name != "DivergenceMetric":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from divergences.metrics import DivergenceMetric
+
+    return DivergenceMetric

@@ -247,20 +247,29 @@ def repeated(x: Tensor, y: Tensor) -> tuple[str, ...]:
         >>> repeated(points, torch.zeros(64, 1))
         ()
     """
+    sides = [sample.detach().reshape(-1, *sample.shape[-2:]) for sample in (x, y)]
+    members = max(map(len, sides))  # a single sample goes with each of several
+    notes = [
+        _repeated(*pair) for pair in zip(*(s.expand(members, -1, -1) for s in sides), strict=True)
+    ]
+    several = members > 1
+    return tuple(f"member {k}: {n}" if several else n for k, n in enumerate(notes) if n)
+
+
+def _repeated(x: Tensor, y: Tensor) -> str | None:
     kinds = [_distinct(sample) for sample in (x, y)]
     for one, other in ((0, 1), (1, 0)):
         (few, n), (many, m) = kinds[one], kinds[other]
         if n / 4 <= few <= 0.8 * n and many > 0.98 * m:
             return (
                 f"{'xy'[one]} holds only {few} different points of {n}, {'xy'[other]} {many} of "
-                f"{m}: repeated points are no independent draws, and the interval is too short",
+                f"{m}: repeated points are no independent draws, and the interval is too short"
             )
-    return ()
+    return None
 
 
-def _distinct(sample: Tensor) -> tuple[int, int]:
-    """Different points and all points, of the first member where there are several."""
-    points = sample.detach().reshape(-1, *sample.shape[-2:])[0]
+def _distinct(points: Tensor) -> tuple[int, int]:
+    """Different points and all points."""
     ordered = np.sort(points[:, 0].cpu().numpy())
     if np.count_nonzero(ordered[1:] == ordered[:-1]) < 0.1 * len(points):  # as nearly always
         return len(points), len(points)

@@ -45,7 +45,8 @@ def guard(package: str) -> None:
         module for name, module in sys.modules.items()
         if name == package or name.startswith(f"{package}.")
     ]  # fmt: skip
-    exported = [getattr(sys.modules[package], name) for name in sys.modules[package].__all__]
+    whole = vars(sys.modules[package])
+    exported = [whole.get(name) for name in whole.get("__all__", ())]  # lazy ones are not there
     doors = [sys.modules[package], *(m for m in exported if isinstance(m, ModuleType))]
     for module in modules:
         for name, value in list(vars(module).items()):

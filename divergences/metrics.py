@@ -15,6 +15,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
 from divergences.estimate import QUANTITIES, Estimate, Estimator, check_samples
+from divergences.guard import guard
 
 
 @final
@@ -113,3 +114,6 @@ class DivergenceMetric(Metric):
             ax: Matplotlib axes to draw on.
         """
         return self._plot(self.compute() if val is None else val, ax)
+
+
+guard(__name__)  # imported after the rest of the package, when it is asked for

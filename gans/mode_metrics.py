@@ -24,7 +24,7 @@ from gans.mode_coverage import (
     perfect_share,
 )
 from gans.targets.base import widened
-from gans.targets.modes import Modes
+from gans.targets.gaussian_mixtures import Modes
 
 
 @final

@@ -1,6 +1,7 @@
-"""Who may import whom: divergences knows no GAN and no Lightning, and nobody imports scripts.
+"""Who may import whom: imports run downward only.
 
-The benchmark of estimators runs on the cases that the tests hold them to.
+``scripts`` uses ``gans``, which uses ``divergences``, which knows neither and no Lightning. Within
+a package the folders are layers, too: a folder imports itself and those below it.
 """
 
 import ast
@@ -9,42 +10,96 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("divergences", "gans", "scripts", "tests")
 FORBIDDEN = {
     "divergences": {"gans", "scripts", "tests", "pytorch_lightning", "lightning", "tensorboard"},
     "gans": {"scripts", "tests", "lightning"},
-    "scripts": {"lightning"},
+    "scripts": {"tests", "lightning"},
 }
+BELOW = {
+    "divergences": {
+        "exact": set(),
+        "numerical": set(),
+        "samples": set(),
+        "networks": set(),
+        "learned": {"samples", "networks"},
+    },
+    "gans": {
+        "runtime": set(),
+        "targets": set(),
+        "networks": {"targets"},
+        "callbacks": {"runtime", "targets", "networks"},
+        "cli": {"runtime", "targets", "networks", "callbacks"},
+    },
+    "scripts": {
+        "lab": set(),
+        "arguments": {"lab"},
+        "benchmark": {"lab", "sweep"},
+        "sweep": {"lab"},
+        "report": {"lab"},
+    },
+}
+"""Which folders of its package each folder may import, besides itself and single files."""
 
 
 def imported(path):
-    """Top-level names of the packages that a file imports, wherever in it."""
+    """Full names of the modules that a file imports, wherever in it."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names.add((node.module or "").split(".")[0])
+            names |= {node.module or ""}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
+
+
+def files(folder):
+    return [
+        pytest.param(path, id=str(path.relative_to(ROOT)))
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    ]
+
+
+@pytest.mark.parametrize("path", [p for package in FORBIDDEN for p in files(package)])
+def test_packages_import_downward(path):
+    package = path.relative_to(ROOT).parts[0]
+    assert not {name.split(".")[0] for name in imported(path)} & FORBIDDEN[package]
 
 
 @pytest.mark.parametrize(
     "path",
-    [p for room in FORBIDDEN for p in sorted((ROOT / room).rglob("*.py"))],
-    ids=lambda path: str(path.relative_to(ROOT)),
+    [p for package in BELOW for folder in BELOW[package] for p in files(f"{package}/{folder}")],
 )
-def test_imports_respect_the_layers(path):
-    room = path.relative_to(ROOT).parts[0]
-    assert not imported(path) & FORBIDDEN[room]
+def test_folders_of_a_package_import_downward(path):
+    package, folder, *_ = path.relative_to(ROOT).parts
+    used = {name.split(".")[1] for name in imported(path) if name.startswith(f"{package}.")}
+    assert used & set(BELOW[package]) <= BELOW[package][folder] | {folder}
 
 
-def test_the_interface_imports_nothing_of_ours():
-    assert not imported(ROOT / "divergences" / "interface.py") & set(FORBIDDEN)
+def test_every_folder_has_its_layer():
+    for package, layers in BELOW.items():
+        found = {p.parent.name for p in (ROOT / package).glob("*/__init__.py")}
+        assert found == set(layers)
+
+
+def test_the_estimate_imports_nothing_of_ours():
+    used = {name.split(".")[0] for name in imported(ROOT / "divergences" / "estimate.py")}
+    assert not used & set(PACKAGES)
+
+
+def test_no_two_modules_share_a_name():
+    """But for a folder's base class and plots, and for commands and what they stand for."""
+    allowed = {"__init__", "__main__", "base", "plots", "train", "estimators", "records"}
+    for package in ("divergences", "gans", "scripts"):
+        names = [p.stem for p in (ROOT / package).rglob("*.py") if p.stem not in allowed]
+        assert sorted(set(names)) == sorted(names)
 
 
 def test_the_check_sees_an_import_inside_a_function(tmp_path):
     (tmp_path / "x.py").write_text("def f():\n    from gans.modules import WGAN\n")
-    assert "gans" in imported(tmp_path / "x.py")
+    assert "gans.modules" in imported(tmp_path / "x.py")
 
 
 @pytest.mark.parametrize("package", ["divergences", "gans"])

@@ -12,7 +12,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from scipy.stats import t as student
+from scipy.special import stdtrit
 from torch import Tensor
 from torch.distributions import Distribution
 from torch.utils.checkpoint import checkpoint
@@ -141,7 +141,7 @@ class MonteCarlo(Integrator):
         value = torch.stack([side.mean for side in sides]).mean(0)
         stderr = share * torch.linalg.vector_norm(torch.stack([s.stderr for s in sides]), dim=0)
         rounding = 4 * torch.stack([side.rounding for side in sides]).sum(0)
-        half = float(student.ppf(0.975, self.n - 1)) * stderr + rounding
+        half = float(stdtrit(self.n - 1, 0.975)) * stderr + rounding
         half = half + torch.stack([side.unseen() for side in sides]).mean(0)
         low, high, warnings = value - half, value + half, []
         for flags, sentence, skewed in (found for side in sides for found in side.doubts(stderr)):

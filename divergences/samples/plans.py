@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import ot
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -88,6 +87,8 @@ def _solve(a: Array, b: Array, order: int, max_iterations: int) -> _Solution:
 
 
 def _simplex(a: Array, b: Array, order: int, max_iterations: int) -> _Solution:
+    import ot  # half a second, of which nobody else has use
+
     if len(a) == len(b) == 1:
         cost = cdist(a, b, METRIC[order])  # type: ignore[call-overload]
         one, none = np.zeros(1, dtype=int), np.zeros(1)

@@ -15,7 +15,7 @@ from divergences.random_streams import Streams
 from gans.callbacks.periodic import Periodic, log_members
 from gans.mode_metrics import ModeCoverage
 from gans.modules import AdversarialModule
-from gans.targets.modes import Modes
+from gans.targets.gaussian_mixtures import Modes
 
 LOGGED = ("covered_1", "covered_20", "high_quality", "mode_reverse_kl", "core_width")
 

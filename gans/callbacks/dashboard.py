@@ -12,7 +12,7 @@ from gans.callbacks.coverage import Coverage
 from gans.callbacks.divergences import SHOWN, Divergences
 from gans.callbacks.periodic import is_last, log_members
 from gans.modules import AdversarialModule
-from gans.targets.modes import Modes
+from gans.targets.gaussian_mixtures import Modes
 
 
 def _band(tag: str) -> list[Any]:

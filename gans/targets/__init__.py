@@ -11,7 +11,7 @@ from gans.targets.embedded import Embedded
 from gans.targets.empirical import PointCloud
 from gans.targets.funnels import Funnels
 from gans.targets.gaussian import Gaussian
-from gans.targets.modes import Grid, Modes, Ring
+from gans.targets.gaussian_mixtures import Grid, Modes, Ring
 from gans.targets.pinwheel import Pinwheel
 from gans.targets.pixels import Checkerboard, ImageDensity
 from gans.targets.segments import ParallelSegments

@@ -11,7 +11,7 @@ from torch.distributions import constraints
 
 from divergences.checks import whole_number
 from gans.targets.base import finite
-from gans.targets.modes import Modes, mode_probabilities
+from gans.targets.gaussian_mixtures import Modes, mode_probabilities
 
 
 @final

@@ -16,9 +16,9 @@ from markupsafe import Markup
 
 from gans.runtime.files import contents, write_atomically
 from scripts.lab.checked_files import Damaged, load, load_record
+from scripts.lab.claims import FAILS, HOLDS, QUALIFIED
 from scripts.lab.record_shapes import REMEDY, Claim, Record, Segments, changed_files
 from scripts.lab.record_shapes import Training as Games
-from scripts.report.claims import TONES
 from scripts.report.embedded_figures import Figures
 from scripts.report.equations import mathml
 from scripts.report.markup import short
@@ -30,6 +30,8 @@ TITLE = "How far apart are two distributions, and what does a GAN learn from eac
 LIMIT = 3_000_000
 OVERVIEW = "segments"
 ROWS = 200
+TONES = {HOLDS: ("holds", "✓"), QUALIFIED: ("part", "◐"), FAILS: ("fails", "✗")}
+"""The colour and the sign of each verdict."""
 WIDGETS = {"segments": (Theta, Segments), "training": (Training, Games)}
 PARTS = {
     place

@@ -7,7 +7,14 @@ from torch import nn
 from divergences.networks.layers import Linear
 from divergences.random_streams import Streams
 from gans.networks import NoiseGenerator, Packed
-from gans.networks.layers import BatchNorm, BatchNormMLP, Maxout, MaxoutMLP, normal, orthogonal
+from gans.networks.published_layers import (
+    BatchNorm,
+    BatchNormMLP,
+    Maxout,
+    MaxoutMLP,
+    normal,
+    orthogonal,
+)
 
 SEEDS = range(3)
 

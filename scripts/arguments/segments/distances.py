@@ -27,8 +27,8 @@ from scripts.arguments.segments.common import (
     Settings,
     on_quadrature,
 )
-from scripts.arguments.segments.gradients import generator_gradients
-from scripts.arguments.segments.pictures import by_sample, for_the_slider, over_theta, overview
+from scripts.arguments.segments.generator_gradients import generator_gradients
+from scripts.arguments.segments.plots import by_sample, for_the_slider, over_theta, overview
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error, worst
 from scripts.lab.jobs import Lab
 

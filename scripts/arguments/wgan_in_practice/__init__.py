@@ -29,7 +29,7 @@ from scripts.arguments.wgan_in_practice.games import (
     Settings,
     follow,
 )
-from scripts.arguments.wgan_in_practice.pictures import beside, frames, tracking
+from scripts.arguments.wgan_in_practice.plots import beside, frames, tracking
 from scripts.lab.claims import FAILS, QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab.jobs import Lab
 from scripts.lab.witness import spearman

@@ -14,7 +14,7 @@ from divergences.networks.lipschitz import GradientPenalty
 from divergences.random_streams import Streams
 from gans.modules import WGAN, VanillaGAN
 from gans.networks import NoiseGenerator
-from gans.networks.layers import orthogonal
+from gans.networks.published_layers import orthogonal
 from gans.objectives import NonSaturating
 from gans.targets import Grid, Ring
 from scripts.lab.mode_protocols.base import Mixture, Protocol

@@ -11,7 +11,7 @@ from torch.optim import Adam
 from divergences.random_streams import Streams
 from gans.modules import VanillaGAN
 from gans.networks import NoiseGenerator, Packed
-from gans.networks.layers import BatchNormMLP, MaxoutMLP, normal
+from gans.networks.published_layers import BatchNormMLP, MaxoutMLP, normal
 from gans.objectives import NonSaturating
 from gans.targets import Grid, Ring
 from scripts.lab.mode_protocols.base import Mixture, Protocol
