@@ -76,7 +76,7 @@ class _Digits:
         return x / y - 1 - _Digits.log(x / y)
 
     @staticmethod
-    def binet_excess(b: Any, a: Any) -> tuple[Any, Any]:
+    def binet_excess(b: Any, a: Any, gap: Any = None) -> tuple[Any, Any]:
         def binet(x: Any) -> Any:
             return _Digits.lgamma(x) - (x - mpmath.mpf(0.5)) * _Digits.log(x) + x
 

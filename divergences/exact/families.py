@@ -156,19 +156,18 @@ def kl_betas(p: Beta, q: Beta) -> Tensor:
 
 def _dirichlets(F: Any, a: Any, b: Any) -> list[Any]:
     d = b - a
-    A, B = F.sums(a), F.sums(b)
+    A, B, D = F.sums(a), F.sums(b), F.sums(d)  # of nearly equal laws B - A has lost its digits
     if a.shape[-1] == 2:
         gap, moved = F.cross(a, b[..., [1, 0]], a[..., [1, 0]], b), 0
     else:
-        D = F.sums(d)
         gap = a * D - d * A
         # D is rounded, which moves a share by its derivative
         moved = abs(gap / A) / b * (abs(d) + a * (F.sums(abs(d)) / A)) / 4
-    (each, each_size), (whole, whole_size) = F.binet_excess(b, a), F.binet_excess(B, A)
+    (each, each_size), (whole, whole_size) = F.binet_excess(b, a), F.binet_excess(B, A, D)
     terms = b * F.excess(a * (B / A), b, gap / A) + F.excess(b, a) / 2
     return [
         F.total(terms),
-        -F.excess(B, A)[..., 0] / 2,
+        -F.excess(B, A, D)[..., 0] / 2,
         (F.total(each) - whole[..., 0], F.total(moved + each_size) + whole_size[..., 0]),
     ]
 

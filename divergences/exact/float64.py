@@ -107,13 +107,14 @@ class Float64:
         return value + torch.where(error.isfinite(), error, 0)
 
     @staticmethod
-    def binet_excess(b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+    def binet_excess(b: Tensor, a: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Tensor]:
         r""":math:`\mu(b) - \mu(a) - (b - a) \mu'(a) \ge 0`, with Binet's convex function
         :math:`\mu(x) = \log\Gamma(x) - (x - \tfrac12) \log x + x - \tfrac12 \log 2\pi`,
-        and its size.
+        and its size; ``gap`` is b - a where it is known better.
         """
-        near = (b - a).abs() <= a / 4
-        start, step = torch.where(near, a, 1), torch.where(near, b - a, 0)
+        gap = b - a if gap is None else gap
+        near = gap.abs() <= a / 4
+        start, step = torch.where(near, a, 1), torch.where(near, gap, 0)
         value = _taylor_remainder(_binet_second, start, step)
         if not bool(near.all()):
             b, a = torch.where(near, 2, b), torch.where(near, 1, a)

@@ -58,11 +58,14 @@ class Covariance:
         root, held = side._unbroadcasted_scale_tril, vars(side)
         self.is_root, self.dtype = False, root.dtype
         covariance, precision = held.get("covariance_matrix"), held.get("precision_matrix")
-        if covariance is not None and _differs(covariance, lambda: root @ root.mT):
+        alone = sum(x is not None for x in (covariance, precision, held.get("scale_tril"))) == 1
+        if covariance is not None and (alone or _differs(covariance, lambda: root @ root.mT)):
             _refuse_infinite(side, "covariance_matrix", covariance)
             self.given, self.combine = [(covariance, 2)], lambda x: x
             self.root = _cholesky(covariance, side)
-        elif precision is not None and _differs(precision, lambda: torch.cholesky_inverse(root)):
+        elif precision is not None and (
+            alone or _differs(precision, lambda: torch.cholesky_inverse(root))
+        ):
             _refuse_infinite(side, "precision_matrix", precision)
             self.given, self.combine = [(precision, 2)], _inverse
             inverse_root = _cholesky(precision.flip(-2, -1), side).flip(-2, -1).mT

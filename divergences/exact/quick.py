@@ -46,8 +46,10 @@ class Quick(Float64):
     def cross(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
         return a * b - c * d
 
-    def binet_excess(self, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-        d, log = b - a, b.log() - a.log()
+    def binet_excess(
+        self, b: Tensor, a: Tensor, gap: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        d, log = b - a if gap is None else gap, b.log() - a.log()
         upper, lower = torch.lgamma(b), torch.lgamma(a)
         slope, line = d * torch.digamma(a), d - d / (2 * a)
         bend = (b - 0.5) * log

@@ -101,6 +101,8 @@ def finite(target: str, **parameters: Tensor | float) -> tuple[Tensor, ...]:
     """Parameters as floating-point tensors of one shape, or an error naming the bad value."""
     for name, value in parameters.items():
         values = torch.as_tensor(value, dtype=torch.get_default_dtype())
+        if isinstance(value, Tensor) and (value.is_complex() or value.dtype == torch.bool):
+            raise TypeError(f"{target}: {name} has dtype {value.dtype}; convert it to float")
         bad = values[~torch.isfinite(values)]
         if bad.numel():
             raise ValueError(f"{target}: {name} = {bad[0].item()} is not a finite number")
