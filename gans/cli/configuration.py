@@ -11,7 +11,7 @@ import yaml
 from jsonargparse import Namespace, set_parsing_settings
 from pytorch_lightning.cli import LightningArgumentParser
 
-from gans.cli.vocabulary import REFUSAL, Vocabulary, listed
+from gans.cli.vocabulary import Vocabulary, listed, refusal
 from gans.runtime.escaping import printable
 from gans.runtime.files import contents, inside
 
@@ -255,7 +255,9 @@ def one_line(error: Exception) -> str:
     if given and "Expected a" in message:
         message += f" (given: {given[1]})"
     message = re.sub(
-        r"Importing '(\S+)' is not allowed, .*? to allow it\.", rf"\1 {REFUSAL}", message
+        r"Importing '(\S+)' is not allowed, .*? to allow it\.",
+        lambda found: refusal(found[1]),
+        message,
     )
     message = " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
     return printable(message)

@@ -98,8 +98,7 @@ class Vocabulary:
                     f"--allow-import {COMPILER}"
                 )
             if not self.knows(key, value):
-                name = value if isinstance(value, str) else _name(value)
-                raise ValueError(f"{name} {REFUSAL}")
+                raise ValueError(refusal(value if isinstance(value, str) else _name(value)))
 
     def knows(self, key: str, value: Any) -> bool:
         """Whether a value is plain data, or a class that is listed."""
@@ -113,6 +112,23 @@ class Vocabulary:
 
     def _allowed(self, name: Any) -> bool:
         return any(f"{name}.".startswith(f"{module}.") for module in self.modules)
+
+
+def refusal(name: str) -> str:
+    """Why a name is not taken, and which it is today if an earlier version knew it.
+
+    Example:
+        >>> refusal("divergences.lipschitz.SpectralNorm")
+        'divergences.lipschitz.SpectralNorm has moved: write divergences.SpectralNorm'
+        >>> refusal("os.mkdir")
+        'os.mkdir is none of the classes that a configuration may name, ...'
+    """
+    package, last = name.split(".")[0], name.split(".")[-1]
+    if package in ("divergences", "gans"):
+        for today in (f"divergences.{last}", f"gans.{last}"):
+            if today in listed():
+                return f"{name} has moved: write {today}"
+    return f"{name} {REFUSAL}"
 
 
 @functools.cache

@@ -433,3 +433,12 @@ def test_hostile_configurations_do_nothing_outside_the_run_s_folder_and_end_in_t
     assert len(lines) == 1, lines
     assert lines[0].startswith("seen 0 ")
     assert {p.name for p in tmp_path.rglob("*") if "canary" in str(p)} == {"canary", "x.yaml"}
+
+
+def test_a_class_that_has_moved_is_named_with_its_name_of_today(tmp_path, capsys):
+    tree = yaml.safe_load(CONFIG.read_text())
+    tree["model"]["init_args"]["critic"] = {"class_path": "divergences.networks.MLP"}
+    (tmp_path / "old.yaml").write_text(yaml.safe_dump(tree))
+    with pytest.raises(SystemExit):
+        main(["fit", f"--config={tmp_path / 'old.yaml'}", f"--out={tmp_path / 'run'}"])
+    assert "networks.MLP has moved: write divergences.MLP" in capsys.readouterr().err

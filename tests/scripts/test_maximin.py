@@ -166,7 +166,7 @@ def test_the_entropic_dual_of_a_line_stops_at_the_slope_that_calculus_gives():
     ("make", "match"),
     [
         (lambda: Maximin(inner=0), "inner = 0"),
-        (lambda: EntropicPairPenalty(0.0), r"epsilon=0\.0"),
+        (lambda: EntropicPairPenalty(0.0), r"epsilon = 0\.0"),
         (lambda: Critic(ema=1.0), r"ema = 1\.0"),
     ],
     ids=["inner", "epsilon", "ema"],
