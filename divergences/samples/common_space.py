@@ -39,9 +39,9 @@ class CommonSpace:
         share_support: Whether each of the samples fills that subspace. If not, their laws are
             mutually singular if each has a density on its own subspace.
         resolution: Distance below which points may differ by the rounding of numbers alone.
-        log_volume: Logarithm of how much the map enlarges a volume at each point of ``x``, where
-            ``dimension`` is that of the points.
         unresolved: Whether the samples differ across their subspace by about their resolution.
+        log_linear: Logarithm of how much the linear part of the map enlarges volumes.
+        slopes: Those of its other part along each axis at each point of ``x``, ``(n, d)``.
     """
 
     x: Array
@@ -49,8 +49,9 @@ class CommonSpace:
     dimension: int
     share_support: bool
     resolution: float
-    log_volume: Array
     unresolved: bool
+    log_linear: float
+    slopes: Array
 
     @classmethod
     def of(cls, x: Tensor, y: Tensor) -> CommonSpace:
@@ -63,13 +64,13 @@ class CommonSpace:
         steps = found.resolution.cpu().numpy()[0]
         span = _Span(a, b, steps)
         across = np.eye(a.shape[1])
-        log_volume = -float(found.scale.log().sum())
+        log_linear = -float(found.scale.log().sum())
         if span.dimension > 0:
             basis = span.basis
             inside = (a @ basis, b @ basis)
             whiten = _whitening(*inside)
             across = across + basis @ (whiten - np.eye(len(whiten))) @ basis.T
-            log_volume += float(np.linalg.slogdet(whiten)[1])
+            log_linear += float(np.linalg.slogdet(whiten)[1])
             steps = np.sqrt(((across @ basis) ** 2).T @ steps**2)
         (u, slopes), (v, _) = _pulled_in(a @ across), _pulled_in(b @ across)
         return cls(
@@ -78,9 +79,18 @@ class CommonSpace:
             span.dimension,
             span.shared,
             float(np.linalg.norm(steps)),
-            log_volume + np.log(slopes).sum(1),
             span.unresolved,
+            log_linear,
+            slopes,
         )
+
+    @property
+    def log_volume(self) -> Array:
+        """Logarithm of how much the map enlarges a volume at each point of ``x``.
+
+        It is meant where ``dimension`` is that of the points.
+        """
+        return self.log_linear + np.log(self.slopes).sum(1)
 
     def doubts(self, distances: Array) -> tuple[str, ...]:
         """Warnings, given each point's distance to its k-th neighbour."""
@@ -134,8 +144,10 @@ class _Span:
     @property
     def unresolved(self) -> bool:
         across = self._joint[1][:, self._joint[0] <= NOISE]
-        first, second = (points.mean(0) @ across for points in self.near)
-        return self.known and bool((np.abs(first - second) > 0.5).any())
+        if not self.known or not across.size:
+            return False
+        first, second = (_mean(points) @ across for points in self.near)
+        return bool((np.abs(first - second) > 0.5).any())
 
 
 def _near(points: Array) -> Array:
@@ -145,7 +157,7 @@ def _near(points: Array) -> Array:
 
 def _axes(points: Array) -> tuple[Array, Array]:
     """Spreads along the principal axes, and these axes as columns."""
-    centred = points - points.mean(0)
+    centred = points - _mean(points)
     values, axes = np.linalg.eigh(centred.T @ centred / len(points))
     if values[0] > 1e-8 * values[-1]:  # then rounding leaves the square roots their digits
         return np.sqrt(values), axes
@@ -153,17 +165,25 @@ def _axes(points: Array) -> tuple[Array, Array]:
     return spreads / math.sqrt(len(points)), axes.T
 
 
+def _mean(points: Array) -> Array:
+    return np.full(len(points), 1 / len(points)) @ points
+
+
+def _squares(points: Array, matrix: Array) -> Array:
+    return np.einsum("ij,ij->i", points @ matrix, points)
+
+
 def _scatter(points: Array, rounds: int = 3) -> Array:
     """Covariance in which far points have little weight, as under a Cauchy law."""
     d = points.shape[1]
     points = points[:: max(len(points) // (ENOUGH + 20 * d), 1)]
-    squares = (points**2).sum(1)
     scatter = np.eye(d)
+    squares = _squares(points, scatter)
     for _ in range(rounds):
         weights = 1 / (1 + squares / d)
         centred = points - weights @ points / weights.sum()
         scatter = (weights[:, None] * centred).T @ centred / len(points)
-        squares = ((centred @ np.linalg.inv(scatter + TINY * np.eye(d))) * centred).sum(1)
+        squares = _squares(centred, np.linalg.inv(scatter + TINY * np.eye(d)))
     return scatter
 
 

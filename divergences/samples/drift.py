@@ -9,6 +9,7 @@ points of y has on average :math:`q e^{h - h(x)}` in it where :math:`q` was want
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Features:
 
     @property
     def pairs(self) -> tuple[Indices, Indices]:
-        return np.triu_indices(self.d)
+        return _pairs(self.d)
 
     def __len__(self) -> int:
         return self.d * (self.d + 2) if self.bent else self.d * (self.d + 3) // 2
@@ -51,12 +52,12 @@ class Features:
         many, crossed = len(first), first < second
         square = np.zeros((d, d))
         square[first, second] = weights[d : d + many]
-        total = points @ weights[:d] + ((points @ square) * points).sum(1)
+        total = points @ weights[:d] + np.einsum("ij,ij->i", points @ square, points)
         if self.bent:
             sizes, square = np.abs(points), np.zeros((d, d))
             square[first[crossed], second[crossed]] = weights[2 * d + many :]
             total += sizes @ weights[d + many : 2 * d + many]
-            total += ((sizes @ square) * sizes).sum(1)
+            total += np.einsum("ij,ij->i", sizes @ square, sizes)
         return total
 
     def total(self, points: Array, weights: Array) -> Array:
@@ -71,18 +72,42 @@ class Features:
         return np.concatenate(parts)
 
 
+@cache
+def _pairs(d: int) -> tuple[Indices, Indices]:
+    return np.triu_indices(d)
+
+
+@lru_cache(8)
+def _orders(n: int, m: int) -> tuple[Indices, Indices]:
+    """Random orders of both samples, the same in each call."""
+    draw = np.random.default_rng(0)
+    return draw.permutation(n), draw.permutation(m)
+
+
 @dataclass(frozen=True)
 class LogRatio:
     """A fitted model of log p/q.
 
     Arguments:
         weights: One for each feature.
-        pulls: How far each of the points that it was fitted on pulls each weight,
-            ``(n + m, features)``.
+        spread: Of each feature.
+        design: The points that it was fitted on, ``(n + m, 1 + features)``: 1, and each feature
+            over its spread.
+        missing: Of each, how far the model's probability falls short of its label.
+        bend: Second derivative of the penalised log-likelihood, with the sign changed.
     """
 
     weights: Array
-    pulls: Array
+    spread: Array
+    design: Array
+    missing: Array
+    bend: Array
+
+    @cached_property
+    def pulls(self) -> Array:
+        """How far each of the points pulls each weight, ``(n + m, features)``."""
+        pulls = self.design @ np.linalg.inv(self.bend)[:, 1:]
+        return pulls * self.missing[:, None] / self.spread
 
     @classmethod
     def fit(cls, a: Array, b: Array, features: Features) -> LogRatio:
@@ -99,13 +124,13 @@ class LogRatio:
         for _ in range(12):
             chance = expit(design @ weights)
             slope = design.T @ (label - chance) - penalty * weights
-            bend = (design * (chance * (1 - chance))[:, None]).T @ design + np.diag(penalty)
+            scaled = design * np.sqrt(chance * (1 - chance))[:, None]
+            bend = scaled.T @ scaled + np.diag(penalty)
             step = np.linalg.solve(bend, slope)
             weights += step
             if np.abs(step).max() < 1e-2:
                 break
-        pulls = np.linalg.solve(bend, design.T * (label - chance)).T
-        return cls(weights[1:] / spread, pulls[:, 1:] / spread)
+        return cls(weights[1:] / spread, spread, design, label - chance, bend)
 
 
 @dataclass(frozen=True)
@@ -138,8 +163,7 @@ class Drift:
         if len(x) + m < 2 * PER_COEFFICIENT * len(features):
             return None
         points = np.clip(np.concatenate([y, x]), -EDGE, EDGE)
-        draw = np.random.default_rng(0)
-        order, other = draw.permutation(len(x)), draw.permutation(m)
+        order, other = _orders(len(x), m)
         own = np.zeros(len(x), np.intp)
         own[order[1::2]] = 1
         most = max(MOST * len(features), 500)
@@ -154,41 +178,64 @@ class Drift:
         logs = np.stack([features.combined(points, model.weights) for model in models])
         return np.exp(np.clip(logs - np.median(logs, 1, keepdims=True), -STEEPEST, STEEPEST))
 
-    def __call__(self, among_x: Indices, among_y: Indices, by_y: NDArray[np.bool_]) -> Array:
-        """What to add to each x's log-ratio of densities.
+    @cached_property
+    def _toward(self) -> Array:
+        """p/q at the points of the second sample, q/p at those of the first."""
+        toward = self.ratios.copy()
+        toward[:, self.many :] = 1 / toward[:, self.many :]
+        return toward.ravel()
+
+    def within(self, among_x: Indices, among_y: Indices, by_y: NDArray[np.bool_]) -> DriftWithin:
+        """The drift within the larger of two balls around each x.
 
         Arguments:
             among_x: Indices of the k nearest other x, ``(n, k)``.
             among_y: Indices of the k nearest y, ``(n, k)``.
             by_y: Whether the ball of the latter is the larger one.
         """
-        here = self.ratios[self.own, self.many + np.arange(len(self.own))]
-        _, ratios = self._around(among_x, among_y, by_y)
-        mean = ratios @ np.full(ratios.shape[1], 1 / ratios.shape[1])
-        return np.log(np.where(by_y, here / mean, here * mean))
-
-    def _around(
-        self, among_x: Indices, among_y: Indices, by_y: NDArray[np.bool_]
-    ) -> tuple[Indices, Array]:
-        """Which points make up each x's larger ball; p/q at those of y, q/p at those of x."""
         at = np.where(by_y[:, None], among_y, self.many + among_x)
-        toward = self.ratios.copy()
-        toward[:, self.many :] = 1 / toward[:, self.many :]
-        return at, toward.ravel().take((self.own * len(self.points))[:, None] + at)
+        ratios = self._toward.take((self.own * len(self.points))[:, None] + at)
+        return DriftWithin(self, by_y, at, ratios)
 
-    def influences(
-        self, among_x: Indices, among_y: Indices, by_y: NDArray[np.bool_]
-    ) -> tuple[Array, Array]:
-        """What each x and each y does to the mean of a call's result through the models."""
-        n, m = len(self.own), self.many
+
+@dataclass(frozen=True)
+class DriftWithin:
+    """The drift within one ball around each x.
+
+    Arguments:
+        drift: That between the samples.
+        by_y: Whether the ball is made of y.
+        at: Which points make it up, ``(n, k)``.
+        ratios: p/q at those of y, q/p at those of x, but for a factor.
+    """
+
+    drift: Drift
+    by_y: NDArray[np.bool_]
+    at: Indices
+    ratios: Array
+
+    @cached_property
+    def _sums(self) -> Array:
+        return self.ratios @ np.ones(self.ratios.shape[1])
+
+    def added(self) -> Array:
+        """What to add to each x's log-ratio of densities."""
+        drift = self.drift
+        here = drift.ratios[drift.own, drift.many + np.arange(len(drift.own))]
+        mean = self._sums / self.ratios.shape[1]
+        return np.log(np.where(self.by_y, here / mean, here * mean))
+
+    def influences(self) -> tuple[Array, Array]:
+        """What each x and each y does to the mean of what is added, through the models."""
+        drift = self.drift
+        n, m = len(drift.own), drift.many
         found = np.zeros(m + n)
-        at, ratios = self._around(among_x, among_y, by_y)
-        shares = ratios / (ratios @ np.ones(ratios.shape[1]))[:, None]
-        for half, model in enumerate(self.models):
-            mine = self.own == half
-            among = np.bincount(at[mine].ravel(), shares[mine].ravel(), m + n)
-            weights = -among.astype(float)
-            weights[m:] += mine
-            slope = self.features.total(self.points, weights) / n
-            found[self.fitted_on[half]] += model.pulls @ slope
+        shares = self.ratios / self._sums[:, None]
+        for half, model in enumerate(drift.models):
+            mine = drift.own == half
+            weights = np.repeat([0.0, 1.0], [m, n])
+            weights[m:] *= mine
+            weights -= np.bincount(self.at[mine].ravel(), shares[mine].ravel(), m + n)
+            slope = drift.features.total(drift.points, weights) / n
+            found[drift.fitted_on[half]] += model.pulls @ slope
         return n * found[m:], m * found[:m]

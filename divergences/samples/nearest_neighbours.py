@@ -13,7 +13,7 @@ from torch import Tensor
 from divergences.checks import boolean, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
 from divergences.samples.common_space import CommonSpace
-from divergences.samples.drift import Drift
+from divergences.samples.drift import Drift, DriftWithin
 from divergences.samples.nearest import (
     FLAT,
     FLATTENED,
@@ -126,30 +126,35 @@ class NearestNeighbours(Estimator):
         warnings = space.doubts(rho[:, k - 1]) + thin(seen, d, k)
         if self.check_support and seen <= FLAT * d:
             d = max(round(seen), 1)
-        drift, other = Drift.between(a, b), Drift.between(a, b, bent=True)
-        by_models = np.zeros(n), np.zeros(m)
-        if drift is not None:
-            by_y = nu[:, k - 1] >= rho[:, k - 1]
-            by_models = drift.influences(among_x[:, :k], among_y[:, :k], by_y)
 
-        def read(j: int, drift: Drift | None) -> Reading:
+        def read(j: int) -> Reading:
             terms = d * np.log(nu[:, j - 1] / rho[:, j - 1])
             # p/q at y: how many of the x count it among their j nearest, over how many should
             ratio = np.bincount(among_y[:, :j].ravel(), minlength=m) * (m / (n * j))
-            value, influences = math.log(m / (n - 1)), [terms, -ratio]
-            if drift is not None:
-                by_y = nu[:, j - 1] >= rho[:, j - 1]
-                terms += drift(among_x[:, :j], among_y[:, :j], by_y)
-                influences = [i + more for i, more in zip(influences, by_models, strict=True)]
-            return value + float(terms.mean()), influences
+            return math.log(m / (n - 1)) + float(terms.mean()), [terms, -ratio]
 
-        bare, bare_far = read(k, None), read(2 * k, None)
+        bare, bare_far = read(k), read(2 * k)
         emptied = nu[:, 0] > math.exp(APART / d) * rho[:, -1]
         diverging = _diverging(bare, bare_far) or _missed(float(emptied.mean()))
-        if diverging:  # where most of P lies beyond all y, no model knows log p/q
-            drift = other = None
-        near, far = read(k, drift), read(2 * k, drift)
-        bent = read(k, other) if other else near
+        near, far, bent = bare, bare_far, bare
+        # where most of P lies beyond all y, no model knows log p/q
+        drift = None if diverging else Drift.between(a, b)
+        if drift is not None:
+
+            def within(j: int, drift: Drift) -> DriftWithin:
+                by_y = nu[:, j - 1] >= rho[:, j - 1]
+                return drift.within(among_x[:, :j], among_y[:, :j], by_y)
+
+            balls, other = within(k, drift), Drift.between(a, b, bent=True)
+            by_models = balls.influences()
+
+            def corrected(reading: Reading, balls: DriftWithin) -> Reading:
+                added, (value, (of_x, of_y)) = balls.added(), reading
+                influences: list[Array] = [of_x + added + by_models[0], of_y + by_models[1]]
+                return value + float(added.mean()), influences
+
+            near, far = corrected(bare, balls), corrected(bare_far, within(2 * k, drift))
+            bent = corrected(bare, within(k, other)) if other else near
         rate = min(1 / 3, 2 / d)
         estimate = replace(from_influences(near, far, rate, x), n=size)
         estimate = _widened(estimate, near[0], bare[0], bent)

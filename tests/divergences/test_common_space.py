@@ -150,7 +150,7 @@ def test_influences_of_the_model_are_its_derivatives():
     near = np.argsort(((x[:, None] - x) ** 2).sum(-1), 1)[:, 1:6]
     near_y = np.argsort(((x[:, None] - y) ** 2).sum(-1), 1)[:, :5]
     by_y = np.arange(200) % 3 == 0
-    of_x, of_y = drift.influences(near, near_y, by_y)
+    of_x, of_y = drift.within(near, near_y, by_y).influences()
     for influences in (of_x, of_y):
         assert abs(influences.mean()) < 0.2 * influences.std()
     values = []
@@ -160,7 +160,7 @@ def test_influences_of_the_model_are_its_derivatives():
         assert fresh is not None
         ratios = drift.read(drift.points, drift.features, fresh.models)
         moved = replace(drift, models=fresh.models, ratios=ratios)
-        values.append(moved(near, near_y, by_y).mean())
+        values.append(moved.within(near, near_y, by_y).added().mean())
     expected = math.sqrt(of_x.var() / 200 + of_y.var() / 200)
     assert 0.6 < expected / float(np.std(values)) < 1.6
 

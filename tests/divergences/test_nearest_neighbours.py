@@ -4,10 +4,12 @@ import time
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import KDTree
 from sklearn.feature_selection import mutual_info_classif
 from torch.distributions import Independent, Laplace, MultivariateNormal, Normal
 
 from divergences.samples.known_density import KnownDensity
+from divergences.samples.nearest import k_nearest
 from divergences.samples.nearest_neighbours import NearestNeighbours
 from divergences.samples.ross import RossJS
 from scripts.lab.known_pairs import CASES, LOG2, Case, calibrate, having
@@ -292,6 +294,20 @@ def test_names_a_wrong_dtype(estimator):
         estimator(PLAIN.long(), OTHER.long())
     with pytest.raises(TypeError, match="float32"):
         estimator(PLAIN, OTHER.float())
+
+
+@pytest.mark.parametrize("k", [1, 10, 40])
+def test_neighbours_on_a_line_are_those_of_a_tree(k):
+    points, queries = (uniform(n, seed, 1).numpy() for n, seed in ((41, 0), (300, 1)))
+    points[:7] = np.repeat(points[:1], 7, 0)  # ties among them
+    for asked, more in ((queries, 0), (points, 1)):
+        distances, indices = k_nearest(points, asked, k)
+        expected = KDTree(points).query(asked, k=list(range(1 + more, k + 1 + more)))[0]
+        np.testing.assert_array_equal(distances, expected)
+        np.testing.assert_array_equal(np.abs(points[indices, 0] - asked), distances)
+        assert all(len(set(row)) == k for row in indices)
+        if more:
+            assert not (indices == np.arange(len(points))[:, None]).any()
 
 
 def test_a_few_coincidences_as_from_rounding_are_accepted():
