@@ -8,6 +8,7 @@ from typing import ClassVar, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from divergences.checks import boolean, whole_number
@@ -33,6 +34,7 @@ FEW = 4  # times k: effective number of points of y below which they are too few
 OUT_OF_REACH = 0.2  # share of P's points without points of Q around them that means "diverging"
 APART = 3.5  # log of the volume to the nearest y over that which holds 2k of the x
 MISSED = 0.02  # share of the x so far from all y from which Q may lack a part of P
+JUMP = math.log(1000)  # over k: gap between neighbours that chance explains once in so many
 UNSURE = 1 / 2  # share of a correction that may be wrong
 
 
@@ -65,7 +67,10 @@ class NearestNeighbours(Estimator):
     ``inf``, with a warning.
 
     The stderr is that of the influence function, :math:`\log p/q` at the :math:`x` and
-    :math:`-p/q` at the :math:`y`, and that of the model. The interval holds the truth more often
+    :math:`-p/q` at the :math:`y`, that of the model, and what one y fewer does where it is one of
+    ``k`` in a part of its own. Of 512 points it is .8 to 1.2 times the spread over samples, near
+    .8 in five to eight dimensions, and less where only some samples are called diverging.
+    The interval holds the truth more often
     than 95 % suggest, as it also covers a bias that decays as slowly as :math:`n^{-1/3}`
     (:math:`n^{-2/d}` above six dimensions), an error of half the correction, and another model.
 
@@ -126,12 +131,13 @@ class NearestNeighbours(Estimator):
         warnings = space.doubts(rho[:, k - 1]) + thin(seen, d, k)
         if self.check_support and seen <= FLAT * d:
             d = max(round(seen), 1)
+        jumps = _jumps(d * np.log(nu[:, k] / nu[:, k - 1]), among_y[:, :k], m)
 
         def read(j: int) -> Reading:
             terms = d * np.log(nu[:, j - 1] / rho[:, j - 1])
             # p/q at y: how many of the x count it among their j nearest, over how many should
             ratio = np.bincount(among_y[:, :j].ravel(), minlength=m) * (m / (n * j))
-            return math.log(m / (n - 1)) + float(terms.mean()), [terms, -ratio]
+            return math.log(m / (n - 1)) + float(terms.mean()), [terms, -ratio - jumps]
 
         bare, bare_far = read(k), read(2 * k)
         emptied = nu[:, 0] > math.exp(APART / d) * rho[:, -1]
@@ -161,9 +167,25 @@ class NearestNeighbours(Estimator):
         if diverging:
             unbounded = torch.full_like(estimate.value, math.inf)
             estimate = replace(estimate, ci=(estimate.ci[0], unbounded))
-        warnings += _few(-bare[1][1], k)
+        warnings += _few(-bare[1][1] - jumps, k)
         warnings += diverging or _biased(near, far, bare, bent, rate)
         return replace(estimate, warnings=warnings)
+
+
+def _jumps(gaps: Array, among_y: NDArray[np.intp], m: int) -> Array:
+    """What each y does to the value beyond its share in the density, ``(m,)``.
+
+    Without it the k-th distance of each x that has it among its k nearest grows to the next. If y
+    is one of exactly k in a part of Q that lies apart, that reaches to another part.
+
+    Arguments:
+        gaps: Logarithm of the volume to the next neighbour over that to the k-th, of each x.
+        among_y: Indices of the k nearest y, ``(n, k)``.
+        m: How many y there are.
+    """
+    n, k = among_y.shape
+    jumps = np.where(gaps > JUMP / k, gaps - 1 / k, 0.0)
+    return np.bincount(among_y.ravel(), np.repeat(jumps, k), m) * (m / n)
 
 
 def _widened(estimate: Estimate, value: float, bare: float, bent: Reading) -> Estimate:
@@ -228,9 +250,9 @@ def _biased(
             f"and may be low by {more:.2g} or more",
         )
     stderr = stderr_of(near[1])
-    for reading, share in ((bare, 4 / 5), (bent, 1 / 3)):
+    for reading, share, errors in ((bare, 4 / 5, 1), (bent, 1 / 3, 1 / 2)):
         gap, noise = _growth(reading, near)
-        if abs(gap) > max(share * abs(near[0]), stderr) + noise:
+        if abs(gap) > max(share * abs(near[0]), errors * stderr) + noise:
             return (
                 f"biased: points are so far apart that the estimate is {near[0]:.2g} or "
                 f"{reading[0]:.2g}, as log p/q between them is taken to be",
