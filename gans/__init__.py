@@ -16,7 +16,7 @@ from gans.objectives import (
     Saturating,
     Wasserstein,
 )
-from gans.penalties import DRAGAN, R1, R2, Annealed, GradientClipping, Together
+from gans.penalties import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from gans.schedules import ConstantThenLinear
 from gans.sharing import SharedBatch
 from gans.targets import (
@@ -30,7 +30,6 @@ from gans.targets import (
     Grid,
     ImageDensity,
     Modes,
-    Moved,
     OneFunnel,
     ParallelSegments,
     Pinwheel,
@@ -40,6 +39,7 @@ from gans.targets import (
     SubspaceModes,
     SwissRoll,
     Target,
+    Transported,
     TwoMoons,
 )
 
@@ -56,6 +56,7 @@ __all__ = [
     "Box",
     "Checkerboard",
     "Circles",
+    "Combined",
     "ConstantThenLinear",
     "Coverage",
     "Dashboard",
@@ -73,7 +74,6 @@ __all__ = [
     "LipschitzAudit",
     "ModeCoverage",
     "Modes",
-    "Moved",
     "NoiseGenerator",
     "NonFiniteLoss",
     "NonSaturating",
@@ -93,10 +93,11 @@ __all__ = [
     "SubspaceModes",
     "SwissRoll",
     "Target",
-    "Together",
+    "Transported",
     "TwoMoons",
     "VanillaGAN",
     "Wasserstein",
 ]
 
+Moved, Together = Transported, Combined  # their names in earlier versions
 guard(__name__)

@@ -119,21 +119,21 @@ class GradientClipping(Constraint):
 
 
 @final
-class Together(Constraint):
+class Combined(Constraint):
     """Several constraints at once, such as R1 and R2.
 
     Arguments:
         constraints: In the order in which they are applied, at least one.
 
     Example:
-        >>> Together([R1(0.1), R2(0.1)]).bounds_slope
+        >>> Combined([R1(0.1), R2(0.1)]).bounds_slope
         True
     """
 
     def __init__(self, constraints: Iterable[Constraint]):
         self.constraints = tuple(constraints)
         if not self.constraints:
-            raise ValueError("Together: name at least one constraint, or use Unconstrained()")
+            raise ValueError("Combined: name at least one constraint, or use Unconstrained()")
         self.certified = any(c.certified for c in self.constraints)  # pyright: ignore
         self.bounds_slope = any(c.bounds_slope for c in self.constraints)  # pyright: ignore
 

@@ -193,7 +193,7 @@ class Pool:
     def constraints(self) -> list[Any]:
         return [dv.Unconstrained(), dv.GradientPenalty(1.0), dv.SpectralNorm(), dv.Orthogonal(),
                 dv.WeightClipping(), gans.R1(), gans.R2(), gans.DRAGAN(), gans.GradientClipping(),
-                gans.Together([gans.R1(), gans.R2()])]  # fmt: skip
+                gans.Combined([gans.R1(), gans.R2()])]  # fmt: skip
 
     @cached_property
     def estimators(self) -> list[Any]:

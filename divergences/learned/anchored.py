@@ -162,7 +162,7 @@ class AnchoredCritic(Learned):
                 network = self._placed(p, q, streams, dimension)
             else:
                 network = McShane(p.draw(streams, self.anchors), self.softness)
-                start.hand_over(network, streams)
+                start.load_into(network, streams)
             self._train(network, p, q, streams, self.steps, observe)
         network.eval().requires_grad_(False)
         return Fit(network, tuple(seeds), self.read, streams)

@@ -77,7 +77,7 @@ class Fit:
     read: Callable[[Tensor, Tensor], Estimate]
     streams: Streams | None = None
 
-    def hand_over(self, network: nn.Module, streams: Streams) -> None:
+    def load_into(self, network: nn.Module, streams: Streams) -> None:
         """Put the trained weights into a network, and the streams where training left them.
 
         Raises:
@@ -229,7 +229,7 @@ class Learned(Estimator):
         with torch.no_grad():  # sources may be trainable; the network's parameters still are
             network = self.build(p, q, streams, dimension)
         if start is not None:
-            start.hand_over(network, streams)
+            start.load_into(network, streams)
         optimizer = self.optimizer(network.parameters())
         first_of_cooldown = self.steps * (1 - self.cooldown)
         schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -55,7 +55,7 @@ The flags people need. Each can stand in the YAML file instead, except --out, --
   --model.objective Saturating           or NonSaturating, LeastSquares, Hinge, FGAN, Alpha,
                                          Relativistic (VanillaGAN)
   --model.constraint GradientPenalty     or WeightClipping, LipschitzPenalty, SpectralNorm,
-                                         Orthogonal, R1, R2, DRAGAN, GradientClipping, Together
+                                         Orthogonal, R1, R2, DRAGAN, GradientClipping, Combined
   --model.constraint.weight X            its parameters: weight of a penalty, c of clipping
   --model.scheduler ConstantThenLinear   learning rates that fall at the end
   --model.ema .999                       keep an averaged generator beside the live one

@@ -16,7 +16,7 @@ from gans.targets.pinwheel import Pinwheel
 from gans.targets.pixels import Checkerboard, ImageDensity
 from gans.targets.segments import ParallelSegments
 from gans.targets.subspace import SubspaceModes
-from gans.targets.transport_maps import Move, Moved, OneFunnel, Shifted
+from gans.targets.transport_maps import Move, OneFunnel, Shifted, Transported
 from gans.targets.uniform import Ball, Box
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "ImageDensity",
     "Modes",
     "Move",
-    "Moved",
     "OneFunnel",
     "ParallelSegments",
     "Pinwheel",
@@ -41,5 +40,6 @@ __all__ = [
     "SubspaceModes",
     "SwissRoll",
     "Target",
+    "Transported",
     "TwoMoons",
 ]

@@ -38,11 +38,11 @@ class Target(Distribution, ABC):
     support: ClassVar[constraints.Constraint]  # pyright: ignore
 
     @abstractmethod
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         """Base noise with leading dimensions ``shape``, from torch or from a Streams."""
 
     @abstractmethod
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         """Points ``(..., *batch_shape, d)`` from noise ``(..., *batch_shape, *)``."""
 
     def draw(self, streams: Streams, n: int) -> Tensor:
@@ -52,8 +52,8 @@ class Target(Distribution, ABC):
                 f"a target of batch_shape {tuple(self.batch_shape)} cannot serve {len(streams)} "
                 f"members; give it batch_shape () or ({len(streams)},)"
             )
-        noise = [t.movedim(0, 1) for t in self._noise(streams, n)]
-        return self._push(*noise).movedim(0, 1)
+        noise = [t.movedim(0, 1) for t in self.noise(streams, n)]
+        return self.push(*noise).movedim(0, 1)
 
     def sample(self, sample_shape: Size | tuple[int, ...] = Size()) -> Tensor:
         with torch.no_grad():
@@ -69,8 +69,8 @@ class Target(Distribution, ABC):
 
     def _from_global_generator(self, sample_shape: Size | tuple[int, ...]) -> Tensor:
         like = next(iter((self._parameters() | self._shared()).values()))
-        noise = self._noise(_Global, *sample_shape, *self.batch_shape)
-        return self._push(*[t.to(like) for t in noise])
+        noise = self.noise(_Global, *sample_shape, *self.batch_shape)
+        return self.push(*[t.to(like) for t in noise])
 
     def _parameters(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in self.arg_constraints}

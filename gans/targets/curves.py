@@ -70,10 +70,10 @@ class Curve(Target):
         normalisation = (NODES * math.pi * twice_variance[..., 0]).log()
         return torch.stack(parts).logsumexp(0) - normalisation
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, 2)
 
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         uniform, normal = noise
         return self._curve(uniform) + self.scale[..., None] * normal
 

@@ -61,11 +61,11 @@ class Embedded(Target):
         outside = (value[..., own:] != 0).any(-1)
         return self.base.log_prob(value[..., :own]).masked_fill(outside, -math.inf)
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
-        return self.base._noise(source, *shape)
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+        return self.base.noise(source, *shape)
 
-    def _push(self, *noise: Tensor) -> Tensor:
-        return self._embed(self.base._push(*noise))
+    def push(self, *noise: Tensor) -> Tensor:
+        return self._embed(self.base.push(*noise))
 
     def _parameters(self) -> dict[str, Tensor]:
         return self.base._parameters()

@@ -77,10 +77,10 @@ class PointCloud(Target):
         check_resolved("PointCloud", self.points, moved.points)
         return moved
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return (source.rand(*shape, 2),)
 
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         return self.points[(fine_uniform(noise[0]) * len(self.points)).long()]
 
     def _shared(self) -> dict[str, Tensor]:

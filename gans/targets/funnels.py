@@ -9,12 +9,12 @@ import torch
 from torch import Size, Tensor
 
 from divergences.checks import whole_number
-from gans.targets.transport_maps import Move, Moved, check_power
+from gans.targets.transport_maps import Move, Transported, check_power
 from gans.targets.uniform import Box
 
 
 @final
-class Funnels(Moved):
+class Funnels(Transported):
     r"""A cube whose points slide down N funnels: W1, potential and its gradient are known.
 
     .. math:: u(x) = \min_n \{\|x - a_n\| + b_n\}

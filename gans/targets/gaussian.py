@@ -61,10 +61,10 @@ class Gaussian(Target):
         value = widened(value)
         return self.normal.log_prob(value.squeeze(-1))
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return (source.randn(*shape),)
 
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         return (self.loc + self.scale * noise[0])[..., None]
 
 

@@ -61,7 +61,7 @@ class Modes(Target):
         per_axis = Normal(self.centres, scale).log_prob(value[..., None, :])
         return (per_axis.sum(-1) + relative.log()).logsumexp(-1) - relative.sum().log()
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, self.noise_dimension)
 
     @cached_property
@@ -71,7 +71,7 @@ class Modes(Target):
         edges = relative.cumsum(0)[:-1] * (len(self.weights) / relative.sum())
         return edges, self.centres.detach()
 
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         uniform, normal = noise
         edges, centres = self._table
         place = (uniform * len(self.weights)).contiguous()

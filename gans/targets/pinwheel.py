@@ -125,10 +125,10 @@ class Pinwheel(Target):
         size = (2 * math.pi * self.blades * self.radial.double() * self.tangential.double()).log()
         return (log_normal.logsumexp(-1) - size).to(dtype)
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, 2)
 
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         uniform, normal = noise
         blade = (uniform * self.blades).floor().clamp(max=self.blades - 1)
         along = 1 + self.radial * normal[..., 0]

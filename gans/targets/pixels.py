@@ -74,10 +74,10 @@ class Cells(Target):
             density = torch.maximum(density, here)
         return density.log() - 2 * cell.log()
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape, 2), source.rand(*shape, 2)
 
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         pair, within = noise
         total = self.probabilities.double().flatten().cumsum(0)
         place = (fine_uniform(pair) * total[-1]).contiguous()

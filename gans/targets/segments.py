@@ -84,10 +84,10 @@ class ParallelSegments(Target):
         inside = self.support.check(value)
         return torch.zeros_like(value[..., 0]).masked_fill(~inside, -math.inf)
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return (source.rand(*shape),)
 
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         (height,) = noise
         return torch.stack([self.theta.expand_as(height), height], -1)
 

@@ -109,9 +109,9 @@ class SubspaceModes(Modes):
             )
         return super().log_prob(value)
 
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         uniform, normal = noise
-        return super()._push(uniform, normal.to(self._isometry) @ self._isometry.mT)
+        return super().push(uniform, normal.to(self._isometry) @ self._isometry.mT)
 
     def _shared(self) -> dict[str, Tensor]:
         return super()._shared() | {

@@ -39,7 +39,7 @@ class Move(NamedTuple):
     slope: Tensor
 
 
-class Moved(Target):
+class Transported(Target):
     """The law of T(y) for y from ``base``, where T moves along transport rays.
 
     Attributes:
@@ -95,15 +95,15 @@ class Moved(Target):
         new.base = self.base.to(device)
         return new
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
-        return self.base._noise(source, *shape)
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+        return self.base.noise(source, *shape)
 
-    def _push(self, *noise: Tensor) -> Tensor:
-        return self.transport(self.base._push(*noise)).x
+    def push(self, *noise: Tensor) -> Tensor:
+        return self.transport(self.base.push(*noise)).x
 
 
 @final
-class Shifted(Moved):
+class Shifted(Transported):
     r"""A copy of a law, moved by a vector: :math:`W_p = \|v\|` for every order p.
 
     Arguments:
@@ -154,7 +154,7 @@ class Shifted(Moved):
 
 
 @final
-class OneFunnel(Moved):
+class OneFunnel(Transported):
     r"""A ball drawn to its centre, :math:`x = R\,t^p\,v` for y = R t v: W1 in closed form.
 
     .. math:: W_1 = R \left(\frac{D}{D + 1} - \frac{D}{D + p}\right)

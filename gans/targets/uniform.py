@@ -66,10 +66,10 @@ class Box(Target):
         volume = (2 * self.half_sides[self.half_sides > 0]).log().sum()
         return torch.where(inside, -volume, -torch.inf)
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return (source.rand(*shape, len(self.half_sides)),)
 
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         return (2 * noise[0] - 1) * self.half_sides
 
     def _shared(self) -> dict[str, Tensor]:
@@ -120,10 +120,10 @@ class Ball(Target):
         inside = torch.linalg.vector_norm(value, dim=-1) <= self.radius
         return torch.where(inside, -volume, -torch.inf)
 
-    def _noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape, 1), source.randn(*shape, self.event_shape[0])
 
-    def _push(self, *noise: Tensor) -> Tensor:
+    def push(self, *noise: Tensor) -> Tensor:
         uniform, normal = noise
         direction = normal / torch.linalg.vector_norm(normal, dim=-1, keepdim=True)
         return self.radius * uniform ** (1 / self.event_shape[0]) * direction

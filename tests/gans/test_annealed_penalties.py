@@ -9,7 +9,7 @@ import torch
 from divergences.networks.layers import MLP
 from divergences.networks.lipschitz import SpectralNorm, Unconstrained
 from divergences.random_streams import Streams
-from gans.penalties import R1, R2, Annealed, GradientClipping, Together
+from gans.penalties import R1, R2, Annealed, Combined, GradientClipping
 
 SEEDS = range(2)
 
@@ -24,7 +24,7 @@ def points():
 
 def test_the_penalty_falls_in_equal_ratios_between_start_and_end():
     network, (real, fake) = critic(), points()
-    both = Together([R1(0.1), R2(0.1)])
+    both = Combined([R1(0.1), R2(0.1)])
     annealed = Annealed(both, last=1e-4, steps=8, start=0.25, end=0.75)
     annealed.parametrize(network)
     full = both.penalty(network, real, fake, Streams(SEEDS))

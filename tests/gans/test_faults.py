@@ -28,7 +28,7 @@ from gans.callbacks import (
     checkpoints,
 )
 from gans.callbacks.checkpoints import damage, newest_good, numbered
-from gans.penalties import R1, R2, Together
+from gans.penalties import R1, R2, Combined
 from gans.runtime.malloc import keep_memory
 from gans.schedules import ConstantThenLinear
 from tests.commands import command, curves, finish, start
@@ -97,7 +97,7 @@ def api(iterations):
     t = trainer(folder, *callbacks, Checkpoints(every=5), logger=logger)
     module = ring(
         iterations=iterations,
-        constraint=Together([R1(), R2()]),
+        constraint=Combined([R1(), R2()]),
         scheduler=partial(ConstantThenLinear, iterations=iterations),
         ema=0.9,
     )

@@ -14,10 +14,10 @@ from gans.gradients import Autograd, Compiled
 from gans.modules import WGAN, VanillaGAN
 from gans.networks import Packed
 from gans.objectives import Hinge, NonSaturating, Relativistic
-from gans.penalties import DRAGAN, R1, R2, Annealed, GradientClipping, Together
+from gans.penalties import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from tests.small_games import ring, trainer
 
-BOTH = Together([R1(0.1), R2(0.1)])
+BOTH = Combined([R1(0.1), R2(0.1)])
 TANH = partial(MLP, hidden=(8, 8), activation=nn.Tanh)
 GAMES = {
     "WGAN-GP": partial(WGAN, constraint=GradientPenalty(10.0)),

@@ -13,7 +13,7 @@ from divergences.random_streams import Streams
 from gans.modules import WGAN, NonFiniteLoss, VanillaGAN
 from gans.networks import NoiseGenerator, Packed, SegmentGenerator
 from gans.objectives import Hinge, NonSaturating, Relativistic, Saturating, Wasserstein
-from gans.penalties import R1, R2, GradientClipping, Together
+from gans.penalties import R1, R2, Combined, GradientClipping
 from gans.schedules import ConstantThenLinear
 from gans.targets import ParallelSegments
 from tests.small_games import ring, segments, trainer
@@ -29,7 +29,7 @@ GAMES = {
     "relativistic-r1-r2": partial(
         ring,
         objective=Relativistic(),
-        constraint=Together([R1(), R2()]),
+        constraint=Combined([R1(), R2()]),
         # a shift of all scores changes nothing: its gradient is rounding, of which Adam, unlike
         # SGD, makes whole steps
         critic_optimizer=partial(SGD, lr=0.01, momentum=0.9),

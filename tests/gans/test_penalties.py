@@ -10,7 +10,7 @@ from torch import nn
 from divergences import MLP, SpectralNorm, Streams, WeightClipping
 from divergences.networks.layers import Linear, member_norms
 from gans.networks import Packed
-from gans.penalties import DRAGAN, R1, R2, GradientClipping, Together
+from gans.penalties import DRAGAN, R1, R2, Combined, GradientClipping
 from gans.schedules import ConstantThenLinear
 
 SEEDS = [0, 1, 2]
@@ -32,7 +32,7 @@ def linear():
         (R1(0.5), [0.0, 0.25, 1.0]),
         (R2(0.5), [0.0, 0.25, 1.0]),
         (DRAGAN(2.0), [2.0, 0.0, 2.0]),
-        (Together([R1(0.5), R2(0.5)]), [0.0, 0.5, 2.0]),
+        (Combined([R1(0.5), R2(0.5)]), [0.0, 0.5, 2.0]),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -87,12 +87,12 @@ def test_gradient_clipping_shortens_the_long_and_leaves_the_short():
 
 
 def test_together_is_as_certified_and_bounded_as_any_of_its_parts():
-    assert Together([SpectralNorm(), R1()]).certified
-    assert not Together([R1(), R2()]).certified
-    assert not Together([GradientClipping()]).bounds_slope
-    assert Together([GradientClipping(), WeightClipping()]).bounds_slope
+    assert Combined([SpectralNorm(), R1()]).certified
+    assert not Combined([R1(), R2()]).certified
+    assert not Combined([GradientClipping()]).bounds_slope
+    assert Combined([GradientClipping(), WeightClipping()]).bounds_slope
     with pytest.raises(ValueError, match="at least one"):
-        Together([])
+        Combined([])
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])

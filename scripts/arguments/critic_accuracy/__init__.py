@@ -18,7 +18,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gans.targets import Box, Funnels, Moved, Shifted
+from gans.targets import Box, Funnels, Shifted, Transported
 from scripts.arguments.critic_accuracy import budget, during_training
 from scripts.arguments.critic_accuracy.critics import (
     ANCHORED,
@@ -62,7 +62,9 @@ PROFILES = {
 
 def run(lab: Lab, settings: Settings) -> Findings:
     """Claims about values, bounds and gradients of critics, and the generators they train."""
-    laws: dict[int, Moved] = {d: Funnels.drawn(d, FUNNELS, seed=0) for d in settings.dimensions}
+    laws: dict[int, Transported] = {
+        d: Funnels.drawn(d, FUNNELS, seed=0) for d in settings.dimensions
+    }
     plane = laws[2]
     games = {
         name: lab.submit(

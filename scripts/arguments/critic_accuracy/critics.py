@@ -24,7 +24,7 @@ from divergences.networks.lipschitz import (
 )
 from divergences.random_streams import Streams
 from divergences.samples.earth_mover import EarthMover
-from gans.targets import Moved
+from gans.targets import Transported
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 from scripts.lab.w1 import solvers
 from scripts.lab.w1.accuracy import compared
@@ -101,13 +101,13 @@ def critics(settings: Settings) -> dict[str, Learned]:
     }
 
 
-def accuracy(name: str, law: Moved, seeds: int, settings: Settings) -> dict[str, Tensor]:
+def accuracy(name: str, law: Transported, seeds: int, settings: Settings) -> dict[str, Tensor]:
     """One critic against one pair: what :func:`compared` finds, one entry per seed."""
     learned = critics(settings)[name]
     return compared(learned.fit(law, law.base, range(seeds)), law, 2048)
 
 
-def by_transport(law: Moved, seeds: int, settings: Settings) -> dict[str, Tensor]:
+def by_transport(law: Transported, seeds: int, settings: Settings) -> dict[str, Tensor]:
     """Exact transport between samples as a share of W1, less 1, and its floor."""
     readings, floors, truth = [], [], float(law.measured_w1(2**15))
     for seed in range(seeds):

@@ -16,7 +16,7 @@ from divergences.random_streams import Streams
 from divergences.samples.earth_mover import EarthMover
 from gans.modules import WGAN
 from gans.networks import Generator
-from gans.targets import Moved
+from gans.targets import Transported
 from scripts.lab.claims import FAILS, Check, Claim, standard_error
 from scripts.lab.plotting import EXACT
 from scripts.lab.training import quiet_trainer
@@ -54,7 +54,7 @@ class Pushed(Generator):
 
 
 def trained(
-    law: Moved,
+    law: Transported,
     constraint: Constraint,
     activation: type[nn.Module],
     hidden: tuple[int, ...],

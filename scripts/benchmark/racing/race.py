@@ -55,7 +55,7 @@ class Contender:
 
 
 @dataclass
-class Car:
+class Running:
     """What a contender's process keeps of it between laps."""
 
     steps: Steps
@@ -76,7 +76,7 @@ class Car:
         return taken * self.members / (seconds - self.setup), self.memory
 
 
-_cars: dict[str, Car] = {}
+_started: dict[str, Running] = {}
 
 
 def resident() -> int:
@@ -99,27 +99,27 @@ def enter(contender: Contender, task: Task, size: Size, seconds: float) -> float
     """Build, take the first steps and find how many fill a lap; seconds until it was ready."""
     start = time.perf_counter()
     empty = resident()
-    car = Car(contender.start(task, size), contender.members)
-    taken = car.steps(1)
+    running = Running(contender.start(task, size), contender.members)
+    taken = running.steps(1)
     ready = time.perf_counter() - start
     # a call costs something before its first step: a trainer is set up anew in each
-    least = min(car.spent(1)[1] for _ in range(2)) if taken == 1 else 0.0
+    least = min(running.spent(1)[1] for _ in range(2)) if taken == 1 else 0.0
     while True:
-        taken, spent = car.spent(2 * taken)
+        taken, spent = running.spent(2 * taken)
         if spent - least > seconds / 4:
             break
     step = (spent - least) / (taken - 1) if least else spent / taken
     # where a step is about a lap, the difference of two steps says nothing about a setup
-    car.setup = max(0.0, least - step) if least < seconds / 4 else 0.0
-    car.per_lap = max(1, round(seconds / step))
-    car.memory = resident() - empty
-    _cars[contender.label] = car
+    running.setup = max(0.0, least - step) if least < seconds / 4 else 0.0
+    running.per_lap = max(1, round(seconds / step))
+    running.memory = resident() - empty
+    _started[contender.label] = running
     return ready
 
 
 def lap(label: str) -> tuple[float, int]:
     """One lap of a contender that has entered here."""
-    return _cars[label].lap()
+    return _started[label].lap()
 
 
 def ceiling(width: int, batch: int, seconds: float = 0.5) -> float:

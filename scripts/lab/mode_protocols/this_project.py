@@ -29,7 +29,7 @@ from gans.objectives import (
     Relativistic,
     Saturating,
 )
-from gans.penalties import DRAGAN, R1, R2, Annealed, GradientClipping, Together
+from gans.penalties import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from gans.schedules import ConstantThenLinear
 from gans.targets import Grid, Ring
 from scripts.lab.mode_protocols.base import Mixture, Protocol
@@ -61,8 +61,8 @@ _EIGHT = partial(NoiseGenerator, latent=8, hidden=(128, 128))
 _COINS = partial(NoiseGenerator, bits=8, hidden=(128, 128))
 
 
-def _both(weight: float = 0.1) -> Together:
-    return Together([R1(weight), R2(weight)])
+def _both(weight: float = 0.1) -> Combined:
+    return Combined([R1(weight), R2(weight)])
 
 
 def _annealed(

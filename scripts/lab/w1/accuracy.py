@@ -22,7 +22,7 @@ from torch.nn.functional import cosine_similarity
 from divergences import EarthMover, HeldOutDual, Streams
 from divergences.learned.base import Fit
 from divergences.networks.lipschitz import corrected_value, input_gradient, lipschitz_audit
-from gans.targets import Funnels, Moved
+from gans.targets import Funnels, Transported
 from scripts.lab.claims import standard_error
 from scripts.lab.w1.solvers import SOLVERS
 
@@ -98,7 +98,7 @@ def measure(run: Run) -> dict[str, Any]:
     return shared | found
 
 
-def compared(fit: Fit, law: Moved, n: int) -> dict[str, Tensor]:
+def compared(fit: Fit, law: Transported, n: int) -> dict[str, Tensor]:
     """A fitted critic against the truth, each number of shape ``(K,)``.
 
     Value and truth are read on the same fresh points y and T(y), so that chance in drawing them
