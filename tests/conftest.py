@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch.distributions import Distribution
 
+from gans.runtime import available_memory
+
 torch.set_num_threads(1)  # small networks: more threads only wait for each other
 
 
@@ -18,3 +20,14 @@ def _global_settings_stay():
     yield
     after = torch.get_default_dtype(), Distribution._validate_args, torch.is_grad_enabled()
     assert before == after, "a test left torch's global settings changed"
+
+
+@pytest.fixture(autouse=True)
+def _memory_stays_unlimited():
+    """A command limits its process, which here is that of all tests."""
+    yield
+    limits = available_memory.resource
+    if limits is not None and available_memory._limited_to:
+        _, most = limits.getrlimit(limits.RLIMIT_DATA)
+        limits.setrlimit(limits.RLIMIT_DATA, (most, most))
+        available_memory._limited_to.clear()

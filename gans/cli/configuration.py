@@ -12,6 +12,7 @@ from jsonargparse import Namespace, set_parsing_settings
 from pytorch_lightning.cli import LightningArgumentParser
 
 from gans.cli.vocabulary import Vocabulary, listed, refusal
+from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
 from gans.runtime.files import contents, inside
 
@@ -236,6 +237,9 @@ def check_sections(tree: dict[str, Any]) -> None:
 
 def one_line(error: Exception) -> str:
     """The parser's nested message reduced to what the user typed and what is wrong with it."""
+    lack = lack_of_memory(error)
+    if lack is not None:
+        return lack
     message = " ".join(str(error).split())
     noise = (
         r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: ",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import NoReturn, final
 
+from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
 
 BAD_INPUT, BUG, INTERRUPTED = 2, 70, 130
@@ -57,6 +58,10 @@ def guarded(
         )
         return BAD_INPUT
     except Exception as error:
+        lack = lack_of_memory(error)
+        if lack is not None:
+            print(f"error: {lack}", file=sys.stderr)
+            return BAD_INPUT
         print(
             f"error: this is a bug, {type(error).__name__}: {printable(error)}; please report it "
             "with what the same command prints under --debug",

@@ -34,6 +34,7 @@ from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded
 from gans.cli.vocabulary import Vocabulary
 from gans.modules import AdversarialModule, NonFiniteLoss
+from gans.runtime.available_memory import check_fits, lack_of_memory, limit_memory
 from gans.runtime.escaping import one_line as one_text
 from gans.runtime.escaping import printable, tell
 from gans.runtime.files import write_atomically
@@ -279,6 +280,7 @@ class TrainCLI(LightningCLI):
             print(trust)
 
     def fit(self, model: pl.LightningModule, ckpt_path: str | None = None, **rest: Any) -> None:
+        check_fits(model, self.trainer.world_size)
         keep_memory()
         print(take_accurate_products())
         try:
@@ -291,7 +293,7 @@ class TrainCLI(LightningCLI):
             folder = Path(self.trainer.default_root_dir)
             raise OSError(f"{error} (writing to {folder}); {what_is_left(folder)}") from error
         except Exception as error:
-            if self.saver.went_on:
+            if self.saver.went_on or lack_of_memory(error):
                 raise
             if ckpt_path is None:
                 with blamed_on_the_configuration("be trained by one iteration"):
@@ -316,6 +318,8 @@ def blamed_on_the_configuration(what: str) -> Iterator[None]:
     except (OSError, ValueError, ArgumentError, MisconfigurationException, NonFiniteLoss):
         raise
     except Exception as error:
+        if lack_of_memory(error):
+            raise
         raise ValueError(
             f"this configuration cannot {what} ({type(error).__name__}: {error}); --debug shows "
             "where"
@@ -374,6 +378,7 @@ def train(args: list[str], chosen: argparse.Namespace) -> int:
     # minibatches come from the module, whose streams are in the checkpoint
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
     known = limit_imports(chosen.allow_import)
+    limit_memory()
     with ExitStack() as chosen.until_end:
         return run(args, chosen, known)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gans.cli.errors import Parser, guarded
+from gans.runtime.available_memory import limit_memory
 from gans.runtime.escaping import one_line, printable, say, tell
 from gans.runtime.files import write_atomically
 from scripts.lab.checked_files import set_aside
@@ -89,6 +90,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def start(options: argparse.Namespace) -> int:
     """Read the sweep, and run it or show what would run."""
+    limit_memory()
     plan = read(options.sweep, options.allow_import)
     folder = Folder(options.out or Path("runs/sweeps") / plan.name)
     folder.check()

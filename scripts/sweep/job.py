@@ -28,6 +28,7 @@ import divergences
 import gans
 from gans.cli.configuration import Parser, check_sections, limit_imports
 from gans.modules import AdversarialModule
+from gans.runtime.available_memory import check_fits, limit_memory
 from scripts.lab.training import quiet_trainer
 from scripts.sweep.readings import Curves, Readings
 
@@ -77,10 +78,12 @@ class Outcome:
 def run(job: Job) -> list[Outcome]:
     """Train the job's members to the end; what was read of each."""
     torch.set_num_threads(1)
+    limit_memory()
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of torch
     warnings.filterwarnings("ignore", message=".* has no estimate")  # the curves say NaN
     module, readings = build(with_seeds(job.config, job.seeds), job.modules)
+    check_fits(module)
     start = time.perf_counter()
     trainer = quiet_trainer(logger=DummyLogger(), callbacks=[readings], log_every_n_steps=1)
     trainer.fit(module)
