@@ -16,7 +16,7 @@ from torch import Tensor
 from divergences.checks import whole_number
 from divergences.estimate import Bound, Estimate, Estimator, check_samples, stack_members
 from divergences.samples.common_space import CommonSpace
-from divergences.samples.nearest import (
+from divergences.samples.neighbour_distances import (
     FLATTENED,
     Reading,
     as_points,

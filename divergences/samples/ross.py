@@ -15,7 +15,7 @@ from torch import Tensor
 from divergences.checks import boolean, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
 from divergences.samples.common_space import CommonSpace
-from divergences.samples.nearest import (
+from divergences.samples.neighbour_distances import (
     FLATTENED,
     Reading,
     from_influences,

@@ -9,8 +9,8 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from divergences.samples.common_space import CommonSpace
-from divergences.samples.drift import Drift
 from divergences.samples.known_density import KnownDensity
+from divergences.samples.log_ratio_model import Drift
 from divergences.samples.nearest_neighbours import NearestNeighbours
 from divergences.samples.ross import RossJS
 from scripts.lab.known_pairs import LOG2, calibrate, having

@@ -9,8 +9,8 @@ from sklearn.feature_selection import mutual_info_classif
 from torch.distributions import Independent, Laplace, MultivariateNormal, Normal
 
 from divergences.samples.known_density import KnownDensity
-from divergences.samples.nearest import k_nearest
 from divergences.samples.nearest_neighbours import NearestNeighbours
+from divergences.samples.neighbour_distances import k_nearest
 from divergences.samples.ross import RossJS
 from scripts.lab.known_pairs import CASES, LOG2, Case, calibrate, having
 
