@@ -67,10 +67,11 @@ class NearestNeighbours(Estimator):
 
     The stderr is that of the influence function, :math:`\log p/q` at the :math:`x` and
     :math:`-p/q` at the :math:`y`, that of the model, and what one y fewer does where it is one of
-    ``k`` in a part of its own. Of 512 points it is .75 to 1.2 times the spread over samples: .77 in
-    eight dimensions and on a ring of uneven modes, and less where only some samples are called
-    diverging. The interval holds the truth more often than 95 % suggest, as it also covers a bias that decays as slowly as :math:`n^{-1/3}`
-    (:math:`n^{-2/d}` above six dimensions), an error of half the correction, and another model.
+    ``k`` in a part of its own. Of 512 points it is .75 to 1.2 times the spread over samples: .77
+    in eight dimensions and on a ring of uneven modes, and less where only some samples are called
+    diverging. The interval holds the truth more often than 95 % suggest, as it also covers a bias
+    that decays as slowly as :math:`n^{-1/3}` (:math:`n^{-2/d}` above six dimensions), an error of
+    half the correction, and another model.
 
     References:
         | Divergence Estimation for Multidimensional Densities Via k-Nearest-Neighbor Distances

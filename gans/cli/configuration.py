@@ -170,7 +170,11 @@ class _Loader(yaml.SafeLoader):
 
 def _parsed(text: str) -> Any:
     """The plain values of a YAML document."""
-    return yaml.load(text, _Loader)
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def _loaded(path: Path, what: str, shown: bool = False) -> Any:
