@@ -195,8 +195,9 @@ class Checkpoints(Checkpoint):
             if _TIMED:
                 self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._give_up)
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self._restore()
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().on_train_end(trainer, pl_module)
+        self._restore()  # before the trainer gives back the handlers that it found
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException

@@ -413,3 +413,10 @@ def test_memory_and_open_files_stay_flat(tmp_path):
     # a counter that gains a digit takes a few bytes, a history would take one per iteration
     assert max(checkpoints[1:]) - min(checkpoints[1:]) < min(1000, seen[0][0])
     assert len(numbered(tmp_path / "checkpoints")) == 5
+
+
+def test_a_run_leaves_the_handlers_of_signals_as_it_found_them(tmp_path):
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    before = [signal.getsignal(number) for number in numbers]
+    trainer(tmp_path, Checkpoints(every=1)).fit(segments(iterations=2))
+    assert [signal.getsignal(number) for number in numbers] == before
