@@ -35,6 +35,8 @@ QUANTITIES = {
     "tv": Quantity("TV(x, y)", largest=1.0),
     "hellinger2": Quantity("squared Hellinger distance(x, y)", largest=2.0),
     "pearson": Quantity("Pearson χ²(x‖y)"),
+    "triangular": Quantity("triangular discrimination(x, y)", largest=2.0),
+    "js_of_pairs": Quantity("JS of pairs(x, y)", "nats", math.log(2)),
     "entropy": Quantity("H(x)", "nats"),
     "cross_entropy": Quantity("H(x, y)", "nats"),
     "w1": Quantity("W1(x, y)", LENGTH),

@@ -165,7 +165,7 @@ class AnchoredCritic(Learned):
                 start.load_into(network, streams)
             self._train(network, p, q, streams, self.steps, observe)
         network.eval().requires_grad_(False)
-        return Fit(network, tuple(seeds), self.read, streams)
+        return Fit(network, tuple(seeds), self.read, streams, self.quantity)
 
     def width(self, points: Tensor) -> int:
         return max(points.shape[-1], self.anchors)

@@ -70,12 +70,14 @@ class Fit:
         seeds: One per member.
         read: From the scores of two samples to the estimate.
         streams: Where training has left the members' random streams.
+        quantity: Which it is, as of :class:`~divergences.Estimate`.
     """
 
     network: nn.Module
     seeds: tuple[int, ...]
     read: Callable[[Tensor, Tensor], Estimate]
     streams: Streams | None = None
+    quantity: str = ""
 
     def load_into(self, network: nn.Module, streams: Streams) -> None:
         """Put the trained weights into a network, and the streams where training left them.
@@ -102,7 +104,7 @@ class Fit:
     @torch.no_grad()
     def estimate(self, x: Tensor, y: Tensor) -> Estimate:
         """What the network reads on held-out points of shape ``(K, n, d)`` and ``(K, m, d)``."""
-        return self.read(self.scores(x), self.scores(y))
+        return replace(self.read(self.scores(x), self.scores(y)), quantity=self.quantity)
 
     def held_out(self, p: Source, q: Source, n: int = 4096) -> Estimate:
         """What the network reads on ``n`` fresh points from each side."""
@@ -247,7 +249,7 @@ class Learned(Estimator):
             if observe is not None and observe(step, network):
                 break
         network.eval().requires_grad_(False)
-        return Fit(network, tuple(seeds), self.read, streams)
+        return Fit(network, tuple(seeds), self.read, streams, self.quantity)
 
     @property
     def stops_early(self) -> bool:
