@@ -1,11 +1,13 @@
 # Everything here is one command underneath; make only sets .venv up first.
 PYTHON ?= python3
 BIN := .venv/bin
+# 1 takes the torch that PYTHON has; a .venv made so stays so.
+REUSE_TORCH ?= $(shell sed -n 's/^include-system-site-packages = true/1/p' .venv/pyvenv.cfg 2>/dev/null)
 
 .PHONY: help install test slow lint mutants reproduce tensorboard clean
 
 help:
-	@echo "make install      set .venv up from pyproject.toml and constraints.txt"
+	@echo "make install      set .venv up from pyproject.toml and constraints.txt (REUSE_TORCH=1: see CONTRIBUTING.md)"
 	@echo "make test         lint, types and tests"
 	@echo "make slow         the tests marked slow"
 	@echo "make mutants      change the code of a few files and list what no test notices"
@@ -17,8 +19,15 @@ install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+ifeq ($(REUSE_TORCH),1)
+	$(PYTHON) -m venv --system-site-packages .venv
+	sed '/^torch==/d' constraints.txt >.venv/constraints.txt
+	$(BIN)/python -c 'from importlib.metadata import version; print("torch==" + version("torch"))' >>.venv/constraints.txt
+else
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[test,dev]' --constraint constraints.txt
+	cp constraints.txt .venv
+endif
+	$(BIN)/python -m pip install --quiet --editable '.[test,dev]' --constraint .venv/constraints.txt
 	touch $@
 
 # Two halves side by side, a thread each: on two cores this takes half as long.

@@ -91,6 +91,7 @@ __all__ = [
     "numerical",
 ]
 
+__version__ = "0.1.0"
 fdivergence, variational = f_divergences, bounds  # their names in earlier versions
 guard(__name__)
 

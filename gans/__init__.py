@@ -1,5 +1,6 @@
 """What does a GAN learn from each divergence? Generators against critics on known targets."""
 
+from divergences import __version__ as __version__
 from divergences.guard import guard
 from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
 from gans.mode_metrics import ModeCoverage
