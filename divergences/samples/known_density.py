@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import digamma, gammaln
 from torch import Tensor
 
-from divergences.checks import whole_number
+from divergences.checks import shown, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, check_samples, stack_members
 from divergences.samples.common_space import CommonSpace
 from divergences.samples.neighbour_distances import (
@@ -90,6 +90,11 @@ class KnownDensity(Estimator):
 
     def __post_init__(self) -> None:
         whole_number("k", self.k)
+        if not callable(self.log_prob):
+            raise TypeError(
+                f"log_prob = {shown(self.log_prob)} is no function; give one from points to "
+                "log-densities, such as the log_prob of a distribution"
+            )
 
     def __call__(self, x: Any, y: Any = None) -> Estimate:
         return super().__call__(x, x)

@@ -1,14 +1,15 @@
 """Errors of the inside are explained where a public function is entered, and no others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from divergences import MLP, Streams
-from divergences.guard import explained
+from divergences.guard import explained, fits
 from gans import FGAN, R1, Annealed, Hinge, NoiseGenerator, Ring, VanillaGAN
 
 
@@ -88,3 +89,8 @@ def test_what_makes_no_network_and_states_of_nothing_are_refused():
     annealed = Annealed(R1(), 0.1, 10)
     with pytest.raises(ValueError, match=r"call parametrize\(critic\) first"):
         annealed.penalty(MLP(Streams([0]), 2, 1), X[None], X[None], Streams([0]))
+
+
+def test_an_annotation_that_says_nothing_is_met_by_everything():
+    assert fits(3, Any)
+    assert fits([1, "a"], Sequence[Any])

@@ -280,3 +280,15 @@ def test_a_thin_strip_is_not_taken_for_equal_laws(kind):
     said = [" ".join(kind()(x @ by, y @ by).warnings) for by in (torch.eye(2).double(), turn)]
     assert "determine each other" not in said[0]
     assert "determine each other" in said[1]
+
+
+@pytest.mark.parametrize("estimator", [HistogramKL(), HistogramJS(), HistogramTV()])
+def test_where_no_bias_is_left_the_interval_is_that_of_a_normal_error(estimator):
+    """Four atoms, a cell each: a grid loses nothing, and no cell has few points."""
+    generator = torch.Generator().manual_seed(0)
+    shares = torch.tensor([[0.25] * 4, [0.1, 0.2, 0.3, 0.4]])
+    x, y = torch.multinomial(shares, 8000, True, generator=generator).double()[..., None]
+    estimate = estimator(x, y)
+    low, high = (abs(float((end - estimate.value) / estimate.stderr)) for end in estimate.ci)
+    assert low == pytest.approx(1.96, rel=0.05)
+    assert high == pytest.approx(1.96, rel=0.05)

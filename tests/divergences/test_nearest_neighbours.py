@@ -429,3 +429,20 @@ def test_4096_points_take_less_than_005_seconds():
         NearestNeighbours()(x, y)
         times.append(time.process_time() - start)
     assert min(times) < 0.05
+
+
+def test_a_distribution_in_place_of_its_log_density_is_told_what_to_give():
+    with pytest.raises(TypeError, match="such as the log_prob of a distribution"):
+        KnownDensity(Normal(0.0, 1.0))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shift", [0.5, 1.0])
+def test_the_stderr_of_known_density_is_its_spread_over_samples(shift):
+    """Where log p/q varies; between equal laws only the noise of the entropy is left."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(300, 512, 1, generator=generator, dtype=torch.float64)
+    estimate = KnownDensity(
+        lambda z: -(z[..., 0] - shift).square() / 2 - math.log(2 * math.pi) / 2
+    )(x)
+    ratio = float(estimate.stderr.mean() / estimate.value.std())
+    assert 0.85 * 0.88 < ratio < 1.2 * 1.12  # three standard errors of a spread of 300
