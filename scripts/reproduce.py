@@ -5,58 +5,93 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
-from tqdm import tqdm
 
-from gans.cli.errors import Parser, guarded
+from gans.cli.errors import INTERRUPTED, Parser, guarded
 from gans.runtime.escaping import one_line, say, tell
 from gans.runtime.files import as_csv, atomically, plain, write_atomically
 from gans.runtime.locks import locked
+from scripts.arguments import ARGUMENTS
 from scripts.lab.checked_files import (
     Damaged,
     digest_of,
     load_or_set_aside,
-    load_record,
     set_aside,
     write_record,
 )
 from scripts.lab.claims import Findings
-from scripts.lab.jobs import Lab
+from scripts.lab.executors import Engine
+from scripts.lab.jobs import CommonSettings, Job
+from scripts.lab.options import add_flags, check_flags, engine_of
+from scripts.lab.origin import fingerprint, origin
 from scripts.lab.record_shapes import Record, changed_files
-from scripts.lab.workers import start_worker
+from scripts.lab.records import Records, run_all
 from scripts.report import write_report
 
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, about {remaining} to go"
 PROFILES = ("quick", "paper")
-ARGUMENTS = {
-    "information": "information, entropy, cross-entropy and KL between probability vectors",
-    "segments": "two parallel segments: JS is stuck at log 2, W1 is |theta|",
-    "optimal_discriminator": "a trained discriminator is p / (p + q), and what follows from it",
-    "vanishing_gradient": "the better the discriminator, the less the generator hears",
-    "log_d_alternative": "the -log D loss: a gradient that stays, at a price",
-    "discriminator_vs_critic": "two Gaussians seen by a discriminator and by a critic",
-    "wgan_in_practice": "does the critic's value track the distance, and is it one",
-    "critic_accuracy": "which critics deserve the name W1, on pairs that know theirs",
-    "clipping": "what weight clipping does to a deep critic",
-    "dirac": "a generator of one point: which games come to rest",
-    "mode_collapse": "rings and grids: which game keeps all modes, and how often one dies",
-    "estimators": "divergences from samples, and whether their error bars are right",
-}
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument with its settings and the jobs that it needs.
+
+    Attributes:
+        name: Its name.
+        module: Its module of :mod:`scripts.arguments`.
+        settings: Those of the profile, with the seeds that were asked for.
+        jobs: Its experiments, by key.
+        profile: The profile's name.
+    """
+
+    name: str
+    module: Any
+    settings: CommonSettings
+    jobs: dict[str, Job]
+    profile: str
+
+    @classmethod
+    def of(cls, name: str, profile: str, seeds: int) -> Argument:
+        module = importlib.import_module(f"scripts.arguments.{name}")
+        settings = replace(module.PROFILES[profile], seeds=seeds)
+        return cls(name, module, settings, module.experiments(settings), profile)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The settings as the record has them."""
+        return plain({"profile": self.profile} | asdict(self.settings))
+
+    def origin(self) -> str:
+        """What its findings come from: experiments, the code that judges them, the library."""
+        measured = {key: job.origin for key, job in self.jobs.items()}
+        return origin(measured, self.module.judge, self.told, fingerprint())
+
+    def judge(self, out: Path) -> None:
+        """Make findings of the results in the folder and keep them."""
+        start = time.perf_counter()
+        records = {key: Records(out / "jobs").read(f"{self.name}/{key}") for key in self.jobs}
+        whole = {key: record for key, record in records.items() if record is not None}
+        results = {key: record["result"] for key, record in whole.items()}
+        findings = self.module.judge(results, self.settings)
+        seconds = sum(record["seconds"] for record in whole.values())
+        seconds += time.perf_counter() - start
+        keep(self.name, findings, out, self.told, seconds, self.origin())
 
 
 def keep(
-    name: str, findings: Findings, out: Path, settings: dict[str, Any], seconds: float
+    name: str,
+    findings: Findings,
+    out: Path,
+    settings: dict[str, Any],
+    seconds: float,
+    origin: str,
 ) -> None:
     """Write what an argument found; its record comes last, and marks it as finished."""
     written: list[Path] = []
@@ -75,6 +110,7 @@ def keep(
     record = {
         "argument": name,
         "settings": settings,
+        "origin": origin,
         "seconds": seconds,
         "claims": [{"argument": name} | claim.record(seconds) for claim in findings.claims],
         "files": {path.relative_to(out).as_posix(): digest_of(path) for path in written},
@@ -82,23 +118,8 @@ def keep(
     write_record(out / "records" / f"{name}.json", record)
 
 
-def run(name: str, executor: Executor, out: Path, settings: dict[str, Any]) -> None:
-    """Run one argument, unless it was finished before with the same settings."""
-    argument = importlib.import_module(f"scripts.arguments.{name}")
-    profile = argument.PROFILES[settings["profile"]]
-    settings = plain(settings | asdict(profile))
-    if finished(name, out, settings):
-        tell(f"{name}: finished before, kept")
-        return
-    start = time.perf_counter()
-    with tqdm(total=0, desc=name, file=sys.stderr, bar_format=BAR) as bar:
-        lab = Lab(executor, out, bar, settings["seeds"])
-        findings = argument.run(lab, profile)
-    keep(name, findings, out, settings, time.perf_counter() - start)
-
-
-def finished(name: str, out: Path, settings: dict[str, Any]) -> bool:
-    """Whether an earlier run with the same settings left this argument's record and files.
+def finished(name: str, out: Path, settings: dict[str, Any], origin: str) -> bool:
+    """Whether an earlier run with the same settings and code left this argument's findings.
 
     What is damaged is named and set aside, and the argument then was not finished.
     """
@@ -107,7 +128,11 @@ def finished(name: str, out: Path, settings: dict[str, Any]) -> bool:
         reason = f"it is the record of {record['argument']}"
         set_aside(Damaged(out / "records" / f"{name}.json", reason))
         return False
-    if record is None or record["settings"] != settings:
+    if record is None:
+        return False
+    if "origin" not in record:
+        tell(f"{name}: found by an earlier version of this command, which kept no results of jobs")
+    if (record["settings"], record.get("origin")) != (settings, origin):
         return False
     damaged = changed_files(out, record)
     for one in damaged:
@@ -155,8 +180,9 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(
         prog="python -m scripts.reproduce",
         description="Run arguments of the articles and say of each claim whether it holds.",
-        epilog="Finished arguments are skipped when the command is given again with the same "
-        "settings. Exit code 1 means an unexpected verdict, 2 bad input.",
+        epilog="What is finished is kept: give the command again to continue. An experiment is "
+        "run again when its code or its settings are others, a claim judged again when anything "
+        "is. Exit code 1 means an unexpected verdict or an experiment that failed, 2 bad input.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="arguments to run (default: all)")
     parser.add_argument(
@@ -167,19 +193,18 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, default=5, help="seeds per experiment (default: 5)")
     parser.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="output folder")
-    parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="worker processes (default: cores)"
-    )
     parser.add_argument("--list", action="store_true", help="list the arguments and stop")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_flags(parser)
     options = parser.parse_args(args)
     unknown = [name for name in options.names if name not in ARGUMENTS]
     if unknown:
         parser.error(f"unknown argument {unknown[0]!r}; there are: {', '.join(ARGUMENTS)}")
     if options.seeds < 2:
         parser.error(f"--seeds {options.seeds}: a standard error needs at least 2 seeds")
-    if options.workers < 1:
-        parser.error(f"--workers {options.workers} must be at least 1")
+    try:
+        check_flags(options)
+    except ValueError as error:
+        parser.error(str(error))
     out: Path = options.out
     ours = (out / "records").is_dir()
     if out.exists() and not ours and not (out.is_dir() and not any(out.iterdir())):
@@ -198,34 +223,66 @@ def reproduce(options: argparse.Namespace) -> int:
     if options.list:
         print("\n".join(f"{name:12} {what}" for name, what in ARGUMENTS.items()))
         return 0
+    engine = engine_of(options)
     with locked(options.out):
-        return reproduce_into(options.out, options)
+        return reproduce_into(options.out, engine, options)
 
 
-def reproduce_into(out: Path, options: argparse.Namespace) -> int:
-    """Run what has no record there, and put everything together; the exit code."""
+def reproduce_into(out: Path, engine: Engine, options: argparse.Namespace) -> int:
+    """Measure and judge what is not yet, and put everything together; the exit code."""
     (out / "records").mkdir(parents=True, exist_ok=True)
-    settings = {"profile": options.profile, "seeds": options.seeds}
-    names = options.names or list(ARGUMENTS)
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.workers, spawn, initializer=start_worker) as executor:
-        try:
-            for name in names:
-                run(name, executor, out, settings)
-        except KeyboardInterrupt:
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            executor.shutdown(cancel_futures=True)
-            tell("\ninterrupted; finished arguments are kept, run again to go on")
-            return 130
-    records = [load_record(out / "records" / f"{name}.json", Record) for name in names]
+    names = dict.fromkeys(options.names or ARGUMENTS)
+    arguments = [Argument.of(name, options.profile, options.seeds) for name in names]
+    try:
+        failed = measure(arguments, out, engine, options)
+    except KeyboardInterrupt:
+        tell("\ninterrupted; finished experiments are kept, run again to go on")
+        return INTERRUPTED
+    for argument in arguments:
+        if argument.name in failed:
+            tell(f"{argument.name}: not judged, because experiments failed")
+        elif finished(argument.name, out, argument.told, argument.origin()):
+            tell(f"{argument.name}: finished before, kept")
+        else:
+            argument.judge(out)
+    records = all_records(out)
     claims: list[Any] = [claim for record in records for claim in record["claims"]]
-    write_atomically(out / "claims.json", json.dumps(claims, indent=1))
-    write_report(out, ARGUMENTS)
-    say(table(claims))
-    seconds = sum(record["seconds"] for record in records)
-    say(f"\n{len(claims)} claims in {seconds:.0f} s; report: {out / 'report.html'}")
-    return int(not all(claim["as_expected"] for claim in claims))
+    if claims:
+        write_atomically(out / "claims.json", json.dumps(claims, indent=1))
+        write_report(out, ARGUMENTS)
+    asked = [claim for claim in claims if claim["argument"] in names]
+    say(table(asked))
+    seconds = sum(record["seconds"] for record in records if record["argument"] in names)
+    others = f"; {len(claims) - len(asked)} claims of other arguments" if asked != claims else ""
+    say(f"\n{len(asked)} claims, {seconds:.0f} s of computing{others}; {out / 'report.html'}")
+    return int(bool(failed) or not all(claim["as_expected"] for claim in asked))
+
+
+def all_records(out: Path) -> list[Record]:
+    """The records of all arguments there are, whichever command wrote them."""
+    records = []
+    for name in ARGUMENTS:
+        path = out / "records" / f"{name}.json"
+        there = path.exists()
+        record = load_or_set_aside(path, Record)
+        if record is not None:
+            records.append(record)
+        elif there:
+            tell(f"{name}: its claims are gone until python -m scripts.reproduce {name}")
+    return records
+
+
+def measure(
+    arguments: Sequence[Argument], out: Path, engine: Engine, options: argparse.Namespace
+) -> set[str]:
+    """Run every experiment that has no result of today's code; the arguments where one failed."""
+    jobs = {
+        f"{argument.name}/{key}": job
+        for argument in arguments
+        for key, job in argument.jobs.items()
+    }
+    failures = run_all(jobs, out, engine, options, current=True)
+    return {failure.key.partition("/")[0] for failure in failures}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import json
 import math
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from matplotlib.figure import Figure
@@ -156,14 +156,9 @@ def make(out, settings=None):
     first = Findings(CLAIMS["one"], {"curve": curve()}, {"rows": rows}, data)
     claims = []
     for name, findings in zip(CLAIMS, (first, Findings(CLAIMS["two_games"])), strict=True):
-        reproduce.keep(name, findings, out, settings or {"seeds": 5}, 1.5)
+        reproduce.keep(name, findings, out, settings or {"seeds": 5}, 1.5, "origin")
         claims += json.loads((out / "records" / f"{name}.json").read_text())["claims"]
     write_atomically(out / "claims.json", json.dumps(claims))
     for name in ("segments", "training", "unseen"):
         shutil.copy(out / "figures" / "curve.svg", out / "figures" / f"{name}.svg")
     return out
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """The profile of an argument without settings."""

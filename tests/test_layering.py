@@ -34,9 +34,9 @@ BELOW = {
     "scripts": {
         "lab": set(),
         "arguments": {"lab"},
-        "benchmark": {"lab", "sweep"},
+        "benchmark": {"lab"},
         "sweep": {"lab"},
-        "report": {"lab"},
+        "report": {"lab", "arguments"},
     },
 }
 """Which folders of its package each folder may import, besides itself and single files."""
@@ -76,6 +76,21 @@ def test_folders_of_a_package_import_downward(path):
     package, folder, *_ = path.relative_to(ROOT).parts
     used = {name.split(".")[1] for name in imported(path) if name.startswith(f"{package}.")}
     assert used & set(BELOW[package]) <= BELOW[package][folder] | {folder}
+
+
+COMMANDS = {path.stem for path in (ROOT / "scripts").glob("[!_]*.py")}
+
+
+@pytest.mark.parametrize(
+    "path", [p for folder in BELOW["scripts"] for p in files(f"scripts/{folder}")]
+)
+def test_no_folder_imports_a_command(path):
+    used = {name.split(".")[1] for name in imported(path) if name.startswith("scripts.")}
+    assert not used & COMMANDS
+    if path.parent.name == "report":  # it knows what the arguments are called, and no more
+        assert not {
+            n for n in imported(path) if n.startswith("scripts.arguments.") and n.islower()
+        }
 
 
 def test_every_folder_has_its_layer():

@@ -1,0 +1,24 @@
+"""The arguments of the articles: each says what was predicted, what is measured, what holds.
+
+A module of this package is an argument. It has ``PROFILES``, settings by name;
+``experiments(settings)``, the jobs that measure, by key; and ``judge(results, settings)``, which
+makes findings of what they returned and trains nothing.
+"""
+
+from __future__ import annotations
+
+ARGUMENTS = {
+    "information": "information, entropy, cross-entropy and KL between probability vectors",
+    "segments": "two parallel segments: JS is stuck at log 2, W1 is |theta|",
+    "optimal_discriminator": "a trained discriminator is p / (p + q), and what follows from it",
+    "vanishing_gradient": "the better the discriminator, the less the generator hears",
+    "log_d_alternative": "the -log D loss: a gradient that stays, at a price",
+    "discriminator_vs_critic": "two Gaussians seen by a discriminator and by a critic",
+    "wgan_in_practice": "does the critic's value track the distance, and is it one",
+    "critic_accuracy": "which critics deserve the name W1, on pairs that know theirs",
+    "clipping": "what weight clipping does to a deep critic",
+    "dirac": "a generator of one point: which games come to rest",
+    "mode_collapse": "rings and grids: which game keeps all modes, and how often one dies",
+    "estimators": "divergences from samples, and whether their error bars are right",
+}
+"""What each argument is about, by its name."""

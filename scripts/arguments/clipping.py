@@ -31,14 +31,14 @@ from divergences.samples.earth_mover import EarthMover
 from gans.objectives import Wasserstein
 from gans.targets import Ring, SwissRoll, Target
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 DEPTH = 12
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """Width of the critic, its training, and the clip values: one that explodes, one that dies.
 
     A layer of saturated weights multiplies a gradient by about ``c * width / 2``. The paper's
@@ -128,16 +128,22 @@ def trained(name: str, target: Target, seeds: int, settings: Settings) -> dict[s
     }
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """Claim ``clipping-depth``."""
-    waiting = {
-        (name, law): lab.submit(6, trained, name, target, lab.seeds, settings)
+def experiments(settings: Settings) -> dict[str, Job]:
+    return {
+        f"{name}, {law}": Job(6, trained, name, target, settings.seeds, settings)
         for name in games(settings)
         for law, target in TARGETS.items()
     }
-    results = {key: future.result() for key, future in waiting.items()}
-    found = {key: result["layers"] for key, result in results.items()}
-    shares = {law: results[PENALISED, law]["share"] for law in TARGETS}
+
+
+def judge(results: Results, settings: Settings) -> Findings:
+    """Claim ``clipping-depth``."""
+    found = {
+        (name, law): results[f"{name}, {law}"]["layers"]
+        for name in games(settings)
+        for law in TARGETS
+    }
+    shares = {law: results[f"{PENALISED}, {law}"]["share"] for law in TARGETS}
     return Findings(
         claims=[depth_claim(found, shares, settings)],
         figures={"clipping": by_layer(found)},

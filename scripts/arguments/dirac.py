@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gans.objectives import NonSaturating, Objective, Saturating, Wasserstein
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 SOURCE = "Mescheder, Geiger & Nowozin 2018, arXiv 1801.04406"
@@ -32,7 +32,7 @@ RATE = 0.2
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """Steps of size .2, and how many random starts beside the published one."""
 
     steps: int = 500
@@ -132,10 +132,12 @@ def paths(name: str, settings: Settings) -> dict[str, Tensor]:
     }
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
+def experiments(settings: Settings) -> dict[str, Job]:
+    return {name: Job(3, paths, name, settings) for name in GAMES}
+
+
+def judge(found: Results, settings: Settings) -> Findings:
     """Claim ``dirac``."""
-    waiting = {name: lab.submit(3, paths, name, settings) for name in GAMES}
-    found = {name: future.result() for name, future in waiting.items()}
     return Findings(
         claims=[dirac_claim(found)],
         figures={"dirac": phase_portraits(found)},
@@ -182,7 +184,7 @@ def comes_to_rest(name: str, paths: dict[str, Tensor]) -> Check:
     return Check.at_most(f"{name}: largest final radius, any start and scheme", 1e-3, most)
 
 
-def dirac_claim(found: dict[str, dict[str, Tensor]]) -> Claim:
+def dirac_claim(found: Results) -> Claim:
     as_published = [
         Check.near(
             f"{name}, {scheme}: final radius from the published start",
@@ -225,7 +227,7 @@ def dirac_claim(found: dict[str, dict[str, Tensor]]) -> Claim:
     )
 
 
-def final_radii(found: dict[str, dict[str, Tensor]]) -> list[dict[str, Any]]:
+def final_radii(found: Results) -> list[dict[str, Any]]:
     """One row per game and scheme."""
     return [
         {
@@ -241,7 +243,7 @@ def final_radii(found: dict[str, dict[str, Tensor]]) -> list[dict[str, Any]]:
     ]
 
 
-def phase_portraits(found: dict[str, dict[str, Tensor]]) -> Figure:
+def phase_portraits(found: Results) -> Figure:
     """Paths in the (theta, psi) plane, and the radius over the steps."""
     figure = Figure(figsize=(10.5, 6.4), layout="constrained")
     grid = figure.add_gridspec(2, 4, width_ratios=[1, 1, 1, 1.25])

@@ -23,7 +23,7 @@ from divergences.learned.discriminators import Discriminator
 from divergences.networks.lipschitz import Constraint, SpectralNorm, Unconstrained, input_gradient
 from gans.targets import Gaussian
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error, worst
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 SEEDS = 8  # at least
@@ -35,7 +35,7 @@ FLAT = 1e-3
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """How long discriminators and critics train, and how many steps without a constraint."""
 
     steps: int = 1500
@@ -103,16 +103,18 @@ def straight_line(x: Tensor, y: Tensor) -> dict[str, Tensor]:
     return {"slope": slope, "r2": 1 - left / y.square().sum(-1)}
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """Claim ``d-vs-critic``."""
-    seeds = range(max(lab.seeds, SEEDS))
-    waiting = {
-        "critic": lab.submit(8, critic, SpectralNorm(), FAR, seeds, settings.steps),
-        "D": lab.submit(4, discriminator, FAR, seeds, settings.steps),
-        "D near": lab.submit(4, discriminator, NEAR, seeds, settings.steps),
-        "free": lab.submit(1, critic, Unconstrained(), FAR, seeds, settings.unconstrained),
+def experiments(settings: Settings) -> dict[str, Job]:
+    seeds = range(max(settings.seeds, SEEDS))
+    return {
+        "critic": Job(8, critic, SpectralNorm(), FAR, seeds, settings.steps),
+        "D": Job(4, discriminator, FAR, seeds, settings.steps),
+        "D near": Job(4, discriminator, NEAR, seeds, settings.steps),
+        "free": Job(1, critic, Unconstrained(), FAR, seeds, settings.unconstrained),
     }
-    seen = {name: future.result() for name, future in waiting.items()}
+
+
+def judge(seen: Results, settings: Settings) -> Findings:
+    """Claim ``d-vs-critic``."""
     return Findings(
         claims=[two_views_claim(seen)], figures={"discriminator_vs_critic": two_views(seen)}
     )
@@ -141,7 +143,7 @@ def flat_checks(name: str, seen: dict[str, Tensor]) -> list[Check]:
     ]
 
 
-def two_views_claim(seen: dict[str, dict[str, Tensor]]) -> Claim:
+def two_views_claim(seen: Results) -> Claim:
     r2 = seen["critic"]["r2"]
     far, near, free = (f"{FAR:g} apart", f"{NEAR:g} apart", seen["free"])
     return Claim(
@@ -171,7 +173,7 @@ def two_views_claim(seen: dict[str, dict[str, Tensor]]) -> Claim:
     )
 
 
-def two_views(seen: dict[str, dict[str, Tensor]]) -> Figure:
+def two_views(seen: Results) -> Figure:
     """The paper's figure, and the slopes of its curves; every seed is in the bands."""
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
     left, slopes = figure.subplots(1, 2)

@@ -15,7 +15,7 @@ from torch.distributions import kl_divergence
 from scripts.lab.calibration import Cell, cells, measure
 from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings
 from scripts.lab.interval_coverage import coverage_figure
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.known_pairs import CASES
 
 DROPPED = "ring and half of it"
@@ -24,7 +24,7 @@ COST = 0.6  # nominal seconds of a cell
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """Repeats per cell, and the sizes at which each estimator is tried."""
 
     repeats: int = 100
@@ -59,8 +59,7 @@ HIGH = "normal 8-D shifted by 1"
 """Where the bias of an entropy outlasts its noise; tried at 4096 points in either profile."""
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """Claims ``est-js``, ``est-known-density``, ``est-mode-drop`` and ``est-coverage``."""
+def experiments(settings: Settings) -> dict[str, Job]:
     sizes = sorted({n for of_one in settings.sizes.values() for n in of_one})
     wanted = {
         cell
@@ -68,11 +67,15 @@ def run(lab: Lab, settings: Settings) -> Findings:
         if cell.n in settings.sizes.get(cell.contender, ())
     }
     wanted.add(Cell("KnownDensity", HIGH, 4096, settings.repeats))
-    waiting = [
-        lab.submit(COST * cell.n / 1024, measure, cell)
+    return {
+        cell.key: Job(COST * cell.n / 1024, measure, cell)
         for cell in sorted(wanted, key=lambda cell: (-cell.n, cell.contender, cell.case))
-    ]
-    rows = [future.result() for future in waiting]
+    }
+
+
+def judge(results: Results, settings: Settings) -> Findings:
+    """Claims ``est-js``, ``est-known-density``, ``est-mode-drop`` and ``est-coverage``."""
+    rows = list(results.values())
     at_1024 = [row for row in rows if row["n"] == 1024]
     return Findings(
         claims=[

@@ -41,7 +41,7 @@ from scripts.lab.fixed_generator import (
     random_generator_32,
     segments,
 )
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 from scripts.lab.training import quiet_trainer
 
@@ -59,7 +59,7 @@ CRITIC = "critic, random generator, ring"
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """How long the opponents train.
 
     Attributes:
@@ -134,20 +134,22 @@ def after_pretraining(seeds: Sequence[int], settings: Settings) -> dict[str, Ten
     return along_training(opponent, Saturating(), pair, seeds, settings)
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """Claim ``vanishing``."""
-    seeds = range(max(lab.seeds, SEEDS))
+def experiments(settings: Settings) -> dict[str, Job]:
+    seeds = range(max(settings.seeds, SEEDS))
     adam, sgd = partial(Adam, lr=1e-3, fused=True), partial(SGD, lr=0.1)
-    waiting = {
-        PRETRAINED: lab.submit(18, after_pretraining, seeds, settings),
-        CRITIC: lab.submit(18, against_critic, seeds, settings),
-        RING_32: lab.submit(14, against_discriminator, random_generator_32, adam, seeds, settings),
-        RING: lab.submit(10, against_discriminator, random_generator, adam, seeds, settings),
-        BLURRED: lab.submit(11, against_discriminator, blurred, adam, seeds, settings),
-        SEGMENTS: lab.submit(8, against_discriminator, segments, adam, seeds, settings),
-        PLAIN: lab.submit(8, against_discriminator, segments, sgd, seeds, settings),
+    return {
+        PRETRAINED: Job(18, after_pretraining, seeds, settings),
+        CRITIC: Job(18, against_critic, seeds, settings),
+        RING_32: Job(14, against_discriminator, random_generator_32, adam, seeds, settings),
+        RING: Job(10, against_discriminator, random_generator, adam, seeds, settings),
+        BLURRED: Job(11, against_discriminator, blurred, adam, seeds, settings),
+        SEGMENTS: Job(8, against_discriminator, segments, adam, seeds, settings),
+        PLAIN: Job(8, against_discriminator, segments, sgd, seeds, settings),
     }
-    seen = {name: future.result() for name, future in waiting.items()}
+
+
+def judge(seen: Results, settings: Settings) -> Findings:
+    """Claim ``vanishing``."""
     steps = looks(settings.steps, settings.looks)
     return Findings(
         claims=[vanishing_claim(seen, steps)],
@@ -173,12 +175,12 @@ def exponent(norms: Tensor, steps: Sequence[int]) -> Tensor:
 FALL = "decades from its peak to the last step, geometric mean of seeds"
 
 
-def orders_check(name: str, seen: dict[str, dict[str, Tensor]]) -> Check:
+def orders_check(name: str, seen: Results) -> Check:
     fall = fallen(seen[name]["norm"])
     return Check.at_least(f"{name}: {FALL}", ORDERS, fall.mean(), standard_error(fall))
 
 
-def vanishing_claim(seen: dict[str, dict[str, Tensor]], steps: Sequence[int]) -> Claim:
+def vanishing_claim(seen: Results, steps: Sequence[int]) -> Claim:
     power = exponent(seen[PLAIN]["norm"], steps)
     what = f"{PLAIN}: exponent over the last decade of steps"
     pretrained, js = fallen(seen[PRETRAINED]["norm"]), seen[PRETRAINED]["reading"]
@@ -215,9 +217,7 @@ def vanishing_claim(seen: dict[str, dict[str, Tensor]], steps: Sequence[int]) ->
     )
 
 
-def by_case(
-    seen: dict[str, dict[str, Tensor]], steps: Sequence[int]
-) -> list[dict[str, float | str]]:
+def by_case(seen: Results, steps: Sequence[int]) -> list[dict[str, float | str]]:
     """A row per experiment, geometric means over seeds but for the reading."""
     rows = []
     for name, found in seen.items():
@@ -239,7 +239,7 @@ def by_case(
     return rows
 
 
-def vanishing_figure(seen: dict[str, dict[str, Tensor]], steps: Sequence[int]) -> Figure:
+def vanishing_figure(seen: Results, steps: Sequence[int]) -> Figure:
     """Left, where it dies; right, where it does not."""
     figure = Figure(figsize=(9.6, 4.4), layout="constrained")
     dying, staying = figure.subplots(1, 2, sharey=True)

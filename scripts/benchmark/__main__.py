@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from gans.cli.errors import Parser, guarded
 from gans.runtime.locks import locked
-from scripts.benchmark import estimators, modes, speed, sweep, w1
+from scripts.benchmark import estimators, modes, speed, w1
+from scripts.lab.options import add_flags, check_flags
 
-COMMANDS = {"estimators": estimators, "modes": modes, "speed": speed, "sweep": sweep, "w1": w1}
+COMMANDS = {"estimators": estimators, "modes": modes, "speed": speed, "w1": w1}
 
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:
@@ -31,14 +31,10 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
             default=Path("runs/benchmark") / name,
             help=f"folder (default: runs/benchmark/{name})",
         )
-        command.add_argument(
-            "--workers", type=int, default=os.cpu_count(), help="processes (default: cores)"
-        )
-        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        add_flags(command)
     options = parser.parse_args(args)
     try:
-        if options.workers < 1:
-            raise ValueError(f"--workers {options.workers} must be at least 1")
+        check_flags(options)
         COMMANDS[options.command].check(options)
     except ValueError as error:
         commands.choices[options.command].error(str(error))

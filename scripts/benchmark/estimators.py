@@ -8,7 +8,8 @@ from pathlib import Path
 from gans.runtime.files import as_csv, atomically, write_atomically
 from scripts.lab.calibration import cells, measure
 from scripts.lab.interval_coverage import coverage_figure
-from scripts.lab.records import run_all
+from scripts.lab.jobs import Job
+from scripts.lab.records import results
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
         options.sizes, options.repeats = [256, 1024], 40
     out: Path = options.out
     wanted = cells(options.sizes, options.repeats)
-    records = run_all(wanted, measure, out, options.workers)
+    records = results({cell.key: Job(1, measure, cell) for cell in wanted}, options)
     write_atomically(out / "estimators.csv", as_csv(records))
     for ending in ("svg", "png"):
         atomically(out / f"coverage.{ending}", coverage_figure(records).savefig)

@@ -38,7 +38,7 @@ One draw of 1000 scatters by a third of the floor, mostly for uneven counts per 
 
 
 @dataclass(frozen=True)
-class Job:
+class Row:
     """One row of a protocol on one mixture, so many seeds."""
 
     protocol: str
@@ -60,14 +60,14 @@ class Job:
         return max(LOOKS, round(self.share * self.mixture.iterations))
 
     @property
-    def file(self) -> str:
-        """Name of its record."""
+    def key(self) -> str:
+        """What its record, its picture and the folder of its logs are called."""
         words = f"{self.protocol} {self.target} {self.row} {self.iterations} x{self.seeds}"
-        return "".join(c if c.isalnum() else "-" for c in words) + ".json"
+        return "".join(c if c.isalnum() else "-" for c in words)
 
     def folder(self, out: Path) -> Path:
         """Where its TensorBoard logs and, until it has a record, its checkpoints are."""
-        return out / "tensorboard" / Path(self.file).stem
+        return out / "tensorboard" / self.key
 
     def module(self) -> AdversarialModule:
         """What is to be trained."""
@@ -138,9 +138,9 @@ def play(module: AdversarialModule, folder: Path, *callbacks: pl.Callback) -> No
     trainer.fit(module, ckpt_path=newest, weights_only=True)
 
 
-def measure(job: Job, out: Path) -> dict[str, Any]:
+def measure(folder: str, job: Row) -> dict[str, Any]:
     """Train one row; its record as plain numbers, a picture and TensorBoard logs beside it."""
-    module, mixture, stem = job.module(), job.mixture, Path(job.file).stem
+    module, mixture, stem, out = job.module(), job.mixture, job.key, Path(folder)
     every = job.iterations // LOOKS
     witness, seen, spent = Witness(every), ModesSeen(every), Spent()
     play(module, job.folder(out), spent, witness, seen)
@@ -172,7 +172,7 @@ def measure(job: Job, out: Path) -> dict[str, Any]:
     }
 
 
-def still(module: AdversarialModule, real: Tensor, fake: Tensor, job: Job) -> Figure:
+def still(module: AdversarialModule, real: Tensor, fake: Tensor, job: Row) -> Figure:
     """The first seed's samples over its critic; of a packed critic, scores of copies."""
     pack = getattr(module.critic, "pack", 1)
     critic = _Copies(module.critic, pack) if pack > 1 else module.critic

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from functools import partial
 from pathlib import Path
 
 from gans.runtime.escaping import say, visible
 from gans.runtime.files import as_csv, plain, write_atomically
 from scripts.benchmark import mixtures
 from scripts.benchmark.published import published
+from scripts.lab.jobs import Job
 from scripts.lab.mode_protocols import PROTOCOLS
-from scripts.lab.records import run_all
+from scripts.lab.records import results
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -56,12 +56,12 @@ def check(options: argparse.Namespace) -> None:
         raise ValueError(f"--share {options.share} must be above 0 and at most 1")
 
 
-def jobs(options: argparse.Namespace) -> list[mixtures.Job]:
+def rows_of(options: argparse.Namespace) -> list[mixtures.Row]:
     """What the flags ask for; the hundred modes, which take an hour a row, only by name."""
     protocol = PROTOCOLS[options.protocol]
     targets = options.targets or [name for name in protocol.mixtures if name != "grid100"]
     return [
-        mixtures.Job(options.protocol, row, target, options.seeds, options.share)
+        mixtures.Row(options.protocol, row, target, options.seeds, options.share)
         for target in targets
         for row in options.rows or protocol.rows
     ]
@@ -70,10 +70,11 @@ def jobs(options: argparse.Namespace) -> list[mixtures.Job]:
 def run(options: argparse.Namespace) -> None:
     """A protocol's rows on its mixtures: a table beside the published ones."""
     out: Path = options.out
-    wanted = jobs(options)
-    records = run_all(wanted, partial(mixtures.measure, out=out), out, options.workers)
-    for job in wanted:
-        shutil.rmtree(job.folder(out) / "checkpoints", ignore_errors=True)
+    wanted = rows_of(options)
+    jobs = {row.key: Job(row.iterations, mixtures.measure, row, folder=".") for row in wanted}
+    records = results(jobs, options)
+    for row in wanted:
+        shutil.rmtree(row.folder(out) / "checkpoints", ignore_errors=True)
     rows = [mixtures.as_row(record) for record in records]
     table = out / f"modes_{options.protocol}.csv"
     write_atomically(table, as_csv(rows))

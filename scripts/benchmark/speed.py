@@ -17,8 +17,10 @@ from scripts.benchmark.racing.breakdown import Breakdown
 from scripts.benchmark.racing.growth import Growth
 from scripts.benchmark.racing.race import HAVE_JAX, Race
 from scripts.benchmark.racing.tasks import TASKS
+from scripts.lab.executors import Local
+from scripts.lab.jobs import Job
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
-from scripts.lab.records import run_all
+from scripts.lab.records import results
 
 TOY_WIDTH = 512
 """Of the networks in the toy example that the authors of WGAN-GP published."""
@@ -73,7 +75,7 @@ class Piece(Protocol):
     """A part of the benchmark with a record of its own."""
 
     @property
-    def file(self) -> str: ...
+    def key(self) -> str: ...
 
     def measure(self) -> dict[str, Any]: ...
 
@@ -84,7 +86,7 @@ def measure(piece: Piece) -> dict[str, Any]:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Races, growth and breakdown, one after the other: a second process would disturb them."""
+    """Races, growth and breakdown."""
     out: Path = options.out
     laps = (options.rounds, options.seconds)
     members = tuple(sorted(options.members))
@@ -101,7 +103,9 @@ def run(options: argparse.Namespace) -> None:
     parts = [Breakdown("WGAN-GP", k, 128, max(20, 400 // k)) for k in (1, 8, 64)]
     parts.append(Breakdown("GAN", 8, 128, 50))  # monitoring weighs most beside short iterations
     pieces: list[Piece] = [*races, *grown, *parts]
-    records = run_all(pieces, measure, out, workers=1)
+    # one after the other: a second process would disturb the first
+    jobs = {piece.key: Job(1, measure, piece) for piece in pieces}
+    records = results(jobs, options, engine=Local(1))
     rows = [row for record in records[: len(races)] for row in record["rows"]]
     growth = records[len(races)]["rows"]
     breakdown = [record["rows"][0] for record in records[len(races) + 1 :]]

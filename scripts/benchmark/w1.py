@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from gans.runtime.escaping import as_label, say, tell, visible
 from gans.runtime.files import as_csv, atomically, write_atomically
 from scripts.benchmark.published_w1 import published
+from scripts.lab.jobs import Job
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
-from scripts.lab.records import kept, run_all
+from scripts.lab.records import Records, results
 from scripts.lab.w1 import accuracy
 from scripts.lab.w1.solvers import SOLVERS
 
@@ -102,8 +103,9 @@ def run(options: argparse.Namespace) -> None:
     out: Path = options.out
     wanted = runs(options)
     by_transport = list(dict.fromkeys(replace(r, solver="anchored", share=1.0) for r in wanted))
-    run_all(by_transport, accuracy.transport_row, out / "transport", options.workers)
-    asked = run_all(wanted, accuracy.measure, out, options.workers)
+    pairs = {run.key: Job(1, accuracy.transport_row, run) for run in by_transport}
+    results(pairs, options, out / "transport")
+    asked = results({run.key: Job(1, accuracy.measure, run) for run in wanted}, options)
     transport = {_pair(r): r for r in sorted(kept(out / "transport"), key=_seeds)}
     everything = kept(out)
     records = sorted((r for r in everything if _pair(r) in transport), key=_place)
@@ -124,6 +126,11 @@ def run(options: argparse.Namespace) -> None:
     for row in (row for row, record in zip(rows, records, strict=True) if record in asked):
         say(visible(line(row)))
     say(f"{len(rows)} rows kept; {out}: w1.csv, w1.png, beside published.csv")
+
+
+def kept(out: Path) -> list[dict[str, Any]]:
+    """All records of a folder, whichever command wrote them, in the order of their files."""
+    return [record["result"] for record in Records(out / "jobs")]
 
 
 def line(row: dict[str, Any]) -> str:

@@ -203,10 +203,9 @@ class Cell:
     repeats: int
 
     @property
-    def file(self) -> str:
+    def key(self) -> str:
         """Name of its record."""
-        words = f"{self.contender} {self.case} {self.n} x{self.repeats}"
-        return "".join(c if c.isalnum() else "-" for c in words) + ".json"
+        return f"{self.contender} {self.case} {self.n} x{self.repeats}"
 
 
 def cells(sizes: list[int], repeats: int) -> list[Cell]:

@@ -65,6 +65,7 @@ class Record(TypedDict):
 
     argument: Name
     settings: dict[str, Any]
+    origin: NotRequired[str]
     seconds: float
     claims: list[Claim]
     files: dict[str, str]

@@ -14,9 +14,9 @@ from pathlib import Path
 from gans.cli.errors import guarded
 from gans.runtime.escaping import one_line, say
 from gans.runtime.locks import locked
+from scripts.arguments import ARGUMENTS
 from scripts.report import write_report
 from scripts.report.readme import write_readme
-from scripts.reproduce import ARGUMENTS
 
 
 def main(args: Sequence[str] | None = None) -> int:

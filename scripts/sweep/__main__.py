@@ -5,28 +5,25 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import sys
-import threading
 import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-
-from tqdm import tqdm
 
 from gans.cli.errors import Parser, guarded
 from gans.runtime.available_memory import limit_memory
 from gans.runtime.escaping import one_line, printable, say, tell
 from gans.runtime.files import write_atomically
 from scripts.lab.checked_files import set_aside
-from scripts.lab.workers import start_worker
-from scripts.sweep.child import Limited
-from scripts.sweep.engines import Cluster, Engine, Local
-from scripts.sweep.job import Job, Outcome, fingerprint, run
+from scripts.lab.executors import Engine, limited
+from scripts.lab.options import add_flags, check_flags, engine_of
+from scripts.lab.origin import fingerprint
+from scripts.lab.progress import Progress
+from scripts.lab.running import Failure, complete
+from scripts.sweep.job import Job, Outcome, run
 from scripts.sweep.plan import Plan, jobs, read
 from scripts.sweep.records import Folder
-from scripts.sweep.running import Failure, complete
 from scripts.sweep.summary import gather
 
 
@@ -40,26 +37,8 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("sweep", type=Path, metavar="SWEEP.yaml", help="base, axes and seeds")
     parser.add_argument("--out", type=Path, help="folder (default: runs/sweeps/NAME of the file)")
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="processes (default: cores)"
-    )
-    parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="use a Dask cluster instead, e.g. tcp://HOST:8786"
-    )
-    parser.add_argument(
-        "--patience", type=float, default=300.0, metavar="S",
-        help="seconds to wait for a scheduler that does not answer (default: 300)",
-    )  # fmt: skip
-    parser.add_argument(
         "--members", type=int, default=10, metavar="N",
         help="seeds of a setting that make one job, trained side by side (default: 10)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--retries", type=int, default=1, metavar="N", help="of a run that fails (default: 1)"
-    )
-    parser.add_argument(
-        "--timeout", type=float, metavar="S",
-        help="stop a job that takes longer and count it as failed; each job then has a process of "
-        "its own, which is killed, on a Dask worker's machine, too (default: no limit)",
     )  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N", help="start at most N jobs, then stop")
     parser.add_argument("--dry-run", action="store_true", help="list what would run, and stop")
@@ -67,18 +46,16 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
         "--allow-import", action="append", default=[], metavar="MODULE",
         help="let configurations name classes of MODULE, as for gans.cli.train",
     )  # fmt: skip
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_flags(parser)
     options = parser.parse_args(args)
-    for flag, least in (("workers", 1), ("members", 1), ("retries", 0), ("limit", 1)):
+    for flag in ("members", "limit"):
         given = getattr(options, flag)
-        if given is not None and given < least:
-            parser.error(f"--{flag} {given} must be at least {least}")
-    if options.timeout is not None and not 0 < options.timeout < threading.TIMEOUT_MAX:
-        parser.error(f"--timeout {options.timeout} must be a number of seconds above 0")
-    if options.timeout is not None and os.name != "posix":
-        parser.error("--timeout kills processes as POSIX systems do, which this one is not")
-    if not options.patience >= 0:
-        parser.error(f"--patience {options.patience} must be at least 0 seconds")
+        if given is not None and given < 1:
+            parser.error(f"--{flag} {given} must be at least 1")
+    try:
+        check_flags(options)
+    except ValueError as error:
+        parser.error(str(error))
     return options
 
 
@@ -103,23 +80,11 @@ def start(options: argparse.Namespace) -> int:
         return sweep(plan, folder, engine, options)
 
 
-def engine_of(options: argparse.Namespace) -> Engine:
-    if options.scheduler is None:
-        return Local(options.workers, apart=options.timeout is not None)
-    try:
-        import distributed  # noqa: F401
-    except ImportError:
-        raise ValueError(
-            f"--scheduler {options.scheduler} needs Dask: pip install '.[cluster]'"
-        ) from None
-    cluster = Cluster(options.scheduler, options.patience)
-    cluster.check()
-    return cluster
-
-
 def wanted(plan: Plan, folder: Folder, options: argparse.Namespace) -> list[Job]:
     """The jobs that do what has no record, as many as the limit allows."""
-    missing = [(s, seed) for s, seed in plan.runs() if folder.read(s, seed) is None]
+    missing = [
+        (s, seed) for s, seed in plan.runs() if options.again or folder.read(s, seed) is None
+    ]
     return jobs(missing, options.members)[: options.limit]
 
 
@@ -144,15 +109,14 @@ def sweep(plan: Plan, folder: Folder, engine: Engine, options: argparse.Namespac
     settings = {setting.key: setting for setting in plan.settings}
     todo = wanted(plan, folder, options)
     runs = sum(len(job.seeds) for job in todo)
-    with tqdm(total=runs, desc=one_line(plan.name), unit="run", file=sys.stderr) as bar:
+    with Progress(runs, runs) as progress:
 
         def keep(job: Job, outcomes: list[Outcome]) -> None:
             for outcome in outcomes:
                 folder.keep(settings[job.key], outcome)
-            bar.update(len(outcomes))
+                progress.advance(1, f"{job.label}, seed {outcome.seed}")
 
-        work = run if options.timeout is None else Limited(run, options.timeout, start_worker)
-        failures = complete(todo, work, engine, options.retries, keep)
+        failures = complete(todo, limited(run, options.timeout), engine, options.retries, keep)
     rows = gather(plan, folder)
     report(failures, folder, options.retries)
     others = Counter(row["code"] for row in rows if row["code"] != fingerprint())

@@ -7,7 +7,6 @@ its worker and run again, or run twice, and still count once.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -17,18 +16,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning.loggers.logger import DummyLogger
 
-import divergences
-import gans
 from gans.cli.configuration import Parser, check_sections, limit_imports
 from gans.modules import AdversarialModule
 from gans.runtime.available_memory import check_fits, limit_memory
+from scripts.lab.origin import fingerprint
 from scripts.lab.training import quiet_trainer
 from scripts.sweep.readings import Curves, Readings
 
@@ -146,14 +142,3 @@ def complete(config: dict[str, Any], modules: Sequence[str] = ()) -> dict[str, A
     filled = json.loads(re.sub(r" at 0x[0-9a-f]+", "", dumped))
     del filled["model"]["init_args"]["seeds"]
     return filled
-
-
-@cache
-def fingerprint() -> str:
-    """Twelve digits of the code that results depend on: our sources and torch's version."""
-    digest = hashlib.sha256(torch.__version__.encode())
-    for package in (divergences, gans):
-        root = Path(str(package.__file__)).parent
-        for source in sorted(root.rglob("*.py")):
-            digest.update(source.relative_to(root).as_posix().encode() + source.read_bytes())
-    return digest.hexdigest()[:12]

@@ -113,7 +113,7 @@ def folder(tmp_path):
         claim([Check.near("KL", math.inf, math.inf, 0)], id="second", figure="curve"),
     ]
     findings = Findings(claims, {"curve": figure}, {"rows": [{"a": 1, "b": 2}]})
-    reproduce.keep("one", findings, tmp_path, {"seeds": 5}, 1.5)
+    reproduce.keep("one", findings, tmp_path, {"seeds": 5}, 1.5, "origin")
     record = json.loads((tmp_path / "records" / "one.json").read_text())
     write_atomically(tmp_path / "claims.json", json.dumps(record["claims"]))
     return tmp_path
@@ -133,10 +133,11 @@ def test_records_are_strict_json_with_infinity_as_text(folder):
     assert set(required.split()) <= set(claims[0])
 
 
-def test_what_was_finished_is_recognised_by_its_settings(folder):
-    assert reproduce.finished("one", folder, {"seeds": 5})
-    assert not reproduce.finished("one", folder, {"seeds": 6})
-    assert not reproduce.finished("two", folder, {"seeds": 5})
+def test_what_was_finished_is_recognised_by_its_settings_and_code(folder):
+    assert reproduce.finished("one", folder, {"seeds": 5}, "origin")
+    assert not reproduce.finished("one", folder, {"seeds": 6}, "origin")
+    assert not reproduce.finished("one", folder, {"seeds": 5}, "another")
+    assert not reproduce.finished("two", folder, {"seeds": 5}, "origin")
 
 
 def test_the_table_flags_a_surprise():
@@ -191,20 +192,19 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_run_goes_on(tmp_path):
     command = [sys.executable, "-m", "scripts.reproduce", "dirac", "clipping", "--out", str(out)]
     run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 120
-    while not (out / "records" / "dirac.json").is_file():
+    while not list((out / "jobs" / "dirac").glob("[!.]*.json")):
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    time.sleep(2)
     os.killpg(run.pid, signal.SIGINT)
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert "finished arguments are kept" in errors
+    assert "finished experiments are kept" in errors
     assert "Traceback" not in errors
-    kept = (out / "records" / "dirac.json").read_bytes()
+    kept = {path: path.stat().st_mtime_ns for path in (out / "jobs" / "dirac").glob("[!.]*.json")}
+    assert kept
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0
-    assert "dirac: finished before, kept" in again.stderr
-    assert (out / "records" / "dirac.json").read_bytes() == kept
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
 @pytest.mark.parametrize("typed", ["\x0c", "\r", "a\x1b[31m", "--\n"], ids=repr)

@@ -11,7 +11,7 @@ from divergences.random_streams import Streams
 from gans.runtime.files import plain
 from scripts.benchmark.__main__ import main, parse
 from scripts.benchmark.mixtures import (
-    Job,
+    Row,
     Spent,
     as_row,
     measure,
@@ -20,7 +20,7 @@ from scripts.benchmark.mixtures import (
     still,
     transport,
 )
-from scripts.benchmark.modes import jobs
+from scripts.benchmark.modes import rows_of
 from scripts.benchmark.published import published
 from scripts.lab.mode_protocols import OURS, PROTOCOLS
 from scripts.lab.witness import ModesSeen, Witness, points_of
@@ -31,7 +31,7 @@ MIXTURES = [(name, target) for name, protocol in PROTOCOLS.items() for target in
 
 @pytest.mark.parametrize(("protocol", "row"), ROWS, ids=map(" ".join, ROWS))
 def test_every_row_plays_one_round_and_can_be_drawn(protocol, row):
-    job = Job(protocol, row, "ring", seeds=2, share=1e-4)
+    job = Row(protocol, row, "ring", seeds=2, share=1e-4)
     module = job.module()
     optimizers = module.configure_optimizers()
     on_critic, on_generator = optimizers[0] if isinstance(optimizers[0], list) else optimizers
@@ -77,7 +77,7 @@ def test_w1_of_a_perfect_sampler_is_its_floor_within_what_draws_scatter():
 
 
 def test_what_watches_a_generator_leaves_its_batch_norm_as_it_was():
-    module = Job("pacgan", "GAN", "ring", seeds=2, share=1e-4).module()
+    module = Row("pacgan", "GAN", "ring", seeds=2, share=1e-4).module()
     before = {name: value.clone() for name, value in module.state_dict().items()}
     seen = ModesSeen(every=1, n=50)
     module.trainer = type("Trainer", (), {"global_step": 0})()
@@ -88,7 +88,7 @@ def test_what_watches_a_generator_leaves_its_batch_norm_as_it_was():
 
 def test_points_are_judged_with_running_moments():
     """A batch of its own would take the difference between generators of far and near points."""
-    module = Job("pacgan", "GAN", "ring", seeds=2, share=1e-4).module()
+    module = Row("pacgan", "GAN", "ring", seeds=2, share=1e-4).module()
     norms = [m for m in module.generator.modules() if hasattr(m, "running_mean")]
     a = points_of(module.generator, Streams([0, 1]), 20)
     norms[0].running_mean += 3
@@ -119,7 +119,7 @@ def test_a_row_goes_on_where_it_was_stopped(protocol, row, tmp_path):
     """To the last bit: weights, moments of batch normalisation, what was read on the way."""
     iterations = 10
     share = iterations / PROTOCOLS[protocol].mixtures["ring"].iterations
-    job = Job(protocol, row, "ring", seeds=2, share=share)
+    job = Row(protocol, row, "ring", seeds=2, share=share)
 
     def played(folder, *more):
         module, spent = job.module(), Spent()
@@ -193,18 +193,18 @@ def test_a_protocol_without_averaged_weights_has_no_numbers_for_them():
 
 def test_records_of_different_work_have_different_names():
     work = [
-        Job(protocol, row, target, k, share)
+        Row(protocol, row, target, k, share)
         for protocol, row in ROWS
         for target in PROTOCOLS[protocol].mixtures
         for k in (5, 10)
         for share in (1.0, 0.5)
     ]
-    assert len({job.file for job in work}) == len(work)
+    assert len({job.key for job in work}) == len(work)
 
 
 def test_the_hundred_modes_are_trained_only_if_named():
-    assert {job.target for job in jobs(parse(["modes"]))} == {"ring", "grid"}
-    named = jobs(parse(["modes", "--targets", "grid100", "--rows", "saturating"]))
+    assert {job.target for job in rows_of(parse(["modes"]))} == {"ring", "grid"}
+    named = rows_of(parse(["modes", "--targets", "grid100", "--rows", "saturating"]))
     assert [(job.target, job.iterations) for job in named] == [("grid100", 80000)]
 
 
@@ -218,7 +218,7 @@ def test_the_hundred_modes_are_trained_only_if_named():
     ],
 )
 def test_published_rows_have_their_length_and_batch(protocol, row, iterations, batch):
-    job = Job(protocol, row, "ring", seeds=2)
+    job = Row(protocol, row, "ring", seeds=2)
     module = job.module()
     assert (job.iterations, module.batch_size) == (iterations, batch)
     assert module.target.centres.norm(dim=-1).tolist() == pytest.approx([1] * 8)
@@ -260,7 +260,7 @@ def test_bad_flags_are_named(flags, names, capsys):
     [("ours", "relativistic, R1 + R2", 0.05), ("pacgan", "PacGAN3", 1e-4)],
 )
 def test_a_record_holds_every_seed(protocol, row, share, tmp_path):
-    record = measure(Job(protocol, row, "ring", seeds=2, share=share), tmp_path)
+    record = measure(str(tmp_path), Row(protocol, row, "ring", seeds=2, share=share))
     assert len(record["live"]["high_quality"]) == len(record["tells"]["own"]) == 2
     assert len(record["looks"]) == len(record["seen"]["covered_20"][1]) == 21
     assert list((tmp_path / "figures").glob("*.png"))

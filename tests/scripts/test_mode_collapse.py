@@ -64,7 +64,7 @@ def test_the_paper_profile_is_as_long_as_the_protocols():
 
 
 def test_games_leave_numbers_for_every_seed_and_look():
-    read = played(KEEPS, "ring", Mixed(20, 2, Prediction(0, 0, 0)))
+    read = played(KEEPS, "ring", 20, 2)
     assert read["covered_20"].shape == (2,)
     assert read["seen"].shape == (2, len(read["iterations"])) == (2, 20)
     short = replace(Silenced(), iterations=20, generator=8, critic=8)

@@ -86,7 +86,7 @@ def test_exponents_are_those_of_power_laws():
 
 def test_records_tell_races_apart():
     files = {
-        Race(task, width, members, 3, 1.0, gpu).file
+        Race(task, width, members, 3, 1.0, gpu).key
         for task in TASKS
         for width in (32, 64)
         for members in ((1, 8), (1, 64))

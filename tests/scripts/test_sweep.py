@@ -4,8 +4,6 @@ import csv
 import json
 import math
 import os
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,13 +17,14 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from gans.modules import NonFiniteLoss
 from gans.runtime.files import plain
 from scripts.lab.checked_files import write_record
+from scripts.lab.executors import Local
 from scripts.sweep import __main__ as command
 from scripts.sweep import job as jobs_module
 from scripts.sweep import summary
-from scripts.sweep.engines import Engine, Local
 from scripts.sweep.job import Job, run
 from scripts.sweep.plan import jobs, read
 from scripts.sweep.records import Folder
+from tests.engines import Threads
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {
@@ -35,17 +34,6 @@ SMALL = {
     "readings.every": [2],
     "readings.n": [32],
 }
-
-
-class Threads(Engine):
-    """Runs jobs in this process, where a test can see and stop them."""
-
-    window = 1
-
-    @contextmanager
-    def executor(self):
-        with ThreadPoolExecutor(1) as pool:
-            yield pool
 
 
 @pytest.fixture

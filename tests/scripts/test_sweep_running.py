@@ -6,26 +6,18 @@ import signal
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from scripts.sweep.child import Child, Limited
-from scripts.sweep.engines import Cluster, Engine, Local
-from scripts.sweep.running import complete
+from scripts.lab.executors import Cluster, Engine, Local
+from scripts.lab.limited import Child, Limited
+from scripts.lab.running import complete
 from tests import sweep_work
+from tests.engines import Threads
 from tests.loopback import Loopback, free_port
 from tests.sweep_work import Task
-
-
-class Threads(Engine):
-    window = 4
-
-    @contextmanager
-    def executor(self):
-        with ThreadPoolExecutor(2) as pool:
-            yield pool
 
 
 class Processes(Engine):
@@ -54,7 +46,7 @@ def run(work, jobs, engine=None, retries=0):
             assert number not in found, f"{number} counted twice"
             found[number] = square
 
-    return found, complete(jobs, work, engine or Threads(), retries, keep)
+    return found, complete(jobs, work, engine or Threads(2), retries, keep)
 
 
 SQUARES = {number: number**2 for number in range(40)}

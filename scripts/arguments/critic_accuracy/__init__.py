@@ -39,18 +39,19 @@ from scripts.arguments.critic_accuracy.critics import (
 )
 from scripts.arguments.critic_accuracy.plots import value_and_cosine
 from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings, standard_error
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, with_band
 
 SOURCE = "Korotin, Kolesov & Burnaev 2022, arXiv 2206.07767"
 FUNNELS = 4
+SHIFTED = "a box and its shifted copy"
 PROFILES = {
     "quick": Settings(),
     "paper": Settings(
         steps=20_000,
         hidden=(128, 128),
         batch=1024,
-        seeds=5,
+        members=5,
         candidates=8192,
         transport_points=2048,
         dimensions=(2, 4, 8, 16, 32),
@@ -60,17 +61,20 @@ PROFILES = {
 }
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """Claims about values, bounds and gradients of critics, and the generators they train."""
-    laws: dict[int, Transported] = {
-        d: Funnels.drawn(d, FUNNELS, seed=0) for d in settings.dimensions
-    }
-    plane = laws[2]
+def law_in(dimension: int) -> Transported:
+    """The pair of a dimension: the law that is moved is its base."""
+    return Funnels.drawn(dimension, FUNNELS, seed=0)
+
+
+def experiments(settings: Settings) -> dict[str, Job]:
+    """The longest first."""
+    laws = {d: law_in(d) for d in settings.dimensions}
+    most, members = max(laws), settings.members
     games = {
-        name: lab.submit(
+        f"generators, {name}": Job(
             8,
             during_training.trained,
-            plane,
+            laws[2],
             *PERCEPTRONS[name],
             settings.hidden,
             settings.generators,
@@ -78,36 +82,60 @@ def run(lab: Lab, settings: Settings) -> Findings:
         )
         for name in PERCEPTRONS
     }
-    waiting = {
-        (name, d): lab.submit(4, accuracy, name, law, settings.seeds, settings)
+    compared = {
+        in_dimension(name, d): Job(4, accuracy, name, law, members, settings)
         for d, law in reversed(laws.items())
         for name in COMPARED
     }
-    most = max(laws)
     shorter = {
-        (name, steps): lab.submit(
-            2, accuracy, name, laws[most], settings.seeds, replace(settings, steps=steps)
+        after(name, steps): Job(
+            2, accuracy, name, laws[most], members, replace(settings, steps=steps)
         )
         for steps in settings.budgets
         for name in TRAINED
     }
-    two_sided = lab.submit(4, accuracy, TWO_SIDED, plane, settings.seeds, settings)
+    two_sided = {
+        in_dimension(TWO_SIDED, 2): Job(4, accuracy, TWO_SIDED, laws[2], members, settings)
+    }
     samples = {
-        d: lab.submit(2, by_transport, law, settings.seeds, settings) for d, law in laws.items()
+        in_dimension("transport", d): Job(2, by_transport, law, members, settings)
+        for d, law in laws.items()
     }
     copy = Shifted(Box([0.5, 0.5, 0.5]), [1.0, 0.0, 0.0])
-    shifted = lab.submit(2, accuracy, SPECTRAL, copy, settings.seeds, settings)
-    found = {key: future.result() for key, future in waiting.items()}
-    by_steps = {key: future.result() for key, future in shorter.items()}
+    shifted = {SHIFTED: Job(2, accuracy, SPECTRAL, copy, members, settings)}
+    return games | compared | shorter | two_sided | samples | shifted
+
+
+def in_dimension(name: str, dimension: int) -> str:
+    return f"{name}, D = {dimension}"
+
+
+def after(name: str, steps: int) -> str:
+    return f"{name}, {steps} steps"
+
+
+def judge(results: Results, settings: Settings) -> Findings:
+    """Claims about values, bounds and gradients of critics, and the generators they train."""
+    dimensions, most = settings.dimensions, max(settings.dimensions)
+    found = {
+        (name, d): results[in_dimension(name, d)]
+        for d in reversed(dimensions)
+        for name in COMPARED
+    }
+    by_steps = {
+        (name, steps): results[after(name, steps)]
+        for steps in settings.budgets
+        for name in TRAINED
+    }
     by_steps |= {(name, settings.steps): found[name, most] for name in TRAINED}
-    transport = {d: future.result() for d, future in samples.items()}
-    generators = {name: future.result() for name, future in games.items()}
+    transport = {d: results[in_dimension("transport", d)] for d in dimensions}
+    generators = {name: results[f"generators, {name}"] for name in PERCEPTRONS}
     in_plane = {n: found[n, 2] for n in PERCEPTRONS if n != TWO_SIDED} | {
-        TWO_SIDED: two_sided.result()
+        TWO_SIDED: results[in_dimension(TWO_SIDED, 2)]
     }
     return Findings(
         claims=[
-            name_claim(found, transport, shifted.result(), settings),
+            name_claim(found, transport, results[SHIFTED], settings),
             bound_claim(found, transport, settings),
             gradient_claim(found, settings),
             budget.claim(by_steps, most),
@@ -117,7 +145,7 @@ def run(lab: Lab, settings: Settings) -> Findings:
             "critic_accuracy": by_dimension(found, transport, settings),
             "critic_budget": budget.by_steps(by_steps, most),
             "critic_training": during_training.scatter(
-                in_plane, generators, float(plane.measured_w1().value), COLOURS
+                in_plane, generators, float(law_in(2).measured_w1().value), COLOURS
             ),
         },
         tables={
@@ -166,7 +194,7 @@ def name_claim(
             is_w1(f"{SPECTRAL}, a box and its shifted copy", shifted),
         ],
         equation=r"W_1(P, Q) = \max_{\|f\|_L \le 1} E_P[f] - E_Q[f]",
-        n_seeds=settings.seeds,
+        n_seeds=settings.members,
         figure="critic_accuracy",
         note=f"The cones read {anchored}. Exact transport between {settings.transport_points} "
         f"points is off by {float(transport[most]['deviation'].mean()):+z.0%} at D = {most}.",
@@ -200,7 +228,7 @@ def bound_claim(
             stays_below(f"{PENALISED}, D = 4", found[PENALISED, 4]["deviation"]),
         ],
         equation=r"E_P[f] - E_Q[f] \le W_1(P, Q)",
-        n_seeds=settings.seeds,
+        n_seeds=settings.members,
         figure="critic_accuracy",
         note="Value and W1 are read on the same 2048 moves.",
     )
@@ -248,7 +276,7 @@ def gradient_claim(found: dict[tuple[str, int], dict[str, Tensor]], settings: Se
             points_right(f"{CLIPPED}, D = {most}", found[CLIPPED, most]),
         ],
         equation=r"\cos = E \frac{\nabla f \cdot \nabla f^*}{\|\nabla f\| \|\nabla f^*\|}",
-        n_seeds=settings.seeds,
+        n_seeds=settings.members,
         figure="critic_accuracy",
         note=f"The orthonormal critic's value at D = {most} is off by "
         f"{float(found[ORTHOGONAL, most]['deviation'].mean()):+z.0%}, by "

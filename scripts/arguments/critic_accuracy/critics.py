@@ -25,20 +25,21 @@ from divergences.networks.lipschitz import (
 from divergences.random_streams import Streams
 from divergences.samples.earth_mover import EarthMover
 from gans.targets import Transported
+from scripts.lab.jobs import CommonSettings
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 from scripts.lab.w1 import solvers
 from scripts.lab.w1.accuracy import compared
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """Sizes of the networks and lengths of training."""
 
     steps: int = 400
     budgets: tuple[int, ...] = (50, 100, 200)  # of shorter training, in most dimensions
     hidden: tuple[int, ...] = (64, 64)
     batch: int = 256
-    seeds: int = 2
+    members: int = 2  # of each critic
     candidates: int = 2048
     transport_points: int = 512
     dimensions: tuple[int, ...] = (2, 4, 16)

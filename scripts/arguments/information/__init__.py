@@ -21,11 +21,11 @@ from scripts.arguments.information import (
     probability_vectors,
 )
 from scripts.lab.claims import Findings
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import CommonSettings, Job, Results
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """How much is searched, and how long is trained.
 
     Attributes:
@@ -42,26 +42,32 @@ class Settings:
 PROFILES = {"quick": Settings(), "paper": Settings(pairs=100_000, triples=500_000, steps=2_000)}
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
+def experiments(settings: Settings) -> dict[str, Job]:
+    seeds = range(settings.seeds)
+    return {
+        "triples": Job(3, probability_vectors.detours, seeds, settings.triples),
+        "training": Job(3, distillation.training, seeds, settings.steps),
+        "pairs": Job(1, probability_vectors.pairs, seeds, settings.pairs),
+        "distillation": Job(1, distillation.distil, seeds),
+    }
+
+
+def judge(results: Results, settings: Settings) -> Findings:
     """Claims ``info-properties`` to ``asymmetry``: A1 to A3, and A4 as far as vectors go."""
-    seeds = range(lab.seeds)
-    searched = lab.submit(3, probability_vectors.triangles, seeds, settings.triples)
-    trained = lab.submit(3, distillation.training, seeds, settings.steps)
-    paired = lab.submit(1, probability_vectors.pairs, seeds, settings.pairs)
-    distilled = lab.submit(1, distillation.distil, seeds)
-    bridge, runs, triples = classifier_losses.bridge(), trained.result(), searched.result()
+    seeds, runs, triples = settings.seeds, results["training"], results["triples"]
+    bridge = classifier_losses.bridge()
     return Findings(
         claims=[
-            probability_vectors.properties_claim(lab.seeds, settings.pairs),
-            probability_vectors.gibbs_claim(paired.result(), lab.seeds),
+            probability_vectors.properties_claim(seeds, settings.pairs),
+            probability_vectors.gibbs_claim(results["pairs"], seeds),
             classifier_losses.by_hand_claim(bridge),
             classifier_losses.composition_claim(),
-            classifier_losses.options_claim(lab.seeds),
-            classifier_losses.smoothing_claim(lab.seeds),
+            classifier_losses.options_claim(seeds),
+            classifier_losses.smoothing_claim(seeds),
             probability_vectors.example_claim(),
             distillation.ce_is_kl_claim(runs),
-            distillation.distillation_claim(distilled.result(), lab.seeds),
-            probability_vectors.asymmetry_claim(triples, lab.seeds),
+            distillation.distillation_claim(results["distillation"], seeds),
+            probability_vectors.asymmetry_claim(triples, seeds),
         ],
         figures={
             "information_measures": plots.measures(),

@@ -16,6 +16,8 @@ from divergences.discrete import (
     self_information,
 )
 from scripts.arguments.information.classifier_losses import RUNGS
+from scripts.arguments.information.probability_vectors import LENGTHS
+from scripts.lab.jobs import Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 RARE = 0.2
@@ -104,7 +106,7 @@ def losses(found: dict[str, float], runs: dict[str, Tensor]) -> Figure:
     return figure
 
 
-def asymmetry(found: dict[str, dict[str, Tensor]]) -> Figure:
+def asymmetry(found: Results) -> Figure:
     """Two directions of KL and the JS between them, and detours that are shorter than the way."""
     figure = Figure(figsize=(7.4, 3.4), layout="constrained")
     directions, detours = figure.subplots(1, 2)
@@ -123,7 +125,6 @@ def asymmetry(found: dict[str, dict[str, Tensor]]) -> Figure:
         title="KL has a direction",
     )
     directions.legend(fontsize=9, loc="upper center")
-    edges = torch.linspace(0, 2, 401)
     styles = {
         "KL": (JS_COLOUR, "-"),
         "JS": (TRAP, "-"),
@@ -131,10 +132,10 @@ def asymmetry(found: dict[str, dict[str, Tensor]]) -> Figure:
         "total variation": (EXACT, ":"),
     }
     for name, (colour, style) in styles.items():
-        length = found[name]["detour"]
-        share = torch.histogram(length.float(), edges).hist.cumsum(0) / len(length)
-        label = f"{name}: from {float(length.min()):.2g}"
-        detours.plot(edges[1:], share, color=colour, lw=1.6, ls=style, label=label)
+        label = f"{name}: from {float(found[name]['shortest']):.2g}"
+        detours.plot(
+            LENGTHS[1:], found[name]["share"], color=colour, lw=1.6, ls=style, label=label
+        )
     detours.axvspan(0, 1, color=TRAP, alpha=0.15, lw=0)
     detours.set(
         xlim=(0, 2),

@@ -12,12 +12,10 @@ Bottou, 2017), Section 2.2.2.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from scripts.arguments.log_d_alternative import dropped_modes, identity, instability
 from scripts.arguments.log_d_alternative.instability import Settings
 from scripts.lab.claims import Findings
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 
 PROFILES = {
     "quick": Settings(),
@@ -27,10 +25,21 @@ PROFILES = {
 }
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
+def experiments(settings: Settings) -> dict[str, Job]:
+    """The longest first."""
+    return {
+        **instability.experiments(settings),
+        **identity.experiments(),
+        **dropped_modes.experiments(),
+    }
+
+
+def judge(results: Results, settings: Settings) -> Findings:
     """Claims ``ns-identity``, ``unstable`` and ``mode-dropping``."""
-    with ThreadPoolExecutor(3) as threads:
-        unstable = threads.submit(instability.run, lab, settings)  # the longest first
-        exact = threads.submit(identity.run, lab)
-        dropping = threads.submit(dropped_modes.run, lab)
-        return Findings.merged([exact.result(), unstable.result(), dropping.result()])
+    return Findings.merged(
+        [
+            identity.judge(results),
+            instability.judge(results, settings),
+            dropped_modes.judge(results),
+        ]
+    )

@@ -15,7 +15,7 @@ from divergences.numerical import js_divergence, kl_divergence
 from divergences.numerical.quadrature import Quadrature
 from scripts.arguments.log_d_alternative.identity import SOURCE
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 SD = 0.5
@@ -104,9 +104,13 @@ def junk_without_overlap(share: float, place: float = PLACE) -> Tensor:
     return share * alone - discrete.entropy(fake) - 2 * js
 
 
-def run(lab: Lab) -> Findings:
+def experiments() -> dict[str, Job]:
+    return {"costs": Job(1, costs)}
+
+
+def judge(results: Results) -> Findings:
     """Claim ``mode-dropping``."""
-    cost = lab.submit(1, costs).result()
+    cost = results["costs"]
     return Findings(
         claims=[dropping_claim(cost)], figures={"log_d_mode_dropping": dropping_figure(cost)}
     )

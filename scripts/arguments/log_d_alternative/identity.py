@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 from divergences.numerical import js_divergence, kl_divergence
 from divergences.numerical.quadrature import Quadrature
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
@@ -121,13 +121,16 @@ def sweep() -> list[dict[str, float]]:
     return [gradients(SWEPT, theta) for theta in SWEEP]
 
 
-def run(lab: Lab) -> Findings:
+def experiments() -> dict[str, Job]:
+    return {"along a family": Job(3, sweep), "every family": Job(1, every_family)}
+
+
+def judge(results: Results) -> Findings:
     """Claim ``ns-identity``."""
-    along, at = lab.submit(3, sweep), lab.submit(1, every_family)
-    found = at.result()
+    found = results["every family"]
     return Findings(
         claims=[identity_claim(found)],
-        figures={"log_d_identity": identity_figure(along.result())},
+        figures={"log_d_identity": identity_figure(results["along a family"])},
         tables={"log_d_identity": [{"family": name} | row for name, row in found.items()]},
     )
 

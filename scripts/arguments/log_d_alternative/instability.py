@@ -28,7 +28,7 @@ from scripts.lab.fixed_generator import (
     geometric_band,
     looks,
 )
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 
 FROM = 100
@@ -38,10 +38,11 @@ GROWN = {"size": 1.3, "variance": 2.0}
 DISCRIMINATOR = "-log D through a discriminator"
 NOISY = "-log D, both laws with noise"
 CRITIC = "WGAN through a critic"
+BOUND = "bound on critics"
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """How long and how many opponents train against how many random generators.
 
     Attributes:
@@ -157,22 +158,25 @@ def bounds_on_critics(settings: Settings) -> Tensor:
     return torch.tensor(bounds, dtype=torch.float64)
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """Claim ``unstable``."""
-    most = lab.submit(1, bounds_on_critics, settings)
+def experiments(settings: Settings) -> dict[str, Job]:
     steps, many, few = settings.steps, settings.discriminators, settings.others
     discriminator, critic = Discriminator(steps=steps), Critic(steps=steps)
     log_d, w1 = NonSaturating(), Wasserstein()
-    waiting = {
-        DISCRIMINATOR: lab.submit(26, along_training, discriminator, log_d, ring, many, settings),
-        CRITIC: lab.submit(14, along_training, critic, w1, ring, few, settings),
-        NOISY: lab.submit(11, along_training, discriminator, log_d, noisy_ring, few, settings),
+    return {
+        DISCRIMINATOR: Job(26, along_training, discriminator, log_d, ring, many, settings),
+        CRITIC: Job(14, along_training, critic, w1, ring, few, settings),
+        NOISY: Job(11, along_training, discriminator, log_d, noisy_ring, few, settings),
+        BOUND: Job(1, bounds_on_critics, settings),
     }
-    seen = {name: future.result() for name, future in waiting.items()}
-    at = observed(settings)
+
+
+def judge(results: Results, settings: Settings) -> Findings:
+    """Claim ``unstable``."""
+    seen = {name: results[name] for name in (DISCRIMINATOR, CRITIC, NOISY)}
+    at, most = observed(settings), results[BOUND]
     return Findings(
-        claims=[unstable_claim(seen, at, most.result())],
-        figures={"log_d_unstable": unstable_figure(seen, at, most.result())},
+        claims=[unstable_claim(seen, at, most)],
+        figures={"log_d_unstable": unstable_figure(seen, at, most)},
         tables={"log_d_unstable": by_step(seen, at)},
     )
 

@@ -14,11 +14,11 @@ from scripts.arguments.mode_collapse import ring_modes, stalled_generators
 from scripts.arguments.mode_collapse.ring_modes import Mixed, Prediction
 from scripts.arguments.mode_collapse.stalled_generators import Silenced
 from scripts.lab.claims import Findings
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import CommonSettings, Job, Results
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """The two mixtures and the games that die; quick ones are shorter, and predict less.
 
     What the short games are to reach was fixed after a look at other seeds.
@@ -53,11 +53,20 @@ PROFILES = {
 }
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
+def experiments(settings: Settings) -> dict[str, Job]:
+    return {
+        **ring_modes.experiments("ring", settings.ring),
+        **ring_modes.experiments("grid", settings.grid),
+        **stalled_generators.experiments(settings.silenced),
+    }
+
+
+def judge(results: Results, settings: Settings) -> Findings:
     """Claims ``ring``, ``grid`` and ``saturating-fails``."""
-    waiting = [
-        ring_modes.start("ring", lab, settings.ring),
-        ring_modes.start("grid", lab, settings.grid),
-        stalled_generators.start(lab, settings.silenced),
-    ]
-    return Findings.merged([finish() for finish in waiting])
+    return Findings.merged(
+        [
+            ring_modes.judge("ring", results, settings.ring),
+            ring_modes.judge("grid", results, settings.grid),
+            stalled_generators.judge(results, settings.silenced),
+        ]
+    )

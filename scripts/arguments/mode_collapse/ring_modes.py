@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from divergences.random_streams import Streams
 from gans.mode_metrics import ModeCoverage
 from gans.modules import AdversarialModule
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols import OURS
 from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR, with_band
 from scripts.lab.training import quiet_trainer
@@ -52,11 +51,11 @@ def trained(module: AdversarialModule, *callbacks: pl.Callback) -> AdversarialMo
     return module
 
 
-def played(row: str, target: str, mixed: Mixed) -> dict[str, Tensor]:
+def played(row: str, target: str, iterations: int, count: int) -> dict[str, Tensor]:
     """Final mode metrics per seed, modes over iterations, and some of the first seed's points."""
-    seeds = range(FIRST_SEED, FIRST_SEED + mixed.seeds)
-    seen = ModesSeen(max(1, mixed.iterations // LOOKS))
-    module = trained(OURS.module(row, target, seeds, mixed.iterations), seen)
+    seeds = range(FIRST_SEED, FIRST_SEED + count)
+    seen = ModesSeen(max(1, iterations // LOOKS))
+    module = trained(OURS.module(row, target, seeds, iterations), seen)
     mixture = OURS.mixtures[target]
     metric = ModeCoverage.of(mixture.target)
     points = points_of(module.generator, Streams(seeds, "quality"), mixture.samples)
@@ -71,23 +70,23 @@ def played(row: str, target: str, mixed: Mixed) -> dict[str, Tensor]:
     }
 
 
-def start(target: str, lab: Lab, mixed: Mixed) -> Callable[[], Findings]:
-    """Start the good game and the bad one; what comes out is called for the findings."""
+def experiments(target: str, mixed: Mixed) -> dict[str, Job]:
+    """The good game and the bad one."""
     nominal = mixed.iterations * mixed.seeds / 1000
-    waiting = {
-        row: lab.submit(cost * nominal, played, row, target, mixed)
+    return {
+        f"{target}, {row}": Job(cost * nominal, played, row, target, mixed.iterations, mixed.seeds)
         for row, cost in ((KEEPS, 2.3), (LOSES, 1.2))
     }
 
-    def finish() -> Findings:
-        found = {row: future.result() for row, future in waiting.items()}
-        return Findings(
-            claims=[claim(target, found, mixed)],
-            figures={f"modes_{target}": picture(target, found)},
-            tables={f"modes_{target}": table(found)},
-        )
 
-    return finish
+def judge(target: str, results: Results, mixed: Mixed) -> Findings:
+    """The claim about one target."""
+    found = {row: results[f"{target}, {row}"] for row in (KEEPS, LOSES)}
+    return Findings(
+        claims=[claim(target, found, mixed)],
+        figures={f"modes_{target}": picture(target, found)},
+        tables={f"modes_{target}": table(found)},
+    )
 
 
 def checks(row: str, read: dict[str, Tensor], mixed: Mixed) -> list[Check]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -19,7 +18,7 @@ from gans.modules import AdversarialModule
 from gans.objectives import NonSaturating, Objective, Saturating
 from scripts.arguments.mode_collapse.ring_modes import trained
 from scripts.lab.claims import HOLDS, QUALIFIED, Check, Claim, Findings
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols.alphagan import ALPHAGAN, game
 from scripts.lab.plotting import JS_COLOUR, TRAP, W1_COLOUR
 from scripts.lab.witness import points_of, pulls
@@ -87,37 +86,43 @@ def played(objective: Objective, seeds: range, silenced: Silenced) -> dict[str, 
     }
 
 
-def start(lab: Lab, silenced: Silenced) -> Callable[[], Findings]:
-    """Start the games, so many members a program; what comes out is called for the findings."""
-    waiting = {}
-    for (name, objective), seeds in zip(
-        GAMES.items(), (silenced.seeds, silenced.controls), strict=True
-    ):
-        waiting[name] = [
-            lab.submit(
-                silenced.iterations * silenced.together / 1000,
-                played,
-                objective,
-                range(FIRST_SEED + first, FIRST_SEED + min(first + silenced.together, seeds)),
-                silenced,
+def programs(silenced: Silenced) -> dict[str, dict[str, range]]:
+    """The seeds of each program, by the game and the program's key."""
+    together = silenced.together
+    return {
+        name: {
+            f"{name}, from seed {FIRST_SEED + first}": range(
+                FIRST_SEED + first, FIRST_SEED + min(first + together, seeds)
             )
-            for first in range(0, seeds, silenced.together)
-        ]
+            for first in range(0, seeds, together)
+        }
+        for name, seeds in zip(GAMES, (silenced.seeds, silenced.controls), strict=True)
+    }
 
-    def finish() -> Findings:
-        found = {}
-        for name, futures in waiting.items():
-            parts = [future.result() for future in futures]
-            found[name] = parts[0] | {
-                key: torch.cat([part[key] for part in parts]) for key in ("modes", "heard")
-            }
-        return Findings(
-            claims=[claim(found, silenced)],
-            figures={"silence": picture(found, silenced.unheard)},
-            tables={"silence": [row(name, r, silenced.unheard) for name, r in found.items()]},
-        )
 
-    return finish
+def experiments(silenced: Silenced) -> dict[str, Job]:
+    """The games, so many members a program."""
+    cost = silenced.iterations * silenced.together / 1000
+    return {
+        key: Job(cost, played, GAMES[name], seeds, silenced)
+        for name, parts in programs(silenced).items()
+        for key, seeds in parts.items()
+    }
+
+
+def judge(results: Results, silenced: Silenced) -> Findings:
+    """Claim ``saturating-fails``."""
+    found = {}
+    for name, keys in programs(silenced).items():
+        parts = [results[key] for key in keys]
+        found[name] = parts[0] | {
+            key: torch.cat([part[key] for part in parts]) for key in ("modes", "heard")
+        }
+    return Findings(
+        claims=[claim(found, silenced)],
+        figures={"silence": picture(found, silenced.unheard)},
+        tables={"silence": [row(name, r, silenced.unheard) for name, r in found.items()]},
+    )
 
 
 def failed(read: dict[str, Tensor], unheard: float) -> Tensor:

@@ -12,16 +12,15 @@ al. (2017).
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from scripts.arguments.optimal_discriminator import finite_sample, optimum, sample_bias
 from scripts.lab.claims import Findings
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import CommonSettings, Job, Results
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """How long is trained, and on how many points.
 
     Attributes:
@@ -43,12 +42,21 @@ PROFILES = {
 }
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
+def experiments(settings: Settings) -> dict[str, Job]:
+    seeds = settings.seeds
+    return {
+        **optimum.experiments(seeds, settings.steps),
+        **finite_sample.experiments(seeds, settings.memory_steps, settings.sizes),
+        **sample_bias.experiments(seeds, settings.repeats),
+    }
+
+
+def judge(results: Results, settings: Settings) -> Findings:
     """Claims ``d-star``, ``value-identity``, ``finite-data`` and ``sample-floor``."""
-    with ThreadPoolExecutor(3) as threads:
-        parts = [
-            threads.submit(optimum.run, lab, settings.steps),
-            threads.submit(finite_sample.run, lab, settings.memory_steps, settings.sizes),
-            threads.submit(sample_bias.run, lab, settings.repeats),
+    return Findings.merged(
+        [
+            optimum.judge(results),
+            finite_sample.judge(results, settings.memory_steps, settings.sizes),
+            sample_bias.judge(results),
         ]
-        return Findings.merged([part.result() for part in parts])
+    )

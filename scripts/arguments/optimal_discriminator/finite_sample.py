@@ -16,7 +16,7 @@ from torch.optim import Adam
 from divergences.learned.discriminators import Discriminator
 from divergences.random_streams import Streams
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 LOG2 = math.log(2)
@@ -81,19 +81,25 @@ def stopped(seeds: Sequence[int], steps: int, n: int) -> Tensor:
     return estimator(*samples(seeds, n, 0.0)).value
 
 
-def run(lab: Lab, steps: int, sizes: Sequence[int]) -> Findings:
+def experiments(count: int, steps: int, sizes: Sequence[int]) -> dict[str, Job]:
+    seeds, least = range(count), min(sizes)
+    return {
+        **{
+            f"{n} points": Job(1.5 + n / 128, memorise, seeds, steps, n, 0.0, False)
+            for n in reversed(sizes)
+        },
+        "fresh points": Job(2, memorise, seeds, steps, least, 0.0, True),
+        "fresh points, laws apart": Job(2, memorise, seeds, steps, least, FAR, True),
+        "stopped early": Job(3, stopped, seeds, steps, 2 * least),
+    }
+
+
+def judge(results: Results, steps: int, sizes: Sequence[int]) -> Findings:
     """Claim ``finite-data``."""
-    seeds = range(lab.seeds)
-    least = min(sizes)
-    waiting = [
-        lab.submit(1.5 + n / 128, memorise, seeds, steps, n, 0.0, False) for n in reversed(sizes)
-    ]
-    fresh = lab.submit(2, memorise, seeds, steps, least, 0.0, True)
-    apart = lab.submit(2, memorise, seeds, steps, least, FAR, True)
-    early = lab.submit(3, stopped, seeds, steps, 2 * least)
-    found = {n: future.result() for n, future in zip(sizes, reversed(waiting), strict=True)}
-    claim = finite_data_claim(found, fresh.result(), apart.result(), early.result(), steps)
-    figure = reading_figure(found, fresh.result(), steps)
+    found = {n: results[f"{n} points"] for n in sizes}
+    fresh, apart = results["fresh points"], results["fresh points, laws apart"]
+    claim = finite_data_claim(found, fresh, apart, results["stopped early"], steps)
+    figure = reading_figure(found, fresh, steps)
     return Findings(claims=[claim], figures={"optimal_discriminator_finite_data": figure})
 
 

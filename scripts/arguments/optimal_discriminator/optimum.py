@@ -21,7 +21,7 @@ from divergences.numerical.quadrature import Quadrature
 from divergences.random_streams import Streams
 from gans.targets import Gaussian
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 GOODFELLOW = "Goodfellow et al. 2014, arXiv 1406.2661"
@@ -82,16 +82,20 @@ def errors(gap: float, discriminator: Tensor) -> tuple[Tensor, Tensor]:
     return torch.trapezoid(error * density, x), error.amax(-1)
 
 
-def run(lab: Lab, steps: int) -> Findings:
+def experiments(seeds: int, steps: int) -> dict[str, Job]:
+    return {
+        "trained": Job(8, trained, range(seeds), steps, False),
+        "trained, labels shuffled": Job(5, trained, range(seeds), steps // 2, True),
+        "values": Job(1, values),
+    }
+
+
+def judge(results: Results) -> Findings:
     """Claims ``d-star`` and ``value-identity``."""
-    seeds = range(lab.seeds)
-    proper = lab.submit(8, trained, seeds, steps, False)
-    shuffled = lab.submit(5, trained, seeds, steps // 2, True)
-    found = lab.submit(1, values)
-    optimal = d_star_claim(proper.result(), shuffled.result())
+    proper, shuffled = results["trained"], results["trained, labels shuffled"]
     return Findings(
-        claims=[optimal, identity_claim(found.result())],
-        figures={"optimal_discriminator": discriminators(proper.result())},
+        claims=[d_star_claim(proper, shuffled), identity_claim(results["values"])],
+        figures={"optimal_discriminator": discriminators(proper)},
     )
 
 

@@ -16,7 +16,7 @@ from divergences.random_streams import Streams
 from divergences.samples.earth_mover import EarthMover
 from scripts.arguments.optimal_discriminator.finite_sample import StandardNormal
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR, with_band
 
 SIZES = (64, 256, 1024)
@@ -24,6 +24,10 @@ DIMENSIONS = (1, 2, 4, 8, 16)
 GAPS = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0)
 """Distances of the laws in the plane at which samples of ``MIDDLE`` points are compared."""
 MIDDLE = 256
+SAME = [(d, n) for d in reversed(DIMENSIONS) for n in reversed(SIZES)]
+"""Dimensions and sizes of samples of one law, the longest experiments first."""
+WRONG = ((1, MIDDLE), (2, 1024))
+"""Of the controls: samples of two laws."""
 NOMINAL = {64: 0.003, 256: 0.015, 1024: 0.35}
 """Seconds that one pair takes in two or more dimensions; on the line there is nothing to solve."""
 
@@ -55,24 +59,26 @@ def fall(few: Tensor, many: Tensor) -> tuple[float, float]:
     return ratio, ratio * math.hypot(*relative)
 
 
-def run(lab: Lab, repeats: int) -> Findings:
-    """Claim ``sample-floor``."""
+def experiments(seeds: int, repeats: int) -> dict[str, Job]:
     times = {
-        (d, n): 10 * repeats if d == 1 else lab.seeds if n == max(SIZES) and d > 2 else repeats
-        for d in reversed(DIMENSIONS)
-        for n in reversed(SIZES)
+        (d, n): 10 * repeats if d == 1 else seeds if n == max(SIZES) and d > 2 else repeats
+        for d, n in SAME
     }
-    same = {
-        (d, n): lab.submit(NOMINAL[n] * k if d > 1 else 0.5, readings, k, d, n)
-        for (d, n), k in times.items()
+    return {
+        **{
+            f"same law, {d}-D, n = {n}": Job(NOMINAL[n] * k if d > 1 else 0.5, readings, k, d, n)
+            for (d, n), k in times.items()
+        },
+        **{f"plane, {gap} apart": Job(1, readings, repeats, 2, MIDDLE, gap) for gap in GAPS},
+        **{f"{d}-D, n = {n}, 1 apart": Job(1, readings, seeds, d, n, 1.0) for d, n in WRONG},
     }
-    moved = {gap: lab.submit(1, readings, repeats, 2, MIDDLE, gap) for gap in GAPS}
-    shifted = {
-        (d, n): lab.submit(1, readings, lab.seeds, d, n, 1.0) for d, n in ((1, MIDDLE), (2, 1024))
-    }
-    floors = {key: future.result()["W1"] for key, future in same.items()}
-    apart = {gap: future.result() for gap, future in moved.items()}
-    wrong = {key: future.result()["W1"] for key, future in shifted.items()}
+
+
+def judge(results: Results) -> Findings:
+    """Claim ``sample-floor``."""
+    floors = {(d, n): results[f"same law, {d}-D, n = {n}"]["W1"] for d, n in SAME}
+    apart = {gap: results[f"plane, {gap} apart"] for gap in GAPS}
+    wrong = {(d, n): results[f"{d}-D, n = {n}, 1 apart"]["W1"] for d, n in WRONG}
     return Findings(
         claims=[floor_claim(floors, apart, wrong)],
         figures={"optimal_discriminator_floor": floor_figure(floors, apart)},

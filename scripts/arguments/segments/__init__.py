@@ -12,24 +12,31 @@ Source: Wasserstein GAN (Arjovsky et al., 2017), Example 1 and Figure 1.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from scripts.arguments.segments import constraints, distances, generator_gradients, trained_theta
 from scripts.arguments.segments.common import PROFILES, Settings
 from scripts.lab.claims import Findings
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 
-__all__ = ["PROFILES", "Settings", "run"]
+__all__ = ["PROFILES", "Settings", "experiments", "judge"]
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """All ``seg-*`` claims; the parts submit their experiments together and wait side by side."""
-    parts = (
-        trained_theta,
-        distances,
-        constraints,
-        generator_gradients,
-    )  # longest first
-    with ThreadPoolExecutor(len(parts)) as threads:
-        found = list(threads.map(lambda part: part.run(lab, settings), parts))
-    return Findings.merged([*found[1:], found[0]])
+def experiments(settings: Settings) -> dict[str, Job]:
+    """The longest first."""
+    return {
+        **trained_theta.experiments(settings),
+        **distances.experiments(settings),
+        **constraints.experiments(settings),
+        **generator_gradients.experiments(settings),
+    }
+
+
+def judge(results: Results, settings: Settings) -> Findings:
+    """All ``seg-*`` claims."""
+    return Findings.merged(
+        [
+            distances.judge(results),
+            constraints.judge(results, settings),
+            generator_gradients.judge(results),
+            trained_theta.judge(results),
+        ]
+    )

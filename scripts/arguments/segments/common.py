@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gans.targets import ParallelSegments
+from scripts.lab.jobs import CommonSettings
 
 SOURCE = "Arjovsky, Chintala & Bottou 2017, arXiv 1701.07875"
 LOG2 = math.log(2)
@@ -23,7 +24,7 @@ LOOKS = (100, 300, 1000)
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """Training of the opponents over theta, of those followed at theta = 1, of the generators."""
 
     steps: int = 1000

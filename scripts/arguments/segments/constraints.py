@@ -24,7 +24,7 @@ from divergences.random_streams import Streams
 from gans.targets import Gaussian, ParallelSegments, Target
 from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members, Settings
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 WEIGHTS = (0.1, 1.0, 10.0)
@@ -62,31 +62,39 @@ def unconstrained(seeds: int, steps: int) -> Tensor:
     return critic.fit(HOME, away, range(seeds)).held_out(HOME, away).value
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """Claims ``seg-w-gp`` and ``seg-w-clip``."""
-    away = Members(THETAS[THETAS > 0], lab.seeds)
-    to_segments = (HOME, away.moved)
-    penalties = {w: lab.submit(12, penalised, 20, settings.steps, w, 0.5, False) for w in WEIGHTS}
-    two_sided = lab.submit(2, penalised, 20, 100, 10.0, 0.0, True)
-    clips = {
-        0.1: lab.submit(6, clipped, away.flat_seeds, settings.steps, 0.1, 1e-3, *to_segments),
-        0.01: lab.submit(
-            12, clipped, away.flat_seeds, 2 * settings.steps, 0.01, 5e-5, *to_segments
-        ),
+CLIPS = (0.1, 0.01)
+TWO_SIDED, GAUSSIANS, FREE = "two-sided penalty", "clip 0.1, Gaussians", "no constraint"
+
+
+def to_segments(seeds: int) -> Members:
+    return Members(THETAS[THETAS > 0], seeds)
+
+
+def experiments(settings: Settings) -> dict[str, Job]:
+    away, steps = to_segments(settings.seeds), settings.steps
+    pair = (HOME, away.moved)
+    gaussians = (Gaussian(0.0), Gaussian(GAP))
+    return {
+        **{f"penalty {w}": Job(12, penalised, 20, steps, w, 0.5, False) for w in WEIGHTS},
+        TWO_SIDED: Job(2, penalised, 20, 100, 10.0, 0.0, True),
+        "clip 0.1": Job(6, clipped, away.flat_seeds, steps, 0.1, 1e-3, *pair),
+        "clip 0.01": Job(12, clipped, away.flat_seeds, 2 * steps, 0.01, 5e-5, *pair),
+        GAUSSIANS: Job(3, clipped, range(settings.seeds), steps, 0.1, 1e-3, *gaussians),
+        FREE: Job(2, unconstrained, settings.seeds, 300),
     }
-    gaussians = lab.submit(
-        3, clipped, range(lab.seeds), settings.steps, 0.1, 1e-3, Gaussian(0.0), Gaussian(GAP)
-    )
-    free = lab.submit(2, unconstrained, lab.seeds, 300)
-    read = {weight: future.result() for weight, future in penalties.items()}
+
+
+def judge(results: Results, settings: Settings) -> Findings:
+    """Claims ``seg-w-gp`` and ``seg-w-clip``."""
+    away = to_segments(settings.seeds)
+    read = {weight: results[f"penalty {weight}"] for weight in WEIGHTS}
     clip = {
-        c: {name: away.table(value) for name, value in future.result().items()}
-        for c, future in clips.items()
+        c: {name: away.table(value) for name, value in results[f"clip {c}"].items()} for c in CLIPS
     }
     return Findings(
         claims=[
-            penalty_claim(read, two_sided.result()),
-            clipping_claim(away.thetas, clip, gaussians.result()["normalised"], free.result()),
+            penalty_claim(read, results[TWO_SIDED]),
+            clipping_claim(away.thetas, clip, results[GAUSSIANS]["normalised"], results[FREE]),
         ],
         figures={"segments_constraints": constraint_figure(read, away.thetas, clip)},
     )

@@ -30,7 +30,7 @@ from scripts.arguments.segments.common import (
 from scripts.arguments.segments.generator_gradients import generator_gradients
 from scripts.arguments.segments.plots import by_sample, for_the_slider, over_theta, overview
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error, worst
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 
 SIZES = (300, 1000, 3000)
 OVERLAPPING = Gaussian(0.0), Gaussian(1.0)
@@ -98,18 +98,20 @@ def nearest_neighbours(repeats: int, theta: float, sizes: Sequence[int]) -> dict
     return {name: torch.stack(values).double() for name, values in found.items()}
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """Claims ``seg-exact``, ``seg-js``, ``seg-w`` and ``seg-kl-samples``."""
-    seeds = lab.seeds
-    waiting = {
-        "js": lab.submit(20, discriminators, seeds, settings.steps, True),
-        "raw": lab.submit(20, discriminators, seeds, settings.steps, False),
-        "w1": lab.submit(25, critics, seeds, settings.steps),
-        "transport": lab.submit(12, transport, 2 * seeds, 1000),
-        "apart": lab.submit(2, nearest_neighbours, 4 * seeds, 0.5, SIZES),
-        "home": lab.submit(2, nearest_neighbours, 4 * seeds, 0.0, SIZES),
+def experiments(settings: Settings) -> dict[str, Job]:
+    seeds = settings.seeds
+    return {
+        "js": Job(20, discriminators, seeds, settings.steps, True),
+        "raw": Job(20, discriminators, seeds, settings.steps, False),
+        "w1": Job(25, critics, seeds, settings.steps),
+        "transport": Job(12, transport, 2 * seeds, 1000),
+        "apart": Job(2, nearest_neighbours, 4 * seeds, 0.5, SIZES),
+        "home": Job(2, nearest_neighbours, 4 * seeds, 0.0, SIZES),
     }
-    found = {name: future.result() for name, future in waiting.items()}
+
+
+def judge(found: Results) -> Findings:
+    """Claims ``seg-exact``, ``seg-js``, ``seg-w`` and ``seg-kl-samples``."""
     return Findings(
         claims=[
             exact_claim(),

@@ -13,7 +13,7 @@ from divergences.learned.discriminators import Discriminator
 from divergences.networks.lipschitz import SpectralNorm, input_gradient
 from scripts.arguments.segments.common import HOME, LOG2, SOURCE, Members, Settings, on_quadrature
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error, worst
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 
@@ -67,11 +67,17 @@ def critic_along_training(seeds: int, steps: int) -> Tensor:
     return torch.stack(history, -1)
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
+def experiments(settings: Settings) -> dict[str, Job]:
+    seeds, steps = settings.seeds, settings.followed
+    return {
+        "discriminator followed": Job(20, along_training, seeds, steps),
+        "critic followed": Job(20, critic_along_training, seeds, steps),
+    }
+
+
+def judge(results: Results) -> Findings:
     """Claim ``seg-gradient``."""
-    discriminator = lab.submit(20, along_training, lab.seeds, settings.followed)
-    critic = lab.submit(20, critic_along_training, lab.seeds, settings.followed)
-    seen, slope = discriminator.result(), critic.result()
+    seen, slope = results["discriminator followed"], results["critic followed"]
     return Findings(
         claims=[gradient_claim(seen, slope)],
         figures={"segments_gradient": dying_gradient(seen, slope)},

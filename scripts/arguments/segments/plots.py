@@ -13,10 +13,11 @@ from divergences import exact
 from gans.targets import ParallelSegments
 from scripts.arguments.segments.common import HOME, LOG2, LOOKS, THETAS
 from scripts.lab.claims import standard_error
+from scripts.lab.jobs import Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
 
 
-def over_theta(found: dict[str, dict[str, Tensor]]) -> list[dict[str, Any]]:
+def over_theta(found: Results) -> list[dict[str, Any]]:
     """One row per theta: exact values, means over seeds and their standard errors."""
     js, raw, w1 = found["js"]["js"], found["raw"]["js"], found["w1"]["w1"]
     gradient, slope = found["js"][f"gradient {LOOKS[-1]}"], found["w1"]["slope"]
@@ -39,7 +40,7 @@ def over_theta(found: dict[str, dict[str, Tensor]]) -> list[dict[str, Any]]:
     ]
 
 
-def for_the_slider(found: dict[str, dict[str, Tensor]]) -> dict[str, Any]:
+def for_the_slider(found: Results) -> dict[str, Any]:
     """What the report's slider over theta reads: exact values, measurements, gradients."""
     away = ParallelSegments(THETAS)
     laws = {
@@ -88,7 +89,7 @@ def by_sample(emd: dict[str, Tensor]) -> list[dict[str, Any]]:
     ]
 
 
-def overview(found: dict[str, dict[str, Tensor]]) -> Figure:
+def overview(found: Results) -> Figure:
     """The WGAN paper's Figure 1, measured: JS and W1 over theta with their gradients below.
 
     The left column has a symmetric log axis, because JS is the same at *every* scale of theta.

@@ -23,7 +23,7 @@ from gans.networks import SegmentGenerator
 from gans.objectives import NonSaturating, Saturating
 from scripts.arguments.segments.common import HOME, SOURCE, Settings
 from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings, standard_error
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT
 from scripts.lab.training import train
 
@@ -99,19 +99,22 @@ def walk(folder: str, game: Callable[..., AdversarialModule], iterations: int) -
     return torch.stack([torch.full((SEEDS,), START), *trajectory.thetas], -1).double()
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """Claims ``seg-train-sat``, ``seg-train-w`` and ``seg-train-ns``."""
-    waiting = {
-        name: lab.submit(
+def experiments(settings: Settings) -> dict[str, Job]:
+    return {
+        name: Job(
             cost,
             walk,
-            lab.folder(f"segments/{name.replace(', ', '-')}"),
             game,
             settings.iterations,
+            folder=f"tensorboard/segments/{name.replace(', ', '-')}",
         )
         for name, (cost, game) in GAMES.items()
     }
-    walks = {name: future.result() for name, future in waiting.items()}
+
+
+def judge(results: Results) -> Findings:
+    """Claims ``seg-train-sat``, ``seg-train-w`` and ``seg-train-ns``."""
+    walks = {name: results[name] for name in GAMES}
     return Findings(
         claims=[saturating_claim(walks), wasserstein_claim(walks), non_saturating_claim(walks)],
         figures={"segments_training": trajectories(walks)},

@@ -31,10 +31,11 @@ from scripts.arguments.wgan_in_practice.games import (
 )
 from scripts.arguments.wgan_in_practice.plots import beside, frames, tracking
 from scripts.lab.claims import FAILS, QUALIFIED, Check, Claim, Findings, standard_error
-from scripts.lab.jobs import Lab
+from scripts.lab.jobs import Job, Results
 from scripts.lab.witness import spearman
 
 SOURCE = "Arjovsky, Chintala & Bottou 2017, arXiv 1701.07875"
+ON_SEGMENTS = "critic on the segments"
 PROFILES = {
     "quick": Settings(),
     "paper": Settings(iterations=3000, every=100, hidden=(128, 128), last_points=2000),
@@ -49,23 +50,26 @@ def on_segments(seeds: int, theta: float) -> dict[str, Tensor]:
     return {"own": fit.held_out(p, q).value, "transport": truth, "floor": 0.02 * truth}
 
 
-def run(lab: Lab, settings: Settings) -> Findings:
-    """Claims ``loss-tracks-quality`` and ``critic-is-not-w``."""
-    waiting = {
-        name: lab.submit(
+def experiments(settings: Settings) -> dict[str, Job]:
+    games = {
+        name: Job(
             cost,
             follow,
-            lab.folder(f"wgan_in_practice/{name.replace(', ', '-')}"),
             game,
-            lab.seeds,
+            settings.seeds,
             settings,
+            folder=f"tensorboard/wgan_in_practice/{name.replace(', ', '-')}",
         )
         for name, (cost, game) in GAMES.items()
     }
-    segments = lab.submit(3, on_segments, lab.seeds, 0.3)
-    found = {name: future.result() for name, future in waiting.items()}
+    return games | {ON_SEGMENTS: Job(3, on_segments, settings.seeds, 0.3)}
+
+
+def judge(results: Results, settings: Settings) -> Findings:
+    """Claims ``loss-tracks-quality`` and ``critic-is-not-w``."""
+    found = {name: results[name] for name in GAMES}
     return Findings(
-        claims=[tracking_claim(found), value_claim(found, segments.result())],
+        claims=[tracking_claim(found), value_claim(found, results[ON_SEGMENTS])],
         figures={"practice_tracking": tracking(found), "training": beside(found)},
         tables={"practice": by_look(found)},
         data={"training": frames(found, {"GAN": SATURATING, "WGAN": PENALTY})},

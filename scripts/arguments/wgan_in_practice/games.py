@@ -20,6 +20,7 @@ from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.networks import NoiseGenerator
 from gans.objectives import NonSaturating, Saturating
 from gans.targets import Embedded, Ring, Target
+from scripts.lab.jobs import CommonSettings
 from scripts.lab.training import train
 from scripts.lab.witness import Witness, pulls
 
@@ -28,7 +29,7 @@ SIDE, ARROWS, EXTENT, SHOWN = 28, 11, 1.6, 250
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """Generator iterations, how often to look, steps of the fresh discriminators, widths."""
 
     iterations: int = 240

@@ -57,9 +57,8 @@ class Breakdown:
     iterations: int
 
     @property
-    def file(self) -> str:
-        words = f"parts {self.task} {self.members} {self.width} {self.iterations}"
-        return words.replace(" ", "-") + ".json"
+    def key(self) -> str:
+        return f"parts {self.task} {self.members} {self.width} {self.iterations}"
 
     def measure(self) -> dict[str, Any]:
         watch, size = Stopwatch(), Size(self.members, self.width)

@@ -21,8 +21,8 @@ class Growth:
     width: int = 128
 
     @property
-    def file(self) -> str:
-        return f"growth-{self.members}-{self.width}-{self.rounds}-{self.seconds:g}.json"
+    def key(self) -> str:
+        return f"growth {self.members} {self.width} {self.rounds} {self.seconds:g}"
 
     def settings(self) -> list[tuple[str, int, Task, Size]]:
         task, size = TASKS["WGAN-GP"], Size(self.members, self.width)

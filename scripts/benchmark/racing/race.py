@@ -156,11 +156,10 @@ class Race:
     gpu: bool = False
 
     @property
-    def file(self) -> str:
+    def key(self) -> str:
         place = "gpu" if self.gpu else "cpu"
         laps = f"{self.rounds} {self.seconds:g}"
-        words = f"{place} {self.task} {self.width} {self.members} {laps}"
-        return "".join(c if c.isalnum() else "-" for c in words) + ".json"
+        return f"{place} {self.task} {self.width} {self.members} {laps}"
 
     def contenders(self) -> list[Contender]:
         """All that can run here; those without a member axis run with one member."""

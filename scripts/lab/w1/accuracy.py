@@ -50,11 +50,11 @@ class Run:
     pair_seed: int = 0
 
     @property
-    def file(self) -> str:
+    def key(self) -> str:
         """Name of its record."""
         words = f"{self.solver} D{self.dimension} N{self.funnels} x{self.seeds} {self.share:g}"
         words += f" {self.pair}" if self.pair else f" pair{self.pair_seed}"
-        return "".join(c if c.isalnum() or c == "." else "-" for c in words) + ".json"
+        return words.replace("/", "-")
 
     @property
     def steps(self) -> int:

@@ -37,7 +37,7 @@ class Died(RuntimeError):
 class Child:
     """Does jobs in a process of its own, which is started when there is none.
 
-    All of a sweep's processes end with the one that started them, however it ends.
+    They all end with the one that started them, however it ends.
 
     Arguments:
         prepare: What a new process does first; that is no part of a job's time.

@@ -1,4 +1,4 @@
-"""What runs the jobs of a sweep: worker processes here, or a Dask cluster."""
+"""What runs jobs: worker processes here, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import multiprocessing
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any, final
 
+from scripts.lab.limited import Child, Limited
+from scripts.lab.origin import LIBRARY, OURS, fingerprint
 from scripts.lab.workers import start_worker
-from scripts.sweep.child import Child
-from scripts.sweep.job import fingerprint
 
 
 class Engine(ABC):
@@ -31,7 +31,7 @@ class Engine(ABC):
         """A context with an ``Executor`` that takes jobs."""
 
     def abandon(self) -> None:
-        """Stop work in progress, when the sweep is interrupted."""
+        """Stop work in progress, when the command is interrupted."""
 
 
 @final
@@ -40,7 +40,7 @@ class Local(Engine):
 
     Arguments:
         workers: How many.
-        apart: The work starts processes itself, as :class:`~scripts.sweep.child.Limited` does;
+        apart: The work starts processes itself, as :class:`~scripts.lab.limited.Limited` does;
             threads then wait for them.
     """
 
@@ -103,17 +103,18 @@ class Cluster(Engine):
         """
         with closing(self._connect()) as client:
             try:
-                found = client.run(fingerprint)
+                found = client.run(fingerprint, *LIBRARY, OURS)
             except ImportError as error:
                 raise ValueError(
                     f"--scheduler {self.address}: its workers lack our code ({error}); start them "
                     "where the project is installed, or in its folder"
                 ) from None
+        here = fingerprint(*LIBRARY, OURS)
         for worker, code in found.items():
-            if code != fingerprint():
+            if code != here:
                 raise ValueError(
                     f"--scheduler {self.address}: worker {worker} has other code or another torch "
-                    f"({code}, here {fingerprint()}); update it"
+                    f"({code}, here {here}); update it"
                 )
         if not found:
             print(f"{self.address} has no workers yet; waiting for them", file=sys.stderr)
@@ -137,3 +138,8 @@ class Cluster(Engine):
                 print(f"waiting for the scheduler at {self.address}", file=sys.stderr)
                 told = True
             time.sleep(0.2)
+
+
+def limited(work: Callable[[Any], Any], seconds: float | None) -> Callable[[Any], Any]:
+    """The work, stopped when a job takes longer; ``None`` for no limit."""
+    return work if seconds is None else Limited(work, seconds, start_worker)

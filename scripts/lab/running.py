@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Generic, Protocol, Self, TypeVar
 
-from scripts.sweep.engines import Engine
+from scripts.lab.executors import Engine
 
 
 class Splits(Protocol):
