@@ -58,7 +58,7 @@ class Compiled:
 
     Raises:
         ValueError: At the first call, if evaluating the loss changes one of the network's buffers,
-            as an annealed penalty, spectral normalisation or batch normalisation do.
+            as spectral normalisation and batch normalisation do.
         RuntimeError: At the first call, if the loss cannot be compiled here; says why.
     """
 
@@ -137,6 +137,9 @@ class _With:
 
     def __call__(self, x: Tensor) -> Tensor:
         return functional_call(self.network, self.parameters, (x,))
+
+    def get_buffer(self, name: str) -> Tensor:
+        return self.network.get_buffer(name)
 
     def input_gradient(self, x: Tensor) -> Tensor:
         return functional_call(self.slopes, self.of_slopes, (x,))

@@ -27,7 +27,7 @@ class Objective(ABC):
         needs_slope: Whether the critic's loss has no minimum unless its slope is bounded.
     """
 
-    quantity: ClassVar[str]
+    quantity: str
     references: ClassVar[tuple[str, ...]]
     pairs: ClassVar[bool] = False
     needs_slope: ClassVar[bool] = False
@@ -208,7 +208,7 @@ class FGAN(Objective):
         if not isinstance(f, ConvexGenerator | None):
             raise TypeError(f"FGAN: f = {shown(f)}: it must be one of divergences.fdivergence")
         self.f = f or Pearson()
-        self.quantity = self.f.quantity  # pyright: ignore  # of this instance
+        self.quantity = self.f.quantity
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return self.f.conjugate_at(fake).mean(-1) - self.f.activation(real).mean(-1)

@@ -105,7 +105,9 @@ class GradientClipping(Constraint):
         most: Largest norm over all parameters of a member.
     """
 
-    bounds_slope = False
+    @property
+    def bounds_slope(self) -> bool:
+        return False
 
     def __init__(self, most: float = 1.0):
         self.most = positive_number("GradientClipping: most", most)
@@ -134,8 +136,14 @@ class Combined(Constraint):
         self.constraints = tuple(constraints)
         if not self.constraints:
             raise ValueError("Combined: name at least one constraint, or use Unconstrained()")
-        self.certified = any(c.certified for c in self.constraints)  # pyright: ignore
-        self.bounds_slope = any(c.bounds_slope for c in self.constraints)  # pyright: ignore
+
+    @property
+    def certified(self) -> bool:
+        return any(c.certified for c in self.constraints)
+
+    @property
+    def bounds_slope(self) -> bool:
+        return any(c.bounds_slope for c in self.constraints)
 
     def parametrize(self, critic: nn.Module) -> None:
         for constraint in self.constraints:
@@ -161,8 +169,8 @@ class Annealed(Constraint):
     A zero-centred penalty of weight :math:`\gamma` keeps a critic from seeing structure finer than
     about :math:`\sqrt\gamma`: a bump of height 1 and width :math:`\sigma` costs
     :math:`\gamma / 2\sigma^2`. Without the penalty the players lose modes early on; with it they
-    keep modes narrower than the data's. The critic steps are counted in the critic's own buffer
-    ``annealed``, so that a resumed run goes on where it was.
+    keep modes narrower than the data's. Critic steps, which are calls of ``project``, are counted
+    in the critic's own buffer ``annealed``, so that a resumed run goes on where it was.
 
     References:
         | The GAN is dead; long live the GAN! A Modern GAN Baseline (Huang et al., 2025), in whose
@@ -201,8 +209,14 @@ class Annealed(Constraint):
             raise ValueError(f"Annealed: start = {start} and end = {end} are shares, in order")
         self.constraint, self.start, self.end = constraint, start, end
         self.last = positive_number("Annealed: last", last)
-        self.certified = constraint.certified  # pyright: ignore  # of this instance
-        self.bounds_slope = constraint.bounds_slope  # pyright: ignore
+
+    @property
+    def certified(self) -> bool:
+        return self.constraint.certified
+
+    @property
+    def bounds_slope(self) -> bool:
+        return self.constraint.bounds_slope
 
     def factor(self, step: Tensor) -> Tensor:
         """What the penalty is multiplied by at a critic step."""
@@ -214,15 +228,21 @@ class Annealed(Constraint):
         critic.register_buffer("annealed", torch.zeros((), dtype=torch.long))
 
     def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
-        if not hasattr(critic, "annealed"):
-            raise ValueError("Annealed: call parametrize(critic) first, which counts its steps")
-        step = critic.get_buffer("annealed")
-        factor = self.factor(step).to(real)
-        step += 1
+        factor = self.factor(self._steps_of(critic)).to(real)
         return factor * self.constraint.penalty(critic, real, fake, streams)
 
     def limit(self, critic: nn.Module) -> None:
         self.constraint.limit(critic)
 
     def project(self, critic: nn.Module) -> None:
+        self._steps_of(critic).add_(1)
         self.constraint.project(critic)
+
+    @staticmethod
+    def _steps_of(critic: nn.Module) -> Tensor:
+        try:
+            return critic.get_buffer("annealed")
+        except AttributeError:
+            raise ValueError(
+                "Annealed: call parametrize(critic) first, which counts its steps"
+            ) from None

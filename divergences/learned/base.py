@@ -198,6 +198,9 @@ class Learned(Estimator):
     def loss(self, network: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """What training minimises, shape ``(K,)``."""
 
+    def limit(self, network: nn.Module) -> None:
+        """What is done to the gradients before each step."""
+
     def project(self, network: nn.Module) -> None:
         """What is done to the network after each step."""
 
@@ -243,6 +246,7 @@ class Learned(Estimator):
                 x, y = p.draw(streams, self.batch), q.draw(streams, self.batch)
             optimizer.zero_grad()
             self.loss(network, x, y, streams).sum().backward()
+            self.limit(network)
             optimizer.step()
             schedule.step()
             self.project(network)

@@ -133,6 +133,9 @@ class Critic(Learned):
         on_p, on_q = paired_scores(network, x, y)
         return on_q.mean(-1) - on_p.mean(-1) + self.constraint.penalty(network, x, y, streams)
 
+    def limit(self, network: nn.Module) -> None:
+        self.constraint.limit(network)
+
     def project(self, network: nn.Module) -> None:
         self.constraint.project(network)
 

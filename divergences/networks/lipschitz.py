@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -75,15 +75,17 @@ def lipschitz_audit(critic: nn.Module, x: Tensor, y: Tensor, streams: Streams) -
 
 
 class Constraint(ABC):  # noqa: B024  # hooks, each of them optional
-    """What is done to a critic: to its network, its loss, its gradients, and after each step.
+    """What is done to a critic: to its network, its loss, its gradients, and after each step."""
 
-    Attributes:
-        certified: Whether every linear layer of the critic is 1-Lipschitz whatever it has learnt.
-        bounds_slope: Whether it keeps a critic's slope from growing without end.
-    """
+    @property
+    def certified(self) -> bool:
+        """Whether every linear layer of the critic is 1-Lipschitz whatever it has learnt."""
+        return False
 
-    certified: ClassVar[bool] = False
-    bounds_slope: ClassVar[bool] = True
+    @property
+    def bounds_slope(self) -> bool:
+        """Whether it keeps a critic's slope from growing without end."""
+        return True
 
     def parametrize(self, critic: nn.Module) -> None:
         """Change the network before training, once."""
@@ -103,7 +105,9 @@ class Constraint(ABC):  # noqa: B024  # hooks, each of them optional
 class Unconstrained(Constraint):
     """No constraint: right for a discriminator, and a critic without one diverges."""
 
-    bounds_slope = False
+    @property
+    def bounds_slope(self) -> bool:
+        return False
 
 
 @final
@@ -210,11 +214,28 @@ class SpectralNorm(Constraint):
         | https://arxiv.org/abs/1802.05957
     """
 
-    certified = True
+    @property
+    def certified(self) -> bool:
+        return True
 
     def parametrize(self, critic: nn.Module) -> None:
-        for layer in [m for m in critic.modules() if isinstance(m, Linear)]:
+        for layer in _affine("SpectralNorm", critic):
             parametrize.register_parametrization(layer, "weight", _UnitSpectralNorm(layer.weight))
+
+
+def _affine(constraint: str, critic: nn.Module) -> list[Linear]:
+    """The layers that a constraint on weight matrices is about.
+
+    Raises:
+        ValueError: If there are none, so that nothing would be constrained.
+    """
+    layers = [m for m in critic.modules() if isinstance(m, Linear)]
+    if not layers:
+        raise ValueError(
+            f"{constraint}: a {type(critic).__name__} has no layer as divergences.MLP has, so "
+            "nothing would be constrained; build it of those, or use a gradient penalty"
+        )
+    return layers
 
 
 class _UnitSpectralNorm(nn.Module):
@@ -270,14 +291,16 @@ class Orthogonal(Constraint):
         True
     """
 
-    certified = True
+    @property
+    def certified(self) -> bool:
+        return True
 
     def __init__(self, iterations: int = 8):
         self.iterations = whole_number("iterations", iterations)
 
     @torch.no_grad()
     def parametrize(self, critic: nn.Module) -> None:
-        for layer in [m for m in critic.modules() if isinstance(m, Linear)]:
+        for layer in _affine("Orthogonal", critic):
             left, _, right = torch.linalg.svd(layer.weight, full_matrices=False)
             layer.weight.copy_(left @ right)
 

@@ -100,7 +100,7 @@ class Periodic(pl.Callback):
 
 @torch.no_grad()
 def held_out(module: AdversarialModule, n: int, purpose: str) -> tuple[Tensor, Tensor, Streams]:
-    """``n`` real and fake points per member that depend on seed, purpose and iteration only."""
+    """At most ``n`` real and fake points that depend on seed, purpose and iteration only."""
     streams = Streams(
         module.seeds,
         f"{purpose} at {module.global_step}",
@@ -108,4 +108,5 @@ def held_out(module: AdversarialModule, n: int, purpose: str) -> tuple[Tensor, T
         module.streams.dtype,
         ahead=1,  # these streams are used once
     )
-    return module.target.draw(streams, n), module.generator.draw(streams, n), streams
+    real = module.target.held_out(streams, n)
+    return real, module.generator.draw(streams, real.shape[1]), streams

@@ -55,6 +55,13 @@ class Target(Distribution, ABC):
         noise = [t.movedim(0, 1) for t in self.noise(streams, n)]
         return self.push(*noise).movedim(0, 1)
 
+    def held_out(self, streams: Streams, n: int) -> Tensor:
+        """Points of shape ``(K, m, d)`` that training does not see, m at most ``n``.
+
+        Fresh draws, all ``n`` of them, where the law is known; a part kept back where it is not.
+        """
+        return self.draw(streams, n)
+
     def sample(self, sample_shape: Size | tuple[int, ...] = Size()) -> Tensor:
         with torch.no_grad():
             return self._from_global_generator(sample_shape)

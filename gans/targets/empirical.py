@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -9,6 +10,8 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
+from divergences.checks import real_number, seed_number
+from divergences.random_streams import Streams
 from gans.targets.base import Target, fine_uniform
 from gans.targets.loading import read_points
 from gans.targets.resolution import check_resolved
@@ -16,41 +19,62 @@ from gans.targets.resolution import check_resolved
 
 @final
 class PointCloud(Target):
-    """The empirical law of n given points: each drawn with probability 1/n, with replacement.
+    """The empirical law of given points: each drawn with equal probability, with replacement.
 
-    It has atoms and so no density, and two samples of it are no held-out data for each other: what
-    a network can learn by heart, it may. Points of a file are held in torch's default precision, a
-    tensor's in its own, integers in the default one; if that leaves too few digits to tell them
-    apart, they are refused.
+    A part of the points is held out, chosen at random by ``seed``: training never draws it, and
+    :meth:`held_out` draws nothing else, each point at most once. The law, with its mean and
+    variance, is that of the other points. It has atoms and so no density.
+
+    Points of a file are held in torch's default precision, a tensor's in its own, integers in the
+    default one; if that leaves too few digits to tell them apart, they are refused.
 
     Arguments:
-        points: A ``.npy`` or ``.csv`` file (one point per line, commas, no header), or a tensor;
-            of shape ``(n, d)`` with at least two points.
+        points: A ``.npy``, ``.csv`` or ``.parquet`` file, see
+            :func:`~gans.targets.loading.read_points`, or a tensor; of shape ``(n, d)`` for any
+            dimension d.
+        share_held_out: Share of the points that is held out, at least 0 and below 1. With 0
+            :meth:`held_out` draws from the points of the law itself, and says so.
+        seed: Of the random choice of that part.
+
+    Attributes:
+        points: The points of the law, ``(n - m, d)``.
+        kept_back: The points held out, ``(m, d)``.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it does not hold numbers, is not of shape ``(n, d)``, has fewer than two
-            points, some are NaN or infinite, or a column has too little spread for its size (map
-            coordinates, time stamps) or is too small to be told apart.
+            points for the law or none to hold out, some are NaN or infinite, or a column has too
+            little spread for its size (map coordinates, time stamps) or is too small to be told
+            apart.
 
     Example:
-        >>> square = PointCloud(torch.tensor([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 2.0]]))
-        >>> square.mean, square.variance
-        (tensor([1., 1.]), tensor([1., 1.]))
+        >>> cloud = PointCloud(torch.arange(10.0)[:, None], share_held_out=0.3)
+        >>> sorted(torch.cat([cloud.points, cloud.kept_back]).squeeze(1).tolist())
+        [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]
+        >>> cloud.held_out(Streams([0, 1]), 3).shape
+        torch.Size([2, 3, 1])
     """
 
     arg_constraints = {}
     support = constraints.independent(constraints.real, 1)
 
-    def __init__(self, points: Tensor | str | Path, validate_args: bool | None = None):
+    def __init__(
+        self,
+        points: Tensor | str | Path,
+        share_held_out: float = 0.2,
+        seed: int = 0,
+        validate_args: bool | None = None,
+    ):
         if isinstance(points, Tensor):
             name, given = "PointCloud", points
             dtype = points.dtype if points.is_floating_point() else torch.get_default_dtype()
         else:
             name, given, dtype = str(points), read_points(points), torch.get_default_dtype()
-        self.points = _checked(name, given.to(dtype))
-        check_resolved(name, given, self.points)
-        super().__init__(Size(), Size([self.points.shape[1]]), validate_args)
+        every = _checked(name, given.to(dtype))
+        check_resolved(name, given, every)
+        self.points, self.kept_back = _split(name, every, share_held_out, seed)
+        self._told: set[str] = set()
+        super().__init__(Size(), Size([every.shape[1]]), validate_args)
 
     @property
     def mean(self) -> Tensor:
@@ -67,6 +91,35 @@ class PointCloud(Target):
             "divergences from samples instead"
         )
 
+    @torch.no_grad()
+    def held_out(self, streams: Streams, n: int) -> Tensor:
+        """Held-out points of shape ``(K, m, d)``, for each member m different ones.
+
+        m is ``n``, or the number of points held out where that is smaller; a warning then says
+        so once.
+        """
+        source = self.kept_back
+        if not len(source):
+            source = self.points
+            self._tell(
+                "share_held_out = 0: what is measured is measured on the points of training; "
+                "memorised points count as success"
+            )
+        m = min(n, len(source))
+        if m < n:
+            self._tell(
+                f"{m} of {n} points are there to be held out, and all are used each time; give "
+                "more points or a larger share_held_out for smaller errors"
+            )
+        # the n largest of random numbers are n places at random, none of them twice
+        places = streams.rand(len(source)).topk(m, dim=1).indices
+        return source[places.to(source.device)]
+
+    def _tell(self, what: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            warnings.warn(f"PointCloud: {what}", stacklevel=3)
+
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
         """The same points on ``device``, as ``dtype`` if one is given that tells them apart.
 
@@ -74,7 +127,8 @@ class PointCloud(Target):
             ValueError: If it does not.
         """
         moved = super().to(device, dtype)
-        check_resolved("PointCloud", self.points, moved.points)
+        before, after = (torch.cat([c.points, c.kept_back]) for c in (self, moved))
+        check_resolved("PointCloud", before, after)
         return moved
 
     def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
@@ -84,7 +138,25 @@ class PointCloud(Target):
         return self.points[(fine_uniform(noise[0]) * len(self.points)).long()]
 
     def _shared(self) -> dict[str, Tensor]:
-        return {"points": self.points}
+        return {"points": self.points, "kept_back": self.kept_back}
+
+
+def _split(name: str, points: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """The points of the law, in their order, and those held out."""
+    if not 0 <= real_number("share_held_out", share) < 1:
+        raise ValueError(f"share_held_out = {share}: it must be at least 0 and below 1, e.g. .2")
+    generator = torch.Generator().manual_seed(seed_number("seed", seed))
+    if share == 0:
+        return points, points[:0]
+    kept = max(1, round(share * len(points)))
+    if len(points) - kept < 2:
+        raise ValueError(
+            f"{name}: of {len(points)} points {kept} would be held out (share_held_out = {share}),"
+            " which leaves fewer than 2 to train on; give more points, or share_held_out=0 to "
+            "measure on the points of training"
+        )
+    order = torch.randperm(len(points), generator=generator).to(points.device)
+    return points[order[kept:].sort().values], points[order[:kept]]
 
 
 def _checked(name: str, points: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import csv
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from gans.targets.resolution import check_resolved
 
-EMPTY = "the file is empty"
+MOST_NUMBERS = 2**28
+"""What a compressed file may grow to: 2 GB in double precision."""
 
 
 def _existing(path: str | Path, readable: tuple[str, ...]) -> Path:
@@ -27,20 +29,27 @@ def _existing(path: str | Path, readable: tuple[str, ...]) -> Path:
 
 
 def read_points(path: str | Path) -> Tensor:
-    """Points of shape ``(n, d)`` from a ``.npy`` or ``.csv`` file (one per line, no header).
+    """Points of shape ``(n, d)`` from a file, which is read as numbers and nothing else.
+
+    ``.npy`` holds an array, not pickled. ``.csv`` holds one point per line, numbers between
+    commas, and perhaps names of the columns in its first line. ``.parquet`` holds a column per
+    coordinate; it takes pyarrow, which ``pip install 'gan-divergences[table]'`` brings.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it has another ending, does not hold numbers, or holds integers so large
-            that double precision cannot tell them apart.
+            that double precision cannot tell them apart. Names line and column where it can; no
+            message shows what is in the file.
     """
-    path = _existing(path, (".npy", ".csv"))
+    path = _existing(path, (".npy", ".csv", ".parquet"))
     try:
         values = _READERS[path.suffix.lower()](path)
-    except Exception as error:  # what NumPy says of bytes that are no array can be anything
+    except Unreadable as error:
+        raise ValueError(f"{path}: {error}") from None
+    except Exception as error:  # what a library says of bytes that are no array can be anything
         raise ValueError(
-            f"{path}: cannot be read as an array of numbers ({_reason(error)}); a .npy file must "
-            "not be pickled, a .csv file has numbers between commas and no header"
+            f"{path}: cannot be read as an array of numbers ({type(error).__name__}); save it "
+            "again, a .npy file not pickled, a .csv file in UTF-8"
         ) from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
         kind = getattr(values, "dtype", type(values).__name__)
@@ -51,13 +60,8 @@ def read_points(path: str | Path) -> Tensor:
     return points
 
 
-def _reason(error: Exception) -> str:
-    """What NumPy says, without what is in the file: it need not be the user's own."""
-    if str(error) == EMPTY:
-        return EMPTY
-    place = r"number of columns changed from \d+ to \d+ at row \d+|at row \d+(, column \d+)?"
-    found = re.search(place, str(error))
-    return found[0] if found else type(error).__name__
+class Unreadable(ValueError):
+    """Why a file does not hold points, without what it holds: it need not be the user's own."""
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -65,18 +69,106 @@ def _read_npy(path: Path) -> np.ndarray:
 
 
 def _read_csv(path: Path) -> np.ndarray:
-    read = partial(np.loadtxt, delimiter=",", ndmin=2, encoding="utf-8-sig")
+    header = _has_header(path)
+    read = partial(
+        np.loadtxt, delimiter=",", ndmin=2, encoding="utf-8-sig", quotechar='"', skiprows=header
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "loadtxt: input contained no data")
         try:
             values = read(path)
-        except UserWarning as empty:
-            raise ValueError(EMPTY) from empty
+        except UserWarning:
+            raise Unreadable("the file is empty, or has a header only") from None
+        except ValueError as error:
+            raise _first_fault(path) or error from None
+    if header and (fault := _first_fault(path)):  # names may be more or fewer than numbers
+        raise fault
     large = np.abs(values).max(initial=0) >= 2**53  # integers of that size need more digits
     return read(path, dtype=np.longdouble) if large else values
 
 
-_READERS = {".npy": _read_npy, ".csv": _read_csv}
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number, from 1, and cells of each line that is neither empty nor a comment."""
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.reader(line.partition("#")[0] for line in lines)
+        for cells in reader:
+            if any(cell.strip() for cell in cells) or len(cells) > 1:
+                yield reader.line_num, cells
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _has_header(path: Path) -> int:
+    """How many lines at the top, up to that with the names of the columns, hold no point."""
+    number, cells = next(_rows(path), (0, []))
+    if not cells or any(map(_is_number, cells)):
+        return 0
+    if not cells[0].strip():
+        raise Unreadable(
+            f"line {number}, column 1 is a column without a name, as a table's row numbers are; "
+            "save it without them (pandas: index=False), or give the column a name"
+        )
+    return number
+
+
+def _first_fault(path: Path) -> Unreadable | None:
+    """The first cell that is no number, or the first line of another length than that before."""
+    width, header = None, _has_header(path)
+    for number, cells in _rows(path):
+        if width is not None and len(cells) != width:
+            return Unreadable(
+                f"line {number} has {len(cells)} columns and those before have {width}; a .csv "
+                "file has one point per line, numbers between commas"
+            )
+        width = len(cells)
+        for column, cell in enumerate(cells, 1):
+            if number > header and not _is_number(cell):
+                return Unreadable(
+                    f"line {number}, column {column} "
+                    f"{'holds no number' if cell.strip() else 'is empty'}; a .csv file has one "
+                    "point per line, numbers between commas, and names in the first line if any"
+                )
+    return None
+
+
+def _read_parquet(path: Path) -> np.ndarray:
+    try:
+        from pyarrow import parquet, types
+    except ImportError:
+        raise Unreadable(
+            "reading .parquet takes pyarrow: pip install 'gan-divergences[table]', or save a .csv"
+        ) from None
+    with path.open("rb") as content:  # a name might be an address
+        file = parquet.ParquetFile(content)
+        size = file.metadata.num_rows * file.metadata.num_columns
+        if size > MOST_NUMBERS:
+            raise Unreadable(f"holds {size:.2g} numbers, more than {MOST_NUMBERS}; take a part")
+        for number, field in enumerate(file.schema_arrow, 1):
+            if field.name.startswith("__index_level_"):
+                raise Unreadable(
+                    f"column {number} holds a table's row numbers (pandas: save with index=False)"
+                )
+            kinds = (types.is_integer, types.is_floating, types.is_boolean)
+            if not any(is_kind(field.type) for is_kind in kinds):
+                raise Unreadable(f"column {number} holds no numbers; leave it out")
+        table = file.read()
+    for number, column in enumerate(table.columns, 1):
+        if column.null_count:
+            raise Unreadable(
+                f"column {number} lacks {column.null_count} of {len(column)} numbers; remove "
+                "those rows, or fill them"
+            )
+    columns = [column.to_numpy() for column in table.columns]
+    return np.stack(columns, 1) if columns else np.empty((table.num_rows, 0))
+
+
+_READERS = {".npy": _read_npy, ".csv": _read_csv, ".parquet": _read_parquet}
 
 
 def read_image(path: str | Path) -> Tensor:

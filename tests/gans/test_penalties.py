@@ -6,8 +6,10 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from torch.optim import SGD
 
-from divergences import MLP, SpectralNorm, Streams, WeightClipping
+from divergences import MLP, Critic, Orthogonal, SpectralNorm, Streams, WeightClipping
+from divergences.learned.base import Empirical
 from divergences.networks.layers import Linear, member_norms
 from gans.networks import Packed
 from gans.penalties import DRAGAN, R1, R2, Combined, GradientClipping
@@ -84,6 +86,37 @@ def test_gradient_clipping_shortens_the_long_and_leaves_the_short():
     after = member_norms([p.grad for p in critic.parameters()])
     torch.testing.assert_close(after, before.clamp(max=0.5))
     torch.testing.assert_close(critic[0].weight.grad[2] / after[2], direction)
+
+
+def test_a_critic_that_estimates_w1_clips_the_gradients_it_is_told_to():
+    """Under SGD of rate 1 a step is the gradient, so that it shows how long that was."""
+    x, y = torch.randn(2, 1, 64, 2, generator=torch.Generator().manual_seed(0)).unbind()
+    moved = []
+    for most in (1e-3, 1e9):
+        critic = Critic(
+            steps=1,
+            hidden=(8,),
+            constraint=GradientClipping(most),
+            optimizer=partial(SGD, lr=1.0),
+        )
+        start = critic.build(Empirical(x), Empirical(y), Streams([0]), 2)
+        fit = critic.fit(Empirical(x), Empirical(y), [0])
+        pairs = zip(fit.network.parameters(), start.parameters(), strict=True)
+        moved.append(member_norms([(a - b).detach() for a, b in pairs]))
+    torch.testing.assert_close(moved[0], torch.tensor([1e-3]), rtol=1e-3, atol=0)
+    assert moved[1] > 0.01
+
+
+def test_what_a_constraint_says_of_itself_follows_its_parts():
+    both = Combined([R1(), R2()])
+    both.constraints = (*both.constraints, SpectralNorm())
+    assert both.certified
+
+
+@pytest.mark.parametrize("constraint", [SpectralNorm(), Orthogonal()])
+def test_constraints_on_layers_refuse_a_critic_without_such_layers(constraint):
+    with pytest.raises(ValueError, match="a Sequential has no layer as"):
+        constraint.parametrize(nn.Sequential(nn.Linear(2, 1)))
 
 
 def test_together_is_as_certified_and_bounded_as_any_of_its_parts():

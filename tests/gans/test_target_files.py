@@ -1,4 +1,6 @@
+import importlib
 import math
+import sys
 
 import matplotlib.image
 import numpy as np
@@ -45,27 +47,33 @@ def saved(folder, name, content):
     ids=["double", "single", "csv", "spreadsheet"],
 )
 def test_a_cloud_from_a_file_draws_its_points_equally_often(tmp_path, name, content):
-    cloud = PointCloud(saved(tmp_path, name, content))
+    cloud = PointCloud(saved(tmp_path, name, content), 0)
     torch.testing.assert_close(cloud.points, torch.tensor(POINTS).float())
     x = cloud.draw(Streams([0]), 6000)[0]
     values, counts = x.unique(dim=0, return_counts=True)
     torch.testing.assert_close(values, torch.tensor(POINTS).float())
     assert stats.chisquare(counts).pvalue > 1e-4
-    assert torch.equal(PointCloud(str(tmp_path / name)).points, cloud.points)
+    assert torch.equal(PointCloud(str(tmp_path / name), 0).points, cloud.points)
 
 
 def test_integer_points_become_floating_and_double_ones_stay_so():
-    assert PointCloud(torch.tensor([[1], [2]])).points.dtype == torch.float32
+    assert PointCloud(torch.tensor([[1], [2]]), 0).points.dtype == torch.float32
     assert PointCloud(torch.tensor(POINTS)).sample().dtype == torch.float64
 
 
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("p.txt", "0,1\n1,2", r"cannot read '\.txt'; give one of \.npy, \.csv"),
-        ("p.csv", "x,y\n0,1\n1,2", "p.csv: cannot be read as an array of numbers.*no header"),
-        ("p.csv", "0,1\n1,\n", "cannot be read as an array of numbers"),
-        ("p.csv", "0,1\n1,2,3\n", "cannot be read as an array of numbers"),
+        ("p.txt", "0,1\n1,2", r"cannot read '\.txt'; give one of \.npy, \.csv, \.parquet"),
+        ("p.csv", "x,y\n0,1\n1,two", "p.csv: line 3, column 2 holds no number"),
+        ("p.csv", "x,2\n0,1\n1,2", "line 1, column 1 holds no number"),
+        ("p.csv", ",x\n0,1\n1,2", "line 1, column 1 is a column without a name"),
+        ("p.csv", "x,y\n", "empty, or has a header only"),
+        ("p.csv", "x;y\n0;1\n", "line 2, column 1 holds no number.*between commas"),
+        ("p.csv", "# note\n\n0,1\n1,\n", "line 4, column 2 is empty"),
+        ("p.csv", "0,1\n1,NA\n", "line 2, column 2 holds no number"),
+        ("p.csv", "0,1\n1,2,3\n", "line 2 has 3 columns and those before have 2"),
+        ("p.csv", "x\n0,1\n1,2\n3,4\n", "line 2 has 2 columns and those before have 1"),
         ("p.csv", "", "the file is empty"),
         ("p.csv", "0,1\n", r"p.csv: holds 1 point\(s\); at least 2"),
         ("p.csv", "0,1\nnan,1\n2,2\ninf,nan\n", "2 of 4 points have a NaN or.*at index 1"),
@@ -74,13 +82,13 @@ def test_integer_points_become_floating_and_double_ones_stay_so():
         ("p.npy", np.zeros((5, 0)), r"shape \(5, 0\)"),
         ("p.npy", np.array([["a", "b"]]), "holds <U1, not real numbers"),
         ("p.npy", np.array([[1j, 2], [3, 4]]), "holds complex128, not real numbers"),
-        ("p.npy", np.array([[None, {}]]), "must not be pickled"),
+        ("p.npy", np.array([[None, {}]]), "not pickled"),
         ("p.npy", b"no array", "cannot be read as an array of numbers"),
         ("p.npy", b"", "cannot be read as an array of numbers"),
-        ("p.csv", "1,2\n3,secret\n", r"of numbers \(at row 1, column 2\); a"),
-        ("p.csv", "secret:x\n", r"of numbers \(at row 0, column 1\); a"),
-        ("p.npy", b"secret:x:0:0", r"of numbers \(ValueError\); a"),
-        ("p.npy", b"\x93NUMPY\x01\x00\x0a\x00{'secret':", r"of numbers \(\w+\); a"),
+        ("p.csv", "1,2\n3,secret\n", "line 2, column 2 holds no number"),
+        ("p.csv", "secret:x\n", "has a header only"),
+        ("p.npy", b"secret:x:0:0", r"of numbers \(ValueError\); save"),
+        ("p.npy", b"\x93NUMPY\x01\x00\x0a\x00{'secret':", r"of numbers \(\w+\); save"),
     ],
 )
 def test_files_without_points_are_refused_with_the_reason(tmp_path, name, content, match):
@@ -121,7 +129,7 @@ def test_the_columns_that_are_lost_are_named():
     with pytest.raises(ValueError, match=r"apart in column 1 \(.*, column 2 \(") as caught:
         PointCloud(points).to("cpu", torch.float32)
     assert "column 0" not in str(caught.value)
-    kept = PointCloud(points)
+    kept = PointCloud(points, 0)
     assert len(kept.sample((4000,)).unique(dim=0)) > 480
     torch.testing.assert_close(kept.mean, points.mean(0))
     with pytest.raises(ValueError, match="PointCloud: float32 cannot tell"):
@@ -192,7 +200,7 @@ def test_fine_uniform_numbers_stay_below_one_and_tell_millions_apart():
 
 def test_every_one_of_twelve_million_points_is_as_likely_as_the_next():
     """By 24 random bits alone, every third would come up twice as often as its neighbours."""
-    cloud = PointCloud(torch.arange(3 * 2**22)[:, None].float())
+    cloud = PointCloud(torch.arange(3 * 2**22)[:, None].float(), 0)
     x = cloud.sample((20000,)).squeeze(-1).long()
     assert stats.chisquare(torch.bincount(x % 3)).pvalue > 1e-4
 
@@ -275,7 +283,7 @@ def test_files_that_are_no_picture_are_refused(tmp_path, name, content, match):
     [("PointCloud", "points", "p.csv"), ("ImageDensity", "image", "picture.png")],
 )
 def test_a_configuration_names_the_file(tmp_path, kind, argument, name):
-    saved(tmp_path, "p.csv", "0,1\n2,3\n")
+    saved(tmp_path, "p.csv", "x,y\n0,1\n2,3\n4,5\n")
     picture(tmp_path, np.repeat(GREY[..., None], 3, 2))
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--target", type=Target)
@@ -298,6 +306,123 @@ def test_no_drawn_point_lies_outside_the_cells_and_entropy_is_the_mean_surprise(
 
 def test_what_stands_in_a_file_is_not_in_the_message(tmp_path):
     path = saved(tmp_path, "keys.csv", "1,2\nuser,secret word\n")
-    with pytest.raises(ValueError, match="cannot be read") as refused:
+    with pytest.raises(ValueError, match="line 2, column 1") as refused:
         PointCloud(path)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("header", "x,y\n0,1\n2,-1\n5,0.5\n"),
+        ("quotes", '"x","y, in m"\n"0",1\n2,-1\n5,0.5\n'),
+        ("comments", "# made by hand\nx,y\n\n0,1\n2,-1  # here\n5,0.5\n"),
+    ],
+)
+def test_a_header_is_no_point(tmp_path, name, text):
+    cloud = PointCloud(saved(tmp_path, f"{name}.csv", text), 0)
+    torch.testing.assert_close(cloud.points, torch.tensor(POINTS).float())
+
+
+def parquet(folder, **columns):
+    pyarrow = pytest.importorskip("pyarrow")
+    importlib.import_module("pyarrow.parquet").write_table(
+        pyarrow.table(columns), folder / "p.parquet"
+    )
+    return folder / "p.parquet"
+
+
+def test_points_of_a_parquet_file_are_those_of_its_columns(tmp_path):
+    path = parquet(tmp_path, x=POINTS[:, 0], y=POINTS[:, 1].astype(np.float32), z=[1, 2, 3])
+    expected = np.concatenate([POINTS, [[1], [2], [3]]], 1)
+    torch.testing.assert_close(PointCloud(path, 0).points, torch.tensor(expected).float())
+
+
+@pytest.mark.parametrize(
+    ("columns", "match"),
+    [
+        ({"x": [1.0, 2.0], "name": ["secret", "b"]}, "column 2 holds no numbers"),
+        ({"x": [1.0, None, 3.0]}, "column 1 lacks 1 of 3 numbers"),
+        ({"x": [1.0, 2.0], "__index_level_0__": [0, 1]}, "column 2 holds a table's row numbers"),
+        ({"x": [1.0, math.nan, 3.0]}, "1 of 3 points have a NaN"),
+        ({}, r"shape \(0, 0\)"),
+    ],
+)
+def test_tables_that_hold_no_points_are_refused(tmp_path, columns, match):
+    with pytest.raises(ValueError, match=match) as refused:
+        PointCloud(parquet(tmp_path, **columns))
+    assert "secret" not in str(refused.value)
+
+
+def test_bytes_that_are_no_parquet_file_and_a_missing_reader_are_named(tmp_path, monkeypatch):
+    path = saved(tmp_path, "p.parquet", b"PAR1secret")
+    with pytest.raises(ValueError, match="cannot be read as an array of numbers") as refused:
+        PointCloud(path)
+    assert "secret" not in str(refused.value)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ValueError, match=r"takes pyarrow: pip install 'gan-divergences\[table\]'"):
+        PointCloud(path)
+
+
+def rows(points):
+    return {tuple(point) for point in points.tolist()}
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 5])
+def test_held_out_points_are_none_of_training_and_none_of_them_twice(dimension):
+    points = torch.randn(500, dimension, generator=torch.Generator().manual_seed(0))
+    cloud = PointCloud(points, share_held_out=0.3, seed=7)
+    assert (len(cloud.points), len(cloud.kept_back)) == (350, 150)
+    assert rows(cloud.points) | rows(cloud.kept_back) == rows(points)
+    held_out, trained = cloud.held_out(Streams([0, 1]), 100), cloud.draw(Streams([0, 1]), 2000)
+    assert held_out.shape == (2, 100, dimension)
+    for mine in held_out:
+        assert len(rows(mine)) == 100
+        assert not rows(mine) & rows(trained.flatten(0, 1))
+    assert rows(held_out[0]) != rows(held_out[1])
+    assert torch.equal(held_out[1], cloud.held_out(Streams([1]), 100)[0])
+    again, other = PointCloud(points, 0.3, seed=7), PointCloud(points, 0.3, seed=8)
+    assert torch.equal(again.kept_back, cloud.kept_back)
+    assert rows(other.kept_back) != rows(cloud.kept_back)
+
+
+def test_every_held_out_point_is_drawn_as_often_as_the_next():
+    cloud = PointCloud(torch.arange(50.0)[:, None], share_held_out=0.4)
+    streams = Streams([0])
+    drawn = torch.cat([cloud.held_out(streams, 7)[0, :, 0] for _ in range(1000)])
+    counts = torch.stack([(drawn == value).sum() for value in cloud.kept_back[:, 0]])
+    assert counts.sum() == 7000
+    # without replacement the variance is that of a binomial times (m - n) / (m - 1)
+    statistic = float((counts - 350).double().square().sum() / 350 * 19 / 13 * 20 / 20)
+    assert stats.chi2.sf(statistic, 19) > 1e-4
+
+
+def test_more_points_than_are_held_out_are_all_of_them_and_it_is_said_once():
+    cloud = PointCloud(torch.arange(10.0)[:, None], share_held_out=0.3)
+    with pytest.warns(UserWarning, match="3 of 8 points are there to be held out"):
+        held_out = cloud.held_out(Streams([0]), 8)
+    assert rows(held_out[0]) == rows(cloud.kept_back)
+    assert torch.equal(cloud.held_out(Streams([0]), 8), held_out)  # and no warning
+    whole = PointCloud(torch.arange(10.0)[:, None], share_held_out=0)
+    with pytest.warns(UserWarning, match="measured on the points of training"):
+        assert rows(whole.held_out(Streams([0]), 10)[0]) == rows(whole.points)
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "match"),
+    [
+        (5, 1.0, "share_held_out = 1.0: it must be at least 0 and below 1"),
+        (5, -0.1, "share_held_out = -0.1"),
+        (5, math.nan, "share_held_out = nan"),
+        (5, 0.9, "of 5 points 4 would be held out"),
+        (2, 0.2, "of 2 points 1 would be held out"),
+    ],
+)
+def test_a_part_that_leaves_too_little_is_refused(n, share, match):
+    with pytest.raises(ValueError, match=match):
+        PointCloud(torch.arange(float(n))[:, None], share)
+
+
+@pytest.mark.parametrize("law", [Gaussian(0.0, 1.0), Ring()], ids=["line", "plane"])
+def test_held_out_points_of_a_known_law_are_fresh_draws(law):
+    assert torch.equal(law.held_out(Streams([3]), 9), law.draw(Streams([3]), 9))
