@@ -46,9 +46,12 @@ class Answers:
         try:
             return ask()
         except UNANSWERED as error:
-            reason = f"{name} has no estimate: {error}"
-        alike = re.sub(r"[\d.]+", "0", reason)  # other numbers are no other reason
+            self.say(f"{name} has no estimate: {error}")
+        return otherwise
+
+    def say(self, reason: str) -> None:
+        """Warn, unless the same has been said, perhaps with other numbers."""
+        alike = re.sub(r"[\d.]+", "0", reason)
         if alike not in self._said:
             self._said.add(alike)
             self.warn(reason)
-        return otherwise

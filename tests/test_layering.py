@@ -28,8 +28,9 @@ BELOW = {
         "runtime": set(),
         "targets": set(),
         "networks": {"targets"},
-        "callbacks": {"runtime", "targets", "networks"},
-        "cli": {"runtime", "targets", "networks", "callbacks"},
+        "monitors": {"targets", "networks"},
+        "callbacks": {"runtime", "targets", "networks", "monitors"},
+        "cli": {"runtime", "targets", "networks", "monitors", "callbacks"},
     },
     "scripts": {
         "lab": set(),

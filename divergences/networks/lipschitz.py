@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import final
 
@@ -15,7 +16,9 @@ from divergences.networks.layers import Linear
 from divergences.random_streams import Streams
 
 
-def input_gradient(critic: nn.Module, x: Tensor, create_graph: bool = False) -> Tensor:
+def input_gradient(
+    critic: Callable[[Tensor], Tensor], x: Tensor, create_graph: bool = False
+) -> Tensor:
     """Gradient of each point's score with respect to that point, shape ``(K, n, d)``.
 
     Arguments:
@@ -56,7 +59,9 @@ def interpolates(real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
     return epsilon * real + (1 - epsilon) * fake
 
 
-def lipschitz_audit(critic: nn.Module, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
+def lipschitz_audit(
+    critic: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, streams: Streams
+) -> Tensor:
     r"""Input-gradient norms :math:`\|\nabla f\|` along the segments between ``x`` and ``y``.
 
     Their maximum is a lower bound on the critic's Lipschitz constant, and the constant that

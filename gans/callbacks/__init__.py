@@ -1,4 +1,4 @@
-"""What is watched while the players train: divergences, gradients, critic, modes, pictures.
+"""When training is monitored, and where what is measured goes: loggers, memory, checkpoints.
 
 Everything is measured on fresh held-out points, on a fixed cadence, and written with the
 generator iteration as its x-axis. Held-out points depend on seed and iteration alone, so watching
@@ -6,12 +6,11 @@ a run more or less often does not change it. Checkpoints remember what was seen.
 """
 
 from gans.callbacks.checkpoints import AtomicCheckpointIO, Checkpoints, Interrupted
-from gans.callbacks.coverage import Coverage
 from gans.callbacks.dashboard import Dashboard, dashboard
-from gans.callbacks.divergences import Divergences, exact_divergences
+from gans.callbacks.in_memory import InMemory
+from gans.callbacks.logged import Coverage, Divergences, Gradients, LipschitzAudit, Pictures
 from gans.callbacks.ordered import OrderedLogger
-from gans.callbacks.periodic import Periodic, held_out, log_members
-from gans.callbacks.players import Gradients, LipschitzAudit, Pictures, gradient_norms
+from gans.callbacks.periodic import Periodic
 
 MONITORS = {
     "divergences": Divergences,
@@ -30,14 +29,11 @@ __all__ = [
     "Dashboard",
     "Divergences",
     "Gradients",
+    "InMemory",
     "Interrupted",
     "LipschitzAudit",
     "OrderedLogger",
     "Periodic",
     "Pictures",
     "dashboard",
-    "exact_divergences",
-    "gradient_norms",
-    "held_out",
-    "log_members",
 ]

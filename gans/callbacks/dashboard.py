@@ -8,56 +8,85 @@ from typing import Any, final
 
 import pytorch_lightning as pl
 
-from gans.callbacks.coverage import Coverage
-from gans.callbacks.divergences import SHOWN, Divergences
-from gans.callbacks.periodic import is_last, log_members
+from gans.callbacks.logged import Coverage, Divergences
+from gans.callbacks.periodic import is_last
+from gans.callbacks.sinks import log
 from gans.modules import AdversarialModule
+from gans.monitors import tags
 from gans.targets.gaussian_mixtures import Modes
 
 
-def _band(tag: str) -> list[Any]:
-    return ["Margin", [tag, f"band/{tag}/min", f"band/{tag}/max"]]
+def _lines(*patterns: str) -> list[Any]:
+    return ["Multiline", list(patterns)]
+
+
+def _band(tag: str, ends: tuple[str, str]) -> list[Any]:
+    return ["Margin", [tag, *(f"band/{tag}/{end}" for end in ends)]]
 
 
 def dashboard(members: int, quantity: str, modes: bool = False) -> dict[str, dict[str, list[Any]]]:
     """TensorBoard's custom-scalar layout: what belongs together in one chart."""
+    any_divergence = "^" + tags.divergence("{}_.*")
     layout: dict[str, dict[str, list[Any]]] = {
         "divergence": {
-            "JS against log 2": ["Multiline", [r"^divergence/js_.*", r"^divergence/log2$"]],
-            "W1 against its floor": ["Multiline", [r"^divergence/w1_.*"]],
-            "KL": ["Multiline", [r"^divergence/kl_.*"]],
+            "JS against log 2": _lines(any_divergence.format("js"), f"^{tags.LOG2}$"),
+            "W1 against its floor": _lines(any_divergence.format("w1")),
+            # the flag would be a line at 1
+            "KL": _lines(f"^(?!{tags.KL_IS_INFINITE}$)" + tags.divergence("kl_.*")),
         },
         "gradient": {
-            "norms": ["Multiline", [r"^gradient/(generator|critic|input)$"]],
-            "norms, log10": ["Multiline", [r"^gradient/.*_log10$"]],
+            "norms": _lines(f"^{tags.gradient('(?!.*_log10$).*')}"),
+            "norms, log10": _lines(f"^{tags.gradient('.*_log10$')}"),
         },
         "critic": {
-            "slope between the supports": ["Multiline", [r"^critic/slope_.*"]],
-            "dual value, raw and by slope": ["Multiline", [r"^critic/dual.*"]],
+            "slope between the supports": _lines(
+                *(f"^{tag}$" for tag in (tags.SLOPE_MAX, tags.SLOPE_MEAN))
+            ),
+            "dual value, raw and by slope": _lines(
+                *(f"^{tag}$" for tag in (tags.DUAL, tags.DUAL_NORMALISED))
+            ),
         },
-        "loss": {"both players": ["Multiline", [r"^loss/.*"]]},
+        "loss": {"both players": _lines(r"^loss/.*")},
     }
     if modes:
         layout["modes"] = {
-            "covered": ["Multiline", [r"^modes(_ema)?/covered_.*"]],
-            "share of high quality": ["Multiline", [r"^modes(_ema)?/high_quality$"]],
-            "width over the target's": ["Multiline", [r"^modes(_ema)?/core_width$"]],
+            "covered": _lines(r"^modes(_ema)?/covered_.*"),
+            "share of high quality": _lines(r"^modes(_ema)?/high_quality$"),
+            "width over the target's": _lines(r"^modes(_ema)?/core_width$"),
         }
+    layout["95 % intervals"] = {
+        name: _band(tag, ("low", "high"))
+        for name, tag in (
+            ("W1, from above", tags.W1_UPPER),
+            ("W1, from below", tags.W1_LOWER),
+            ("JS", tags.JS),
+        )
+    }
     if members > 1:
         layout["members: mean and range"] = {
-            "W1": _band("divergence/w1_EarthMover"),
-            "JS": _band("divergence/js_RossJS"),
-            "critic's reading": _band(f"divergence/{quantity}_critic"),
-            "generator gradient, log10": _band("gradient/generator_log10"),
+            name: _band(tag, ("min", "max"))
+            for name, tag in (
+                ("W1", tags.W1_UPPER),
+                ("JS", tags.JS),
+                ("critic's reading", tags.read_by_critic(quantity)),
+                ("generator gradient, log10", f"{tags.gradient('generator')}_log10"),
+            )
         }
     return layout
+
+
+def write_layout(loggers: list[Any], layout: Mapping[str, Any]) -> None:
+    """The layout to every logger that takes one."""
+    for logger in loggers:
+        if hasattr(logger.experiment, "add_custom_scalars"):
+            logger.experiment.add_custom_scalars(layout)
 
 
 @final
 class Dashboard(pl.Callback):
     """Writes the dashboard layout when training starts, and at its end the final numbers.
 
-    They stand in the HParams table.
+    They stand in the HParams table of TensorBoard; other loggers get the settings alone.
 
     Arguments:
         divergences: Whose last values become ``final/...``; ``None`` for none.
@@ -72,21 +101,24 @@ class Dashboard(pl.Callback):
         self.divergences, self.settings = divergences, dict(settings or {})
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, AdversarialModule)
-        if trainer.logger is None or trainer.global_step > 0:  # a resumed run has them already
-            return
+        if trainer.global_step > 0 or not isinstance(pl_module, AdversarialModule):
+            return  # a resumed run has them already
         covered = any(isinstance(c, Coverage) for c in trainer.callbacks)  # pyright: ignore
         modes = covered and isinstance(pl_module.target, Modes)
         layout = dashboard(len(pl_module.seeds), pl_module.objective.quantity, modes)
-        trainer.logger.experiment.add_custom_scalars(layout)  # pyright: ignore
-        unknown = dict.fromkeys((f"final/{tag}" for tag in SHOWN), math.nan)
-        trainer.logger.log_hyperparams(self.settings, unknown)  # pyright: ignore
+        write_layout(trainer.loggers, layout)
+        unknown = dict.fromkeys((f"final/{tag}" for tag in tags.SHOWN), math.nan)
+        for logger in list[Any](trainer.loggers):
+            if hasattr(logger.experiment, "add_hparams"):
+                logger.log_hyperparams(self.settings, unknown)
+            else:
+                logger.log_hyperparams(self.settings)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
     ) -> None:
-        if trainer.logger is None or self.divergences is None or not is_last(trainer):
+        if self.divergences is None or not is_last(trainer):
             return
         last = self.divergences.latest
-        final = {f"final/{tag}": last[name] for tag, name in SHOWN.items() if name in last}
-        log_members(trainer.logger, final, trainer.global_step)
+        final = {f"final/{tag}": last[name] for tag, name in tags.SHOWN.items() if name in last}
+        log(trainer, final, trainer.global_step)

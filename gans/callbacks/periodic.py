@@ -1,34 +1,20 @@
-"""When a callback looks, at which points, and how it writes what it sees."""
+"""When a callback measures one of our modules."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
-from torch import Tensor
 
 from divergences.checks import entries, whole_number
-from divergences.random_streams import Streams
 from gans.modules import AdversarialModule
+from gans.monitors.game import AdversarialGame, Game, evaluating
 
 MOST = 10_000
 """Observations of one run, but for the first and the last."""
-
-
-def log_members(logger: Any, values: Mapping[str, Tensor], step: int) -> None:
-    """Write each value's member mean, and its range over members in the group ``band/``."""
-    scalars = {}
-    for tag, of_member in values.items():
-        scalars[tag] = float(of_member.mean())
-        if len(of_member) > 1:
-            scalars[f"band/{tag}/min"] = float(of_member.min())
-            scalars[f"band/{tag}/max"] = float(of_member.max())
-    logger.log_metrics(scalars, step=step)
 
 
 def is_last(trainer: pl.Trainer) -> bool:
@@ -41,10 +27,13 @@ class Periodic(pl.Callback):
 
     What was seen is part of a checkpoint, so a resumed run logs each observation once. A run that
     is so long that it would be observed more than :data:`MOST` times is observed less often, and
-    says so: logs are bounded.
+    says so: logs are bounded. All networks are in evaluation mode while they are measured.
 
     Arguments:
         every: Iterations between observations, at least 1.
+
+    Raises:
+        TypeError: If the trainer's module is none of :mod:`gans`.
     """
 
     def __init__(self, every: int):
@@ -56,57 +45,49 @@ class Periodic(pl.Callback):
         return self.every * max(1, math.ceil(iterations / (self.every * MOST)))
 
     @abstractmethod
-    def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        """Look at the module and log what is seen at ``trainer.global_step``."""
+    def observe(self, trainer: pl.Trainer, game: Game) -> None:
+        """Measure the game and log what is found at ``trainer.global_step``."""
 
-    def _observe(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def _ours(self, module: pl.LightningModule) -> AdversarialModule:
+        if not isinstance(module, AdversarialModule):
+            raise TypeError(
+                f"{type(self).__name__} measures the modules of gans, and this is a "
+                f"{type(module).__name__}: use gans.DivergenceMonitor"
+            )
+        return module
+
+    def _observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         if trainer.logger is None or trainer.global_step == self._seen:
             return
-        assert isinstance(module, AdversarialModule)
         module.check_finite()  # or an observer would stumble over what training left behind
         self._seen = trainer.global_step
-        module.critic.eval()
-        self.observe(trainer, module)
-        module.critic.train()
+        game = AdversarialGame(module)
+        with evaluating(game.networks()):
+            self.observe(trainer, game)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, AdversarialModule)
-        cadence = self.cadence(pl_module.iterations)
+        module = self._ours(pl_module)
+        cadence = self.cadence(module.iterations)
         if cadence != self.every:
             rank_zero_warn(
                 f"{type(self).__name__} looks every {cadence} iterations instead of every "
-                f"{self.every}: {pl_module.iterations} iterations would be more than {MOST} looks"
+                f"{self.every}: {module.iterations} iterations would be more than {MOST} looks"
             )
         if trainer.global_step == 0:
-            self._observe(trainer, pl_module)
+            self._observe(trainer, module)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
     ) -> None:
-        assert isinstance(pl_module, AdversarialModule)
-        due = trainer.global_step % self.cadence(pl_module.iterations) == 0
-        if due or is_last(trainer):
-            self._observe(trainer, pl_module)
+        module = self._ours(pl_module)
+        if trainer.global_step % self.cadence(module.iterations) == 0 or is_last(trainer):
+            self._observe(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._observe(trainer, pl_module)
+        self._observe(trainer, self._ours(pl_module))
 
     def state_dict(self) -> dict[str, Any]:
         return {"seen": self._seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         (self._seen,) = entries(type(self).__name__, state_dict, "seen")
-
-
-@torch.no_grad()
-def held_out(module: AdversarialModule, n: int, purpose: str) -> tuple[Tensor, Tensor, Streams]:
-    """At most ``n`` real and fake points that depend on seed, purpose and iteration only."""
-    streams = Streams(
-        module.seeds,
-        f"{purpose} at {module.global_step}",
-        module.device,
-        module.streams.dtype,
-        ahead=1,  # these streams are used once
-    )
-    real = module.target.held_out(streams, n)
-    return real, module.generator.draw(streams, real.shape[1]), streams

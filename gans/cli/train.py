@@ -29,11 +29,11 @@ from gans.callbacks import (
     OrderedLogger,
 )
 from gans.callbacks.checkpoints import damage, newest_good
-from gans.callbacks.trust import trust_in_w1
 from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded
 from gans.cli.vocabulary import Vocabulary
 from gans.modules import AdversarialModule, NonFiniteLoss
+from gans.monitors.w1_bracket import w1_bracket
 from gans.runtime.available_memory import check_fits, lack_of_memory, limit_memory
 from gans.runtime.escaping import one_line as one_text
 from gans.runtime.escaping import printable, tell
@@ -273,11 +273,11 @@ class TrainCLI(LightningCLI):
                 "longer time for all of the run"
             )
 
-    def tell_trust(self) -> None:
+    def tell_bracket(self) -> None:
         """Say what the run's last W1 is worth."""
-        trust = trust_in_w1(self.monitor.latest, self.monitor.stderr)
-        if trust is not None and self.trainer.is_global_zero:
-            print(trust)
+        said = w1_bracket(self.monitor.latest, self.monitor.stderr)
+        if said is not None and self.trainer.is_global_zero:
+            print(said)
 
     def fit(self, model: pl.LightningModule, ckpt_path: str | None = None, **rest: Any) -> None:
         check_fits(model, self.trainer.world_size)
@@ -286,7 +286,7 @@ class TrainCLI(LightningCLI):
         try:
             self.trainer.fit(model, ckpt_path=ckpt_path, **{**rest, "weights_only": True})
             self.check_complete()
-            self.tell_trust()
+            self.tell_bracket()
         except Unfinished:
             raise
         except OSError as error:

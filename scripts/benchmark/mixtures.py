@@ -16,20 +16,30 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from divergences.random_streams import Streams
-from gans.callbacks import AtomicCheckpointIO, Checkpoints, Coverage, Gradients, OrderedLogger
+from gans.callbacks import (
+    AtomicCheckpointIO,
+    Checkpoints,
+    Coverage,
+    Gradients,
+    InMemory,
+    OrderedLogger,
+)
 from gans.callbacks.checkpoints import newest_good
 from gans.figures import draw_state
 from gans.mode_coverage import exact_w1
 from gans.mode_metrics import ModeCoverage
 from gans.modules import AdversarialModule
+from gans.monitors import CoveredModes, points_of
 from gans.runtime.files import atomically
 from scripts.lab.mode_protocols import PROTOCOLS, Mixture, Protocol
 from scripts.lab.training import quiet_trainer
-from scripts.lab.witness import ModesSeen, Witness, points_of, spearman
+from scripts.lab.training_monitors import CriticAgainstTransport, spearman
 
 LOOKS, CURVE, PACKS = 20, 100, 240
-"""How often the witness looks, how many points TensorBoard's curves have, and from how many
+"""How often training is measured, how many points TensorBoard's curves have, and from how many
 generated points, in packs of 2 to 5, the gradient at them is taken."""
+COUNTED = ("covered_1", "covered_20", "high_quality")
+"""What is kept of the modes during training."""
 FOR_TRANSPORT, DRAWS = 1000, 4
 """Points that exact transport is given, and over how many draws of them W1 is averaged.
 
@@ -142,15 +152,16 @@ def measure(folder: str, job: Row) -> dict[str, Any]:
     """Train one row; its record as plain numbers, a picture and TensorBoard logs beside it."""
     module, mixture, stem, out = job.module(), job.mixture, job.key, Path(folder)
     every = job.iterations // LOOKS
-    witness, seen, spent = Witness(every), ModesSeen(every), Spent()
-    play(module, job.folder(out), spent, witness, seen)
+    measured = InMemory(CriticAgainstTransport(), every, first=True)
+    seen, spent = InMemory(CoveredModes(), every, first=True), Spent()
+    play(module, job.folder(out), spent, measured, seen)
     seconds = spent.seconds
     averaged = module.generator_ema
     streams = Streams(module.seeds, "picture")
     real, fake = module.target.draw(streams, 500), points_of(module.generator, streams, 500)
     picture = still(module, real, fake, job)
     atomically(out / "figures" / f"{stem}.png", partial(picture.savefig, dpi=110))
-    readings = witness.readings
+    readings = measured.readings
     return {
         "protocol": job.protocol,
         "row": job.row,
@@ -166,7 +177,7 @@ def measure(folder: str, job: Row) -> dict[str, Any]:
             "js": spearman(readings["fresh"], readings["transport"]).tolist(),
         },
         "looks": seen.iterations,
-        "seen": {name: values.tolist() for name, values in seen.readings.items()},
+        "seen": {name: seen.readings[f"modes/{name}"].tolist() for name in COUNTED},
         "pull_first": readings["pull"][:, 0].tolist(),
         "pull_last": readings["pull"][:, -1].tolist(),
     }

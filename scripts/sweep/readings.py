@@ -8,15 +8,20 @@ from dataclasses import dataclass, field
 from typing import final
 
 import pytorch_lightning as pl
-from lightning_utilities.core.rank_zero import rank_zero_warn
-from torch import Tensor
 
-from divergences.answers import Answers
+from divergences.checks import whole_number
 from divergences.estimate import Estimator
-from divergences.networks.lipschitz import input_gradient, lipschitz_audit
-from gans.callbacks import Divergences, Periodic, gradient_norms, held_out
-from gans.callbacks.coverage import modes_seen
-from gans.modules import AdversarialModule
+from gans.callbacks import Periodic
+from gans.monitors import (
+    CoveredModes,
+    CriticSlope,
+    DivergenceEstimates,
+    Game,
+    Monitor,
+    PlayerGradients,
+    value,
+)
+from gans.monitors.tags import LOG2
 
 
 @dataclass
@@ -59,28 +64,22 @@ class Readings(Periodic):
         estimators: Sequence[Estimator] | None = None,
     ):
         super().__init__(every)
-        for name, count in (("n", n), ("samples", samples)):
-            if count < 1:
-                raise ValueError(f"{name} = {count} must be at least 1 point")
-        self.n, self.samples = n, samples
-        self.divergences = Divergences(every, n, estimators)
-        self._answers = Answers(rank_zero_warn)
+        self.monitors: tuple[Monitor, ...] = (
+            DivergenceEstimates(n, estimators),
+            PlayerGradients(n),
+            CriticSlope(n),
+            CoveredModes(whole_number("samples", samples)),
+        )
         self._step: list[int] = []
         self._seconds: list[float] = []
         self._read: list[dict[str, list[float]]] = []
 
-    def observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        self.divergences.observe(trainer, module)
-        values = (
-            self.divergences.latest
-            | self._players(module)
-            | self._slopes(module)
-            | modes_seen(module, self.samples, self._answers)
-        )
+    def observe(self, trainer: pl.Trainer, game: Game) -> None:
+        found = {tag: r for monitor in self.monitors for tag, r in monitor.read(game).items()}
         self._step.append(trainer.global_step)
         self._seconds.append(time.perf_counter())
-        members = len(module.seeds)
-        self._read.append({tag: v.expand(members).tolist() for tag, v in values.items()})
+        members = len(game.seeds)
+        self._read.append({tag: value(r).expand(members).tolist() for tag, r in found.items()})
 
     def curves(self) -> list[Curves]:
         """What was read so far, one entry per member."""
@@ -92,25 +91,5 @@ class Readings(Periodic):
                 seconds,
                 {tag: [r[tag][k] if tag in r else None for r in self._read] for tag in tags},
             )
-            for k in range(len(self._read[0]["divergence/log2"]))
+            for k in range(len(self._read[0][LOG2]))
         ]
-
-    def _players(self, module: AdversarialModule) -> dict[str, Tensor]:
-        """Losses and gradient norms as the last iteration left them."""
-        values = {f"generator/{tag}": read for tag, read in module.generator.readings().items()}
-        _, fake, _ = held_out(module, self.n, "gradients")
-        norms = {
-            "generator": gradient_norms(module.generator.parameters()),
-            "critic": gradient_norms(module.critic.parameters()),
-            "input": input_gradient(module.critic, fake).norm(dim=-1).mean(-1),
-        }
-        values |= {f"gradient/{tag}": norm for tag, norm in norms.items() if norm is not None}
-        if module.last is not None:
-            values["loss/critic"] = module.last.critic_loss
-            values["loss/generator"] = module.last.generator_loss
-        return values
-
-    def _slopes(self, module: AdversarialModule) -> dict[str, Tensor]:
-        real, fake, streams = held_out(module, self.n, "audit")
-        slopes = lipschitz_audit(module.critic, real, fake, streams)
-        return {"critic/slope_max": slopes.amax(-1), "critic/slope_mean": slopes.mean(-1)}

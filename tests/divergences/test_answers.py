@@ -13,11 +13,12 @@ from divergences import EarthMover, Estimator, HeldOutDual
 from divergences.answers import Answers
 from gans.callbacks import Coverage, Divergences
 from gans.modules import VanillaGAN
+from gans.monitors import AdversarialGame
 from gans.objectives import NonSaturating
 from gans.targets import Ring
 from scripts.lab.calibration import Contender, _ours
 from scripts.lab.known_pairs import CASES
-from scripts.lab.witness import Witness
+from scripts.lab.training_monitors import CriticAgainstTransport
 from scripts.sweep.readings import Readings
 from tests.gans.test_callbacks import curve, run
 from tests.small_games import ring, segments
@@ -107,7 +108,7 @@ def test_a_sweep_reads_on():
     readings = Readings(n=8, samples=50, estimators=estimators)
     trainer = SimpleNamespace(logger=Recording(), global_step=0)
     with pytest.warns(UserWarning, match="js_Refusing has no estimate"):
-        readings.observe(trainer, module)
+        readings.observe(trainer, AdversarialGame(module))
     assert all(math.isnan(c.final()["divergence/js_Refusing"]) for c in readings.curves())
 
 
@@ -150,13 +151,14 @@ def test_what_is_no_refusal_is_not_caught():
         Answers()("W1", lambda: 1 / 0, None)
 
 
-def test_a_witness_reads_on(monkeypatch):
-    monkeypatch.setattr("scripts.lab.witness.FEW", 1)
+def test_an_experiment_measures_on(monkeypatch):
+    monkeypatch.setattr("scripts.lab.training_monitors.FEW", 1)
     module = ring(VanillaGAN, iterations=2)
     with pytest.warns(UserWarning, match="transport has no estimate"):
-        read = Witness(every=1, fresh_steps=2).look(module)
-    assert read[1].isnan().all()
-    assert read[[0, 2, 3]].isfinite().all()
+        read = CriticAgainstTransport(fresh_steps=2).read(AdversarialGame(module))
+    assert read.pop("transport").isnan().all()
+    assert len(read) == 3
+    assert all(found.isfinite().all() for found in read.values())
 
 
 def test_an_estimate_of_members_keeps_its_numbers(tmp_path):

@@ -17,13 +17,11 @@ from gans.callbacks import (
     Periodic,
     Pictures,
     dashboard,
-    exact_divergences,
-    gradient_norms,
-    held_out,
 )
 from gans.figures import draw_state
 from gans.mode_metrics import ModeCoverage
 from gans.modules import VanillaGAN
+from gans.monitors import AdversarialGame, exact_divergences, gradient_norms, held_out
 from gans.targets import Gaussian, Modes, ParallelSegments
 from tests.small_games import ring, segments, trainer
 
@@ -237,9 +235,20 @@ def test_a_state_can_be_drawn(dimension, tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 5000
 
 
-def test_points_in_space_cannot_be_drawn():
-    with pytest.raises(ValueError, match="3 dimensions"):
-        draw_state(torch.nn.Identity(), torch.zeros(1, 4, 3), torch.zeros(1, 4, 3))
+def test_points_of_space_are_projected_to_where_the_real_ones_vary_most():
+    """Variances 9, 4 and 1, rotated: two of the axes hold 13/14."""
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0))).Q
+    steps = torch.linspace(-1, 1, 101)
+    square = torch.cartesian_prod(3 * steps, 2 * steps)
+    real = torch.cat([square, 0 * square[:, :1]], 1)
+    edges = torch.tensor([-1.0, 1.0]).repeat(len(real) // 2 + 1)[: len(real)]
+    real = torch.cat([real[:, :2], edges[:, None] / 3**0.5], 1)
+    figure = draw_state(None, (real @ turn)[None], (real @ turn)[None] + 1)
+    (axes,) = figure.axes
+    assert axes.get_title() == "first two principal components: 93 % of the real variance"
+    drawn = torch.as_tensor(axes.lines[0].get_xydata()).var(0)
+    expected = real.var(0)[:2]
+    torch.testing.assert_close(drawn.float(), expected, rtol=1e-3, atol=0)
 
 
 def test_coverage_is_logged_of_the_live_and_the_averaged_generator(tmp_path):
@@ -259,7 +268,7 @@ def test_a_perfect_generator_reads_as_one(tmp_path):
     module = ring(iterations=1)
     module.generator.draw = module.target.draw
     events = run(module, tmp_path, Coverage(every=1, n=2500), max_steps=0)
-    module.trainer.callbacks[0].observe(module.trainer, module)
+    module.trainer.callbacks[0].observe(module.trainer, AdversarialGame(module))
     module.trainer.logger.finalize("success")
     events = read(tmp_path)
     assert curve(events, "modes/covered_20")[-1][1] == 8

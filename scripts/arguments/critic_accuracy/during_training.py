@@ -20,7 +20,7 @@ from gans.targets import Transported
 from scripts.lab.claims import FAILS, Check, Claim, standard_error
 from scripts.lab.plotting import EXACT
 from scripts.lab.training import quiet_trainer
-from scripts.lab.witness import spearman
+from scripts.lab.training_monitors import spearman
 
 SAMPLES = 1024  # per side of exact transport
 READINGS = 2  # of every generator, on samples of their own

@@ -12,14 +12,15 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from divergences.random_streams import Streams
+from gans.callbacks import InMemory
 from gans.mode_metrics import ModeCoverage
 from gans.modules import AdversarialModule
+from gans.monitors import CoveredModes, points_of
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols import OURS
 from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR, with_band
 from scripts.lab.training import quiet_trainer
-from scripts.lab.witness import ModesSeen, points_of
 
 KEEPS, LOSES = "relativistic, R1 + R2", "non-saturating"
 LOOKS, FIRST_SEED = 20, 100
@@ -54,7 +55,7 @@ def trained(module: AdversarialModule, *callbacks: pl.Callback) -> AdversarialMo
 def played(row: str, target: str, iterations: int, count: int) -> dict[str, Tensor]:
     """Final mode metrics per seed, modes over iterations, and some of the first seed's points."""
     seeds = range(FIRST_SEED, FIRST_SEED + count)
-    seen = ModesSeen(max(1, iterations // LOOKS))
+    seen = InMemory(CoveredModes(), max(1, iterations // LOOKS), first=True)
     module = trained(OURS.module(row, target, seeds, iterations), seen)
     mixture = OURS.mixtures[target]
     metric = ModeCoverage.of(mixture.target)
@@ -65,7 +66,7 @@ def played(row: str, target: str, iterations: int, count: int) -> dict[str, Tens
     return {
         **{name: read[name].reshape(-1).double() for name in names},
         "iterations": torch.tensor(seen.iterations),
-        "seen": seen.readings["covered_20"],
+        "seen": seen.readings["modes/covered_20"].double(),
         "points": points[0, :1000],
     }
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
 from torch import Tensor
 
 from divergences.random_streams import Streams
-from gans.callbacks import held_out
+from gans.callbacks import InMemory
 from gans.mode_metrics import ModeCoverage
-from gans.modules import AdversarialModule
+from gans.monitors import PointDescent, points_of
 from gans.objectives import NonSaturating, Objective, Saturating
 from scripts.arguments.mode_collapse.ring_modes import trained
 from scripts.lab.claims import HOLDS, QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols.alphagan import ALPHAGAN, game
 from scripts.lab.plotting import JS_COLOUR, TRAP, W1_COLOUR
-from scripts.lab.witness import points_of, pulls
 
 PUBLISHED, OF = 0.295, 200
 """Share of saturating games without a single mode in the end, and of how many seeds."""
@@ -50,30 +48,12 @@ class Silenced:
     samples: int = 2500
 
 
-@final
-class Listening(pl.Callback):
-    """Keeps how strongly the generator's points are pulled, ``(K,)`` a look."""
-
-    def __init__(self, every: int):
-        self.every = every
-        self.iterations: list[int] = []
-        self.heard: list[Tensor] = []
-
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
-        if trainer.global_step % self.every == 0:
-            self.iterations.append(trainer.global_step)
-            self.heard.append(self.pull(pl_module))
-
-    @staticmethod
-    def pull(module: AdversarialModule) -> Tensor:
-        points = held_out(module, LISTENERS, "listening")[1]
-        return pulls(module, points).norm(dim=-1).mean(-1).double()
-
-
 def played(objective: Objective, seeds: range, silenced: Silenced) -> dict[str, Tensor]:
     """Modes per seed at the end, and what the generator heard on the way."""
     mixture = ALPHAGAN.mixtures["ring"]
-    listening = Listening(max(1, silenced.iterations // LOOKS))
+    listening = InMemory(
+        PointDescent(LISTENERS, "listening"), max(1, silenced.iterations // LOOKS)
+    )
     make = game(objective, silenced.generator, silenced.critic, silenced.rate)
     module = make(target=mixture.target, iterations=silenced.iterations, seeds=seeds)
     trained(module, listening)
@@ -82,7 +62,7 @@ def played(objective: Objective, seeds: range, silenced: Silenced) -> dict[str, 
     return {
         "modes": metric.compute()["covered_1"].reshape(-1),
         "iterations": torch.tensor(listening.iterations),
-        "heard": torch.stack(listening.heard, -1),
+        "heard": listening.readings["descent"],
     }
 
 

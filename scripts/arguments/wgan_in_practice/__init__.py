@@ -32,7 +32,7 @@ from scripts.arguments.wgan_in_practice.games import (
 from scripts.arguments.wgan_in_practice.plots import beside, frames, tracking
 from scripts.lab.claims import FAILS, QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab.jobs import Job, Results
-from scripts.lab.witness import spearman
+from scripts.lab.training_monitors import spearman
 
 SOURCE = "Arjovsky, Chintala & Bottou 2017, arXiv 1701.07875"
 ON_SEGMENTS = "critic on the segments"

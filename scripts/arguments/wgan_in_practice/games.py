@@ -15,14 +15,15 @@ from torch.optim import Adam, RMSprop
 from divergences.networks.layers import MLP
 from divergences.networks.lipschitz import LipschitzPenalty, SpectralNorm, WeightClipping
 from divergences.samples.earth_mover import EarthMover
-from gans.callbacks import held_out
+from gans.callbacks import InMemory
 from gans.modules import WGAN, AdversarialModule, VanillaGAN
+from gans.monitors import AdversarialGame, descent_at, held_out
 from gans.networks import NoiseGenerator
 from gans.objectives import NonSaturating, Saturating
 from gans.targets import Embedded, Ring, Target
 from scripts.lab.jobs import CommonSettings
 from scripts.lab.training import train
-from scripts.lab.witness import Witness, pulls
+from scripts.lab.training_monitors import CriticAgainstTransport
 
 SIDE, ARROWS, EXTENT, SHOWN = 28, 11, 1.6, 250
 """Resolution of the critic's surface, arrows along a side, half-width of the picture, points."""
@@ -66,14 +67,14 @@ GAMES: dict[str, tuple[float, Callable[..., AdversarialModule]]] = {
 
 @final
 class Film(pl.Callback):
-    """Keeps a picture of the first member whenever the witness looks, of games in the plane."""
+    """Keeps a picture of the first member with each measurement, of games in the plane."""
 
-    def __init__(self, witness: Witness):
-        self.witness = witness
+    def __init__(self, measured: InMemory):
+        self.measured = measured
         self.frames: list[dict[str, list[Any]]] = []
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
-        if self.witness.is_due(trainer.global_step):
+        if self.measured.is_due(trainer.global_step):
             fake = held_out(pl_module, SHOWN, "film")[1]
             if fake.shape[-1] == 2:
                 self.frames.append(frame(pl_module, fake))
@@ -90,7 +91,7 @@ def frame(module: AdversarialModule, fake: Tensor) -> dict[str, list[Any]]:
         return rows.expand(members, -1, -1)
 
     with torch.enable_grad():
-        arrows = pulls(module, lattice(ARROWS))
+        arrows = descent_at(AdversarialGame(module), lattice(ARROWS))
     return {
         "samples": fake[0].tolist(),
         "surface": module.scores(lattice(SIDE))[0].tolist(),
@@ -102,7 +103,7 @@ def frame(module: AdversarialModule, fake: Tensor) -> dict[str, list[Any]]:
 def follow(
     folder: str, game: Callable[..., AdversarialModule], seeds: int, settings: Settings
 ) -> dict[str, Any]:
-    """Train under a witness; readings are of shape ``(members, looks)``."""
+    """Train and measure; readings are of shape ``(members, looks)``."""
     module = game(
         generator=partial(NoiseGenerator, hidden=settings.hidden),
         critic=partial(MLP, hidden=settings.hidden),
@@ -110,18 +111,18 @@ def follow(
         seeds=range(seeds),
         iterations=settings.iterations,
     )
-    witness = Witness(settings.every, settings.fresh_steps)
-    film = Film(witness)
-    train(module, folder, witness, film)
+    measured = InMemory(CriticAgainstTransport(settings.fresh_steps), settings.every, first=True)
+    film = Film(measured)
+    train(module, folder, measured, film)
     real, fake, streams = held_out(module, settings.last_points, "last")
     again = module.target.draw(streams, settings.last_points)
     exact = EarthMover(floor=False)
     with torch.no_grad():
         dual = module.objective.estimate(module.scores(real), module.scores(fake)).value
     return {
-        "iterations": witness.iterations,
+        "iterations": measured.iterations,
         "frames": film.frames,
-        **witness.readings,
+        **measured.readings,
         "last": {
             "own": dual.double(),
             "transport": exact(real, fake).value.double(),

@@ -1,4 +1,4 @@
-"""What a run's last W1 is worth, in a sentence."""
+"""Between what W1 lies, and whether the critic's value agrees, in a sentence."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-LOWER, UPPER = "divergence/w1_HeldOutDual", "divergence/w1_EarthMover"
-FLOOR, CRITIC, EXACT = "divergence/w1_floor", "divergence/w1_critic", "divergence/w1_exact"
+from gans.monitors.tags import W1_CRITIC as CRITIC
+from gans.monitors.tags import W1_EXACT as EXACT
+from gans.monitors.tags import W1_FLOOR as FLOOR
+from gans.monitors.tags import W1_LOWER as LOWER
+from gans.monitors.tags import W1_UPPER as UPPER
 
 
 class Mean(NamedTuple):
@@ -30,7 +33,7 @@ class Mean(NamedTuple):
         return f"{self.value:.3g} ± {self.half:.2g}"
 
 
-def trust_in_w1(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> str | None:
+def w1_bracket(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> str | None:
     """Between what W1 lies, and what that says of the critic; ``None`` without these readings.
 
     Of means over members. Where W1 is known exactly it is said; elsewhere it is at least the lower
@@ -45,7 +48,7 @@ def trust_in_w1(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> s
     Example:
         >>> from torch import tensor
         >>> read = {LOWER: tensor([0.9]), UPPER: tensor([1.1]), FLOOR: tensor([0.2])}
-        >>> trust_in_w1(read, {LOWER: tensor([0.05]), UPPER: tensor([0.05])})
+        >>> w1_bracket(read, {LOWER: tensor([0.05]), UPPER: tensor([0.05])})
         'W1 is at least 0.802 (95 %; held-out dual 0.9 ± 0.098) and at most 1.2 (95 %; ...'
     """
     means = {tag: _mean(values[tag], stderr[tag]) for tag in stderr if tag in values}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from divergences import EarthMover, HeldOutDual, Streams, bounds
-from gans.callbacks.trust import CRITIC, EXACT, FLOOR, LOWER, UPPER, trust_in_w1
+from gans.monitors.w1_bracket import CRITIC, EXACT, FLOOR, LOWER, UPPER, w1_bracket
 from gans.targets import Gaussian, ParallelSegments, Ring
 
 LAWS = {"segments": ParallelSegments(0.0), "ring": Ring(), "line": Gaussian()}
@@ -43,7 +43,7 @@ def readings(p, q, members, slope=1.0):
 @pytest.mark.parametrize("members", [1, 2])
 def test_between_equal_laws_false_claims_are_as_rare_as_the_interval_says(law, members):
     """Nominal 2.5 % each: of 100, more than 8 have probability .001."""
-    said = [trust_in_w1(*read) for read in readings(law, law, members)]
+    said = [w1_bracket(*read) for read in readings(law, law, members)]
     assert sum("at least" in line for line in said) <= 8
     assert all("not told from 0" in line for line in said if "at least" not in line)
     assert sum("too flat" in line for line in said) <= 8
@@ -55,7 +55,7 @@ def test_a_known_w1_of_zero_is_said_and_a_critic_that_agrees_is_not_blamed(law):
     """Nominal 2.5 % each way: of 100, more than 12 either way have probability .002."""
     blamed = 0
     for values, stderr in readings(law, law, 1):
-        said = trust_in_w1(values | {EXACT: torch.zeros(1)}, stderr)
+        said = w1_bracket(values | {EXACT: torch.zeros(1)}, stderr)
         assert said.startswith("W1 is 0 (exact); the critic reads ")
         assert "held-out" not in said
         blamed += "agrees" not in said
@@ -69,7 +69,7 @@ def test_a_known_w1_of_zero_is_said_and_a_critic_that_agrees_is_not_blamed(law):
 @pytest.mark.parametrize("known", [True, False])
 def test_between_laws_apart_a_wrong_slope_is_seen(slope, verdict, known):
     exact = {EXACT: torch.ones(2)} if known else {}
-    said = [trust_in_w1(values | exact, stderr) for values, stderr in readings(*APART, 2, slope)]
+    said = [w1_bracket(values | exact, stderr) for values, stderr in readings(*APART, 2, slope)]
     assert sum(verdict in line for line in said) >= 0.9 * RUNS
     if not known:
         assert sum("at least 0.9" in line for line in said) >= 0.9 * RUNS
@@ -83,7 +83,7 @@ def test_the_bracket_is_that_of_the_intervals_of_means():
         FLOOR: torch.tensor([0.1, 0.3]),
     }
     stderr = {LOWER: torch.tensor([0.06, 0.08]), UPPER: torch.tensor([0.2, 0.0])}
-    assert trust_in_w1(values, stderr) == (
+    assert w1_bracket(values, stderr) == (
         "W1 is at least 0.402 (95 %; held-out dual 0.5 ± 0.098) and at most 0.996 (95 %; "
         "transport between samples, which reads 0.2 between samples of the target)"
     )
@@ -93,13 +93,13 @@ def test_the_bracket_is_that_of_the_intervals_of_means():
 def test_nothing_is_said_without_a_bracket(missing):
     values = {LOWER: torch.ones(2), UPPER: torch.ones(2), FLOOR: torch.ones(2)}
     stderr = {LOWER: torch.ones(2), UPPER: torch.ones(2)}
-    assert trust_in_w1({}, {}) is None
-    assert trust_in_w1({t: v for t, v in values.items() if t != missing}, stderr) is None
+    assert w1_bracket({}, {}) is None
+    assert w1_bracket({t: v for t, v in values.items() if t != missing}, stderr) is None
     unknown = {missing: torch.tensor([1.0, math.nan])}
-    said = trust_in_w1(values | unknown, stderr)
+    said = w1_bracket(values | unknown, stderr)
     assert said is None or (missing == LOWER and "not told from 0" in said)
 
 
 def test_a_critic_without_an_error_is_not_judged():
     values = {EXACT: torch.ones(1), CRITIC: torch.tensor([9.0])}
-    assert trust_in_w1(values, {CRITIC: torch.tensor([math.nan])}) == "W1 is 1 (exact)"
+    assert w1_bracket(values, {CRITIC: torch.tensor([math.nan])}) == "W1 is 1 (exact)"

@@ -1,0 +1,171 @@
+"""Callbacks that measure one of our modules every so often and log what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from divergences.checks import entries, whole_number
+from divergences.estimate import Estimate, Estimator
+from gans.callbacks.periodic import Periodic
+from gans.callbacks.sinks import log, log_figure
+from gans.figures import draw_state
+from gans.monitors import tags
+from gans.monitors.covered_modes import CoveredModes
+from gans.monitors.divergences import DivergenceEstimates
+from gans.monitors.game import Game
+from gans.monitors.gradient_norms import PlayerGradients
+from gans.monitors.readings import log10, value
+from gans.monitors.slopes import CriticSlope
+
+
+@final
+class Divergences(Periodic):
+    """Divergences of the generated from the real law: exact, from the critic, from samples.
+
+    Logs ``divergence/js_exact`` and its like where the pair of laws has them,
+    ``divergence/js_critic`` or ``w1_critic`` as the objective reads its critic, and one
+    ``divergence/QUANTITY_ESTIMATOR`` per estimator on samples, with its 95 % interval as
+    ``band/divergence/.../low`` and ``high``; ``divergence/w1_floor`` is what exact transport reads
+    between two samples of the *target*. By default W1 is bracketed: ``w1_HeldOutDual`` is too
+    short and ``w1_EarthMover`` too long, in expectation. An infinite KL is logged as ``inf``, with
+    ``divergence/kl_is_infinite`` beside it, because a chart cannot draw infinity. What an
+    estimator has no answer for is NaN, with one warning for each reason; its own warnings are
+    shown once each.
+
+    Arguments:
+        every: Iterations between observations.
+        n: Held-out points per side and member.
+        estimators: What to estimate from samples.
+    """
+
+    def __init__(
+        self, every: int = 250, n: int = 256, estimators: Sequence[Estimator] | None = None
+    ):
+        super().__init__(every)
+        self.monitor = DivergenceEstimates(n, estimators)
+        self.latest: dict[str, Tensor] = {}
+        self.stderr: dict[str, Tensor] = {}
+
+    def observe(self, trainer: pl.Trainer, game: Game) -> None:
+        found = self.monitor.read(game)
+        self.latest = {tag: value(reading) for tag, reading in found.items()}
+        self.stderr = {t: r.stderr for t, r in found.items() if isinstance(r, Estimate)}
+        log(trainer, found, trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, *rest)
+        if self._seen == trainer.global_step:
+            for shown, name in tags.SHOWN.items():
+                if name in self.latest:
+                    pl_module.log(
+                        shown, float(self.latest[name].mean()), prog_bar=True, logger=False
+                    )
+
+    def state_dict(self) -> dict[str, Any]:
+        mine = {"latest": self.latest, "stderr": self.stderr}
+        return super().state_dict() | self.monitor.state_dict() | mine
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.monitor.load_state_dict(state_dict)
+        (self.latest,) = entries(type(self).__name__, state_dict, "latest")
+        self.stderr = state_dict.get("stderr", {})  # checkpoints did not always have it
+
+
+@final
+class Gradients(Periodic):
+    """Losses and gradient norms of both players as the last iteration left them.
+
+    Logs ``loss/critic`` and ``loss/generator``; ``gradient/generator`` and ``gradient/critic``,
+    norms over all parameters of a member; ``gradient/input``, the mean norm of the critic's
+    gradient at generated points, which is all a generator ever learns from; and log10 of each.
+
+    Arguments:
+        every: Iterations between observations.
+        n: Generated points per member for ``gradient/input``.
+    """
+
+    def __init__(self, every: int = 50, n: int = 256):
+        super().__init__(every)
+        self.monitor = PlayerGradients(n)
+
+    def observe(self, trainer: pl.Trainer, game: Game) -> None:
+        found = self.monitor.read(game)
+        norms = {tag: norm for tag, norm in found.items() if tag.startswith("gradient/")}
+        log(trainer, found | log10(norms), trainer.global_step)
+
+
+@final
+class LipschitzAudit(Periodic):
+    """How steep the critic is between the two supports, and what its dual value is worth.
+
+    Logs ``critic/slope_max`` and ``critic/slope_mean``, input-gradient norms between real and
+    generated points; ``critic/dual``, the raw difference of mean scores; and
+    ``critic/dual_normalised``, the dual value divided by ``slope_max``.
+
+    Arguments:
+        every: Iterations between observations.
+        n: Points per side and member.
+    """
+
+    def __init__(self, every: int = 250, n: int = 512):
+        super().__init__(every)
+        self.monitor = CriticSlope(n)
+
+    def observe(self, trainer: pl.Trainer, game: Game) -> None:
+        log(trainer, self.monitor.read(game), trainer.global_step)
+
+
+@final
+class Coverage(Periodic):
+    """Modes covered, share of high quality, mode KL and width, where the target has modes.
+
+    Logs ``modes/...`` of the live generator and, where the module keeps an average of its weights,
+    ``modes_ema/...`` of that: they are two models, and an average can be far ahead of the live
+    weights. Of targets without modes nothing is logged.
+
+    Arguments:
+        every: Iterations between observations.
+        n: Generated points per member; 2500 is what published tables use.
+    """
+
+    def __init__(self, every: int = 500, n: int = 2500):
+        super().__init__(every)
+        self.monitor = CoveredModes(n)
+
+    def observe(self, trainer: pl.Trainer, game: Game) -> None:
+        log(trainer, self.monitor.read(game), trainer.global_step)
+
+
+@final
+class Pictures(Periodic):
+    """Real and generated points over the critic's surface and its gradient, as figures.
+
+    In three dimensions and more, their two first principal components.
+
+    Arguments:
+        every: Iterations between figures; each costs about as much as a few hundred curves.
+        n: Points per side.
+        member: Which member is drawn.
+    """
+
+    def __init__(self, every: int = 1000, n: int = 512, member: int = 0):
+        super().__init__(every)
+        self.n = whole_number("n", n)
+        self.member = whole_number("member", member, least=0)
+
+    def observe(self, trainer: pl.Trainer, game: Game) -> None:
+        if not 0 <= self.member < len(game.seeds):
+            raise ValueError(
+                f"member = {self.member}: the run has members 0 to {len(game.seeds) - 1}"
+            )
+        real, fake, _ = game.held_out(self.n, "pictures")
+        figure = draw_state(game.critic, real, fake, self.member)
+        figure.suptitle(f"iteration {trainer.global_step}, seed {game.seeds[self.member]}")
+        log_figure(trainer, "samples and critic", figure, trainer.global_step)

@@ -1,0 +1,131 @@
+"""Divergences of the generated from the real law: exact, from the critic, from samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, final
+
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
+from torch import Tensor
+from torch.distributions import Distribution
+
+from divergences import exact
+from divergences.answers import Answers
+from divergences.checks import entries, whole_number
+from divergences.estimate import Estimate, Estimator
+from divergences.samples.earth_mover import EarthMover
+from divergences.samples.held_out_dual import HeldOutDual
+from divergences.samples.nearest_neighbours import NearestNeighbours
+from divergences.samples.ross import RossJS
+from gans.monitors import tags
+from gans.monitors.game import Game
+from gans.monitors.readings import Monitor, Readings
+
+
+def default_estimators() -> tuple[Estimator, ...]:
+    """W1 from above and below, JS and KL."""
+    return EarthMover(floor=False), HeldOutDual(), RossJS(), NearestNeighbours()
+
+
+def exact_divergences(
+    p: Distribution, q: Distribution | None, answers: Answers | None = None
+) -> dict[str, Tensor]:
+    """KL both ways, JS, total variation and W1, as far as the pair of laws has them exactly.
+
+    NaN, with a warning by ``answers``, where the pair has no answer at these parameters.
+    """
+    if q is None:
+        return {}
+    known = {
+        "kl": (exact.kl_divergence, p, q),
+        "kl_reverse": (exact.kl_divergence, q, p),
+        "js": (exact.js_divergence, p, q),
+        "tv": (exact.total_variation, p, q),
+        "w1": (exact.wasserstein, p, q),
+    }
+    answers = answers or Answers()
+    none = torch.full(torch.broadcast_shapes(p.batch_shape, q.batch_shape), math.nan)
+    values = {
+        name: answers(f"exact {name}", partial(_if_known, *pair), none)
+        for name, pair in known.items()
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _if_known(
+    divergence: exact.ExactDivergence, p: Distribution, q: Distribution
+) -> Tensor | None:
+    return divergence(p, q) if divergence.knows(p, q) else None
+
+
+@torch.no_grad()
+def critic_value(game: Game, real: Tensor, fake: Tensor) -> Estimate:
+    """The objective's divergence as the game's critic gives it."""
+    assert game.objective is not None
+    return game.objective.estimate(game.scores(real), game.scores(fake))
+
+
+@final
+class DivergenceEstimates(Monitor):
+    """Exact divergences, the critic's value, and one estimate per estimator on held-out points.
+
+    Arguments:
+        n: Held-out points per side and member.
+        estimators: What to estimate from samples; :func:`default_estimators` by default.
+        warn: Called once with each warning of an estimate, and each reason that there is none.
+
+    Raises:
+        TypeError: If one of the estimators is none.
+    """
+
+    def __init__(
+        self,
+        n: int = 256,
+        estimators: Sequence[Estimator] | None = None,
+        warn: Callable[[str], object] = rank_zero_warn,
+    ):
+        self.n = whole_number("n", n)
+        for estimator in estimators or ():
+            if not isinstance(estimator, Estimator):
+                raise TypeError(f"estimators holds {estimator!r}: each must be an Estimator")
+        self.estimators = default_estimators() if estimators is None else tuple(estimators)
+        self.floor: Tensor | None = None
+        self._answers = Answers(warn)
+
+    def read(self, game: Game) -> Readings:
+        real, fake, streams = game.held_out(self.n, "divergences")
+        if self.floor is None:
+            again = game.again(real.shape[1], streams)
+            transport = partial(EarthMover(floor=False), real, again)
+            self.floor = self._ask(tags.W1_FLOOR, transport, real).value
+        laws = game.laws()
+        known = exact_divergences(*laws, self._answers) if laws else {}
+        found: Readings = {tags.divergence(f"{name}_exact"): v for name, v in known.items()}
+        if "kl" in known:
+            found[tags.KL_IS_INFINITE] = torch.isinf(known["kl"]).float()
+        if game.objective is not None and game.critic is not None:
+            tag = tags.read_by_critic(game.objective.quantity)
+            found[tag] = self._ask(tag, partial(critic_value, game, real, fake), real)
+        for estimator in self.estimators:
+            tag = tags.estimated_by(type(estimator))
+            found[tag] = self._ask(tag, partial(estimator, real, fake), real)
+        found[tags.W1_FLOOR] = self.floor
+        found[tags.LOG2] = torch.full_like(self.floor, math.log(2))
+        return found
+
+    def _ask(self, tag: str, ask: Callable[[], Estimate], real: Tensor) -> Estimate:
+        """The estimate, one number per member; NaN where the points do not allow one."""
+        name, none = tag.removeprefix("divergence/"), torch.full((len(real),), math.nan)
+        found = self._answers(name, ask, Estimate(none, none))
+        for warning in found.warnings:
+            self._answers.say(f"estimate {name}: {warning}")
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"floor": self.floor}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        (self.floor,) = entries("Divergences", state, "floor")

@@ -1,0 +1,190 @@
+"""What a monitor measures: real and generated points, the critic, and the networks' gradients."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+from torch.nn.parameter import Parameter
+
+from divergences.random_streams import Streams
+from gans.modules import AdversarialModule
+from gans.objectives import Objective
+from gans.targets.gaussian_mixtures import Modes
+
+
+class HeldOut(NamedTuple):
+    """Points of both sides, ``(K, n, d)``, and the streams they were drawn from."""
+
+    real: Tensor
+    fake: Tensor
+    streams: Streams
+
+
+class Game(ABC):
+    """K generators, perhaps with critics, as they are after one iteration.
+
+    What a game lacks is ``None`` or empty; monitors then leave out what depends on it.
+
+    Attributes:
+        seeds: One per member.
+        iteration: Iterations so far; held-out points depend on it.
+        critic: From points ``(K, n, d)`` to scores ``(K, n, 1)``, or ``None``.
+        objective: What critic and generator minimise, or ``None``.
+    """
+
+    seeds: tuple[int, ...]
+    iteration: int
+    critic: Callable[[Tensor], Tensor] | None = None
+    objective: Objective | None = None
+
+    @abstractmethod
+    def real(self, n: int, streams: Streams) -> Tensor:
+        """Points of the real law, ``(K, n, d)``."""
+
+    def again(self, n: int, streams: Streams) -> Tensor:
+        """Other points of the real law than :meth:`real` has given from these streams."""
+        return self.real(n, streams)
+
+    @abstractmethod
+    def fake(self, n: int, streams: Streams) -> Tensor:
+        """Generated points, ``(K, n, d)``."""
+
+    @abstractmethod
+    def networks(self) -> Iterable[nn.Module]:
+        """Every network that is asked, so that all are asked in evaluation mode."""
+
+    def streams(self, purpose: str) -> Streams:
+        """Random numbers that depend on seed, purpose and iteration only."""
+        return Streams(self.seeds, f"{purpose} at {self.iteration}", ahead=1)
+
+    def groups(self) -> dict[str, Iterable[Parameter]]:
+        """Parameters by the name that their gradient's norm is logged under."""
+        return {}
+
+    def reported(self) -> dict[str, Tensor]:
+        """Curves that the game itself offers, such as its losses."""
+        return {}
+
+    def laws(self) -> tuple[Distribution, Distribution] | None:
+        """The real and the generated law where both are known exactly."""
+        return None
+
+    def modes(self) -> Modes | None:
+        """The real law's modes where it has them."""
+        return None
+
+    def averaged(self) -> Game | None:
+        """The same game with the moving average of the generators, where there is one."""
+        return None
+
+    def scores(self, points: Tensor) -> Tensor:
+        """The critic's scores, ``(K, n)``."""
+        assert self.critic is not None
+        return self.critic(points).squeeze(-1)
+
+    @torch.no_grad()
+    def held_out(self, n: int, purpose: str) -> HeldOut:
+        """At most ``n`` real points per member, and as many generated ones."""
+        streams = self.streams(purpose)
+        real = self.real(n, streams)
+        return HeldOut(real, self.fake(real.shape[1], streams), streams)
+
+
+@final
+class AdversarialGame(Game):
+    """One of our modules as it stands.
+
+    Arguments:
+        module: The module.
+        generator: Another generator than the module's own, such as its moving average.
+    """
+
+    def __init__(self, module: AdversarialModule, generator: Any = None):
+        self.module = module
+        self.seeds, self.iteration = module.seeds, module.global_step
+        self.critic, self.objective = module.critic, module.objective
+        self.generator = module.generator if generator is None else generator
+
+    def real(self, n: int, streams: Streams) -> Tensor:
+        return self.module.target.held_out(streams, n)
+
+    def again(self, n: int, streams: Streams) -> Tensor:
+        return self.module.target.draw(streams, n)
+
+    def fake(self, n: int, streams: Streams) -> Tensor:
+        return self.generator.draw(streams, n)
+
+    def networks(self) -> Iterable[nn.Module]:
+        averaged = self.module.generator_ema
+        return [self.module.critic, self.module.generator, *([averaged] if averaged else [])]
+
+    def streams(self, purpose: str) -> Streams:
+        streams = super().streams(purpose)
+        streams.device, streams.dtype = self.module.device, self.module.streams.dtype
+        return streams
+
+    def groups(self) -> dict[str, Iterable[Parameter]]:
+        return {
+            "generator": self.generator.parameters(),
+            "critic": self.module.critic.parameters(),
+        }
+
+    def reported(self) -> dict[str, Tensor]:
+        found = {f"generator/{name}": read for name, read in self.generator.readings().items()}
+        if self.module.last is not None:
+            found["loss/critic"] = self.module.last.critic_loss
+            found["loss/generator"] = self.module.last.generator_loss
+        return found
+
+    def laws(self) -> tuple[Distribution, Distribution] | None:
+        law = self.generator.law()
+        return None if law is None else (self.module.target, law)
+
+    def modes(self) -> Modes | None:
+        return self.module.target if isinstance(self.module.target, Modes) else None
+
+    def averaged(self) -> AdversarialGame | None:
+        generator = self.module.generator_ema
+        return None if generator is None else AdversarialGame(self.module, generator)
+
+
+@contextmanager
+def evaluating(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """All networks and their parts in evaluation mode; afterwards as they were.
+
+    Example:
+        >>> net = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
+        >>> with evaluating([net]):
+        ...     net[0].training
+        False
+        >>> net.training, net[0].training, net[1].training
+        (True, True, False)
+    """
+    before = {part: part.training for network in networks for part in network.modules()}
+    try:
+        for part in before:
+            part.training = False
+        yield
+    finally:
+        for part, training in before.items():
+            part.training = training
+
+
+def held_out(module: AdversarialModule, n: int, purpose: str) -> HeldOut:
+    """``n`` real and fake points per member that depend on seed, purpose and iteration only."""
+    game = AdversarialGame(module)
+    with evaluating(game.networks()):
+        return game.held_out(n, purpose)
+
+
+@torch.no_grad()
+def points_of(generator: nn.Module, streams: Streams, n: int) -> Tensor:
+    """What a generator makes when it is not learning: normalised as it has been on average."""
+    with evaluating([generator]):
+        return generator.draw(streams, n)  # pyright: ignore
