@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from divergences import bounds, discrete, exact, f_divergences, numerical
+from divergences.comparison import Comparison, compare
 from divergences.estimate import Estimate, Estimator
 from divergences.guard import guard
 from divergences.learned.anchored import AnchoredCritic
@@ -48,6 +49,7 @@ __all__ = [
     "MMD",
     "NWJ",
     "AnchoredCritic",
+    "Comparison",
     "Constraint",
     "Critic",
     "Discriminator",
@@ -84,6 +86,7 @@ __all__ = [
     "WeightClipping",
     "Whiten",
     "bounds",
+    "compare",
     "discrete",
     "exact",
     "f_divergences",

@@ -1,0 +1,278 @@
+"""How far apart two samples are, with what certainty, and where: one call for all of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from divergences.checks import seed_number, shown, whole_number
+from divergences.comparison.estimates import (
+    DEVIATIONS,
+    Answer,
+    answers,
+    questions,
+    rounded_columns,
+)
+from divergences.comparison.permutation_tests import (
+    MOST_PERMUTATIONS,
+    MOST_POINTS,
+    PERMUTATIONS,
+    CombinedTest,
+    some,
+)
+from divergences.comparison.permutations import Pooled
+from divergences.comparison.sentence import sentence
+from divergences.comparison.tables import Matched, as_table, listed, matched
+from divergences.comparison.text import as_text
+from divergences.comparison.where import Column, Direction, Region, columns, direction, region
+from divergences.estimate import repeated
+
+LEVEL = 0.05
+
+
+@final
+@dataclass(frozen=True)
+class Comparison:
+    """What :func:`compare` found.
+
+    Attributes:
+        labels: What the samples are called.
+        n: Sizes of the samples.
+        names: Of the columns that were compared.
+        answers: Every estimate with its interval, the recommended ones first.
+        tests: P-value of each test by its name, the recommended one first; never 0.
+        permutations: How many relabellings they tried.
+        tested: How many points of each sample the tests used.
+        columns: Every column, those that differ most first.
+        direction: The linear direction of the largest difference, if there are columns to choose
+            from.
+        region: Which points of one sample the other does not cover.
+        notes: What was done to the samples and what should be known of them.
+        seconds: Wall-clock time spent.
+        points: Both samples as they were compared, up to some thousand points, for pictures.
+    """
+
+    labels: tuple[str, str]
+    n: tuple[int, int]
+    names: tuple[str, ...]
+    answers: tuple[Answer, ...]
+    tests: dict[str, float]
+    permutations: int
+    tested: tuple[int, int]
+    columns: tuple[Column, ...]
+    direction: Direction | None
+    region: Region
+    notes: tuple[str, ...]
+    seconds: float
+    points: tuple[Tensor, Tensor] = field(repr=False)
+
+    @property
+    def p_value(self) -> float:
+        """That of the recommended test, all tests together; never 0."""
+        return next(iter(self.tests.values()))
+
+    @property
+    def differ(self) -> bool:
+        """Whether a difference is seen, at level .05."""
+        return self.p_value <= LEVEL
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """Names of the columns in which most of the difference is seen, if it is in any."""
+        if len(self.names) < 2:
+            return ()
+        seen = [c for c in self.columns if c.p_value <= LEVEL]
+        return tuple(c.name for c in seen if c.score >= seen[0].score / 2)
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in one sentence."""
+        return sentence(self)
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def to_frame(self) -> Any:
+        """The table of estimates and tests as a :class:`pandas.DataFrame`.
+
+        Raises:
+            ModuleNotFoundError: If pandas is not installed.
+        """
+        import pandas  # pyright: ignore[reportMissingImports]
+
+        return pandas.DataFrame(self.records())
+
+    def records(self) -> list[dict[str, Any]]:
+        """The table of estimates and tests, one mapping for each row."""
+        rows: list[dict[str, Any]] = []
+        for answer in self.answers:
+            found = answer.estimate
+            numbers = (
+                [math.nan] * 4
+                if found is None
+                else [float(t) for t in (found.value, *found.ci, found.stderr)]
+            )
+            rows.append(
+                {
+                    "measure": answer.name,
+                    **dict(zip(("value", "low", "high", "stderr"), numbers, strict=True)),
+                    "unit": answer.unit,
+                    "by": answer.by,
+                    "warnings": "; ".join(answer.warnings),
+                }
+            )
+        for name, p in self.tests.items():
+            rows.append({"measure": f"p-value: {name}", "value": p, "by": "permutation"})
+        return rows
+
+    def to_json(self) -> str:
+        """Everything as one JSON object; ``null`` stands for what is no number."""
+        found = {
+            "sentence": self.sentence,
+            "p_value": self.p_value,
+            "labels": self.labels,
+            "n": self.n,
+            "columns_compared": self.names,
+            "estimates": [row for row in self.records() if "low" in row],
+            "tests": self.tests,
+            "permutations": self.permutations,
+            "tested": self.tested,
+            "columns": [_column(column) for column in self.columns],
+            "mostly_in": self.where,
+            "direction": self.direction
+            and {
+                "weights": self.direction.weights.tolist(),
+                "kind": self.direction.kind,
+                **_interval(self.direction.w1),
+            },
+            "uncovered": {
+                "shares": self.region.shares,
+                "usual": self.region.usual,
+                "p_values": self.region.p_values,
+            },
+            "notes": self.notes,
+            "seconds": self.seconds,
+        }
+        return json.dumps(_finite(found), ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def _interval(w1: Any) -> dict[str, float]:
+    return {"w1": float(w1.value), "low": float(w1.ci[0]), "high": float(w1.ci[1])}
+
+
+def _column(column: Column) -> dict[str, Any]:
+    rest = {
+        "name": column.name,
+        "index": column.index,
+        "p_value": column.p_value,
+        "shift": column.shift,
+        "spread": column.spread,
+    }
+    return {**rest, **(_interval(column.w1) if column.w1 is not None else {})}
+
+
+def _finite(value: Any) -> Any:
+    """Without infinities and NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    return value
+
+
+def compare(x: Any, y: Any, *, permutations: int = PERMUTATIONS, seed: int = 0) -> Comparison:
+    """How far apart two samples are, with intervals, tests and where they differ.
+
+    Arguments:
+        x: Points of shape ``(n, d)`` or ``(n,)``: a tensor, an array, a data frame, a list of
+            rows.
+        y: Points of shape ``(m, d)`` or ``(m,)``. Columns of two data frames are matched by name.
+        permutations: Relabellings that each test tries; no p-value is below
+            ``1 / (permutations + 1)``.
+        seed: Of the relabellings.
+
+    Returns:
+        A :class:`Comparison`. Printing it gives the table and one sentence. Lengths are in
+        standard deviations of the columns, which are read from the quartiles of both samples, so
+        that no outlier sets them.
+
+    Raises:
+        TypeError: If a sample holds anything but real numbers.
+        ValueError: If columns differ, values are missing, or there are too few rows.
+
+    Example:
+        >>> draw = torch.Generator().manual_seed(0)
+        >>> x, y = (torch.randn(200, 3, generator=draw) for _ in range(2))
+        >>> y[:, 1] += 1
+        >>> found = compare(x, y, permutations=199)
+        >>> found.p_value, found.where
+        (0.005, ('column 1',))
+    """
+    start = time.perf_counter()
+    whole_number("permutations", permutations, least=19, most=MOST_PERMUTATIONS)
+    seed_number("seed", seed)
+    pair = matched(as_table(x, "x"), as_table(y, "y"))
+    first, second = pair.x, pair.y
+    notes = [*pair.notes, *_notes(pair)]
+    test = CombinedTest(permutations=permutations, seed=seed)
+    a, b, more = _once_each(first, second, pair.labels)
+    notes += more
+    a, b = (some(z, MOST_POINTS, seed) for z in (a, b))
+    pooled = Pooled.of(a, b, int(permutations), int(seed))
+    tests = test.each(pooled)
+    return Comparison(
+        labels=pair.labels,
+        n=(len(first), len(second)),
+        names=pair.names,
+        answers=tuple(answers(first, second, questions(first.shape[1]))),
+        tests=tests,
+        permutations=int(permutations),
+        tested=(len(a), len(b)),
+        columns=tuple(columns(first, second, pooled, pair.names)),
+        direction=direction(first, second),
+        region=region(pooled),
+        notes=tuple(notes),
+        seconds=time.perf_counter() - start,
+        points=(some(first, MOST_POINTS), some(second, MOST_POINTS)),
+    )
+
+
+def _notes(pair: Matched) -> list[str]:
+    notes = []
+    rough = rounded_columns(pair.x, pair.y, pair.names)
+    if rough:
+        notes.append(
+            f"{listed(rough)}: rounded to few values; JS, KL and TV may be refused or rough"
+        )
+    kept = {row.tobytes() for row in pair.x.numpy()}
+    copied = sum(row.tobytes() in kept for row in pair.y.numpy())
+    if copied > 0.01 * len(pair.y) and len(kept) > 0.9 * len(pair.x):
+        notes.append(
+            f"{copied} of {len(pair.y)} rows of {shown(pair.labels[1])} are also in "
+            f"{shown(pair.labels[0])}: copies are no independent draws, and tests see less"
+        )
+    return notes
+
+
+def _once_each(x: Tensor, y: Tensor, labels: tuple[str, str]) -> tuple[Tensor, Tensor, list[str]]:
+    """Both samples for the tests: where only one repeats its rows, each of them once."""
+    if not repeated(x, y):
+        return x, y, []
+    once = [torch.unique(z, dim=0) for z in (x, y)]
+    few = 0 if len(once[0]) / len(x) < len(once[1]) / len(y) else 1
+    note = (
+        f"{shown(labels[few])} holds only {len(once[few])} different rows of "
+        f"{len((x, y)[few])}: the tests use each row once, and intervals are too short"
+    )
+    return once[0], once[1], [note]
+
+
+__all__ = ["DEVIATIONS", "Comparison", "Region", "compare"]

@@ -1,0 +1,440 @@
+"""Tests whether two samples are of one law, by permutation of their labels.
+
+Each takes points of shape ``(n, d)`` and ``(m, d)``, or ``(K, n, d)`` and ``(K, m, d)``. Columns
+are standardised first by the pooled points, so that no unit matters.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from divergences.checks import seed_number, whole_number
+from divergences.comparison.permutations import Pooled, Ranked
+from divergences.estimate import HALVES, as_tensor, check_samples
+
+PERMUTATIONS = 999
+MOST_PERMUTATIONS = 100_000
+MOST_POINTS = 1000  # of each sample: matrices of all pairs stay small, and a test takes seconds
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """What a test found.
+
+    Attributes:
+        name: Of the test.
+        p_value: The share of labellings that look at least as different, of shape ``()`` or
+            ``(K,)``; never 0.
+        n: How many points of each sample were used.
+        permutations: How many other labellings were tried.
+        notes: What was done to the samples, one sentence each.
+    """
+
+    __test__: ClassVar[bool] = False
+
+    name: str
+    p_value: Tensor
+    n: tuple[int, int]
+    permutations: int
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{p:.4f}".lstrip("0") for p in self.p_value.reshape(-1).tolist())
+        return "\n".join([f"{self.name}: p = {shown}", *(f"  note: {n}" for n in self.notes)])
+
+
+@dataclass(frozen=True)
+class TwoSampleTest(ABC):
+    """A permutation test.
+
+    Arguments:
+        permutations: Labellings besides the true one. No p-value is below
+            ``1 / (permutations + 1)``.
+        seed: Of labellings, directions and folds.
+        most_points: Of larger samples so many points are used, picked at random, with a note.
+    """
+
+    __test__: ClassVar[bool] = False
+    name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()
+
+    permutations: int = PERMUTATIONS
+    seed: int = 0
+    most_points: int = MOST_POINTS
+
+    def __post_init__(self) -> None:
+        whole_number("permutations", self.permutations, least=19, most=MOST_PERMUTATIONS)
+        seed_number("seed", self.seed)
+        whole_number("most_points", self.most_points, least=2, most=20_000)
+
+    def __call__(self, x: Any, y: Any) -> TestResult:
+        """Test whether ``x`` and ``y`` are of one law.
+
+        Raises:
+            TypeError: If either holds no floating-point numbers.
+            ValueError: If shapes disagree, points are not finite, or a sample has fewer than 2.
+        """
+        first, second = prepared(x, y)
+        pairs = [self.one(a, b) for a, b in zip(first, second, strict=True)]
+        p = torch.tensor([pair.p_value for pair in pairs], dtype=torch.float64)
+        single = as_tensor(x).ndim == 2
+        return TestResult(
+            self.name, p[0] if single else p, pairs[0].n, self.permutations, pairs[0].notes
+        )
+
+    def one(self, x: Tensor, y: Tensor) -> TestResult:
+        """The test of one pair of samples in double precision."""
+        a, b = (some(z, self.most_points, self.seed) for z in (x, y))
+        pooled = Pooled.of(a, b, int(self.permutations), int(self.seed))
+        p = self.ranked(pooled).p[0]
+        n = len(a), len(b)
+        return TestResult(self.name, p, n, self.permutations, fewer((len(x), len(y)), n))
+
+    def ranked(self, pooled: Pooled) -> Ranked:
+        """The p-value of every labelling, ``(B + 1,)``."""
+        return Ranked.of(self.statistics(pooled)).smallest()
+
+    @abstractmethod
+    def statistics(self, pooled: Pooled) -> Tensor:
+        """One or more statistics of every labelling, ``(S, B + 1)``, large where laws differ."""
+
+
+def prepared(x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    """Both samples as ``(K, n, d)`` and ``(K, m, d)`` in double precision."""
+    a, b = as_tensor(x, "x"), as_tensor(y, "y")
+    if a.dtype == b.dtype and a.dtype in HALVES:
+        a, b = a.float(), b.float()
+    a, b = check_samples(a, b)
+    return a.detach().double().cpu(), b.detach().double().cpu()
+
+
+def some(points: Tensor, most: int, seed: int = 0) -> Tensor:
+    """All points, or so many of them at random, whatever their order means."""
+    if len(points) <= most:
+        return points
+    picked = np.random.default_rng(seed % 2**63).permutation(len(points))[: int(most)]
+    return points[torch.from_numpy(np.sort(picked))]
+
+
+def fewer(all_of: tuple[int, int], used: tuple[int, int]) -> tuple[str, ...]:
+    """A note where not all points were used."""
+    if all_of == used:
+        return ()
+    return (f"{used[0]} of {all_of[0]} and {used[1]} of {all_of[1]} points used, at random",)
+
+
+@final
+@dataclass(frozen=True)
+class EnergyTest(TwoSampleTest):
+    """The energy distance, as ``EnergyDistance`` estimates it, between standardised points.
+
+    References:
+        | Energy statistics (Székely and Rizzo, 2013), section 5
+        | https://doi.org/10.1016/j.jspi.2013.03.018
+
+    Example:
+        >>> draw = torch.Generator().manual_seed(0)
+        >>> x, y = (torch.randn(100, 2, generator=draw) for _ in range(2))
+        >>> float(EnergyTest(permutations=199)(x, y + 1).p_value)
+        0.005
+    """
+
+    name: ClassVar[str] = "energy distance"
+    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1016/j.jspi.2013.03.018",)
+
+    def statistics(self, pooled: Pooled) -> Tensor:
+        return pooled.forms(-pooled.distances)[None]
+
+
+def _gaussian(distances: Tensor, width: float) -> Tensor:
+    return (-((distances / width) ** 2) / 2).exp()
+
+
+@final
+@dataclass(frozen=True)
+class MMDTest(TwoSampleTest):
+    """The squared MMD under a Gaussian kernel of the median distance's width.
+
+    References:
+        | A Kernel Two-Sample Test (Gretton et al., 2012)
+        | https://jmlr.org/papers/v13/gretton12a.html
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 50)[:, None]
+        >>> float(MMDTest(permutations=199)(x, 3 * x).p_value) <= 0.01
+        True
+    """
+
+    name: ClassVar[str] = "MMD, median width"
+    references: ClassVar[tuple[str, ...]] = ("https://jmlr.org/papers/v13/gretton12a.html",)
+
+    def statistics(self, pooled: Pooled) -> Tensor:
+        distances = pooled.distances
+        positive = distances[distances > 0]
+        width = float(positive.median()) if len(positive) else 1.0
+        return pooled.forms(_gaussian(distances, width))[None]
+
+
+@final
+@dataclass(frozen=True)
+class AggregatedMMDTest(TwoSampleTest):
+    """The squared MMD at several widths, from the distance of neighbours to that of all points.
+
+    The p-value is that of the smallest of the widths' p-values, compared with the smallest under
+    the other labellings.
+
+    References:
+        | MMD Aggregated Two-Sample Test (Schrab et al., 2023)
+        | https://jmlr.org/papers/v24/21-1289.html
+
+    Arguments:
+        widths: How many.
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 50)[:, None]
+        >>> float(AggregatedMMDTest(permutations=199)(x, 3 * x).p_value) <= 0.01
+        True
+    """
+
+    name: ClassVar[str] = "MMD, several widths"
+    references: ClassVar[tuple[str, ...]] = ("https://jmlr.org/papers/v24/21-1289.html",)
+
+    widths: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole_number("widths", self.widths, least=2, most=50)
+
+    def statistics(self, pooled: Pooled) -> Tensor:
+        distances = pooled.distances
+        nearest = distances.clone().fill_diagonal_(math.inf).amin(1)
+        nearest, positive = nearest[nearest > 0], distances[distances > 0]
+        if not len(positive):
+            return pooled.weights.new_zeros(1, len(pooled.weights))
+        median = float(positive.median())
+        least = float(nearest.median()) if len(nearest) else median
+        steps = torch.linspace(math.log(least), math.log(2 * median), int(self.widths))
+        return torch.stack([pooled.forms(_gaussian(distances, w)) for w in steps.exp().tolist()])
+
+
+@final
+@dataclass(frozen=True)
+class SlicedTest(TwoSampleTest):
+    """The mean of W1 over random lines, as ``Sliced`` estimates it.
+
+    References:
+        | Sliced and Radon Wasserstein Barycenters of Measures (Bonneel et al., 2015)
+        | https://doi.org/10.1007/s10851-014-0506-3
+
+    Arguments:
+        projections: Number of lines.
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 50)[:, None]
+        >>> float(SlicedTest(permutations=199)(x, x + 1).p_value)
+        0.005
+    """
+
+    name: ClassVar[str] = "sliced W1"
+    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1007/s10851-014-0506-3",)
+
+    projections: int = 32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole_number("projections", self.projections, most=10_000)
+
+    def statistics(self, pooled: Pooled) -> Tensor:
+        d = pooled.points.shape[1]
+        if d == 1:
+            return pooled.on_lines(pooled.points.T)
+        draw = torch.Generator().manual_seed(int(self.seed))
+        lines = torch.randn(int(self.projections), d, generator=draw, dtype=torch.float64)
+        lines = lines / torch.linalg.vector_norm(lines, dim=1, keepdim=True)
+        return pooled.on_lines(lines @ pooled.points.T).mean(0, keepdim=True)
+
+
+@final
+@dataclass(frozen=True)
+class ColumnsTest(TwoSampleTest):
+    """W1 of each column alone, and of its squares with their signs: the smallest p-value.
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 50)[:, None] * torch.ones(2)
+        >>> float(ColumnsTest(permutations=199)(x, x + torch.tensor([0.0, 1.0])).p_value)
+        0.005
+    """
+
+    name: ClassVar[str] = "column by column"
+
+    def statistics(self, pooled: Pooled) -> Tensor:
+        return pooled.of_columns.flatten(0, 1)
+
+
+@final
+@dataclass(frozen=True)
+class NeighboursTest(TwoSampleTest):
+    """How many of the nearest neighbours of points are of the same sample.
+
+    References:
+        | Multivariate Two-Sample Tests Based on Nearest Neighbors (Schilling, 1986)
+        | https://doi.org/10.1080/01621459.1986.10478337
+
+    Arguments:
+        k: Neighbours of each point.
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 50)[:, None]
+        >>> float(NeighboursTest(permutations=199)(x, x + 2).p_value)
+        0.005
+    """
+
+    name: ClassVar[str] = "nearest neighbours"
+    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1080/01621459.1986.10478337",)
+
+    k: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole_number("k", self.k, most=1000)
+
+    def statistics(self, pooled: Pooled) -> Tensor:
+        return pooled.forms(pooled.neighbours(int(self.k)))[None]
+
+
+@final
+@dataclass(frozen=True)
+class DistanceTest(TwoSampleTest):
+    """W1 of the squared distance from the centre, which a few far points change most.
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 50)[:, None]
+        >>> float(DistanceTest(permutations=199)(x, 5 * x).p_value)
+        0.005
+    """
+
+    name: ClassVar[str] = "distance from the centre"
+
+    def statistics(self, pooled: Pooled) -> Tensor:
+        return pooled.on_lines(pooled.points.square().sum(1)[None])
+
+
+@final
+@dataclass(frozen=True)
+class ClassifierTest(TwoSampleTest):
+    r"""How well held-out points are told apart by a classifier with quadratic features.
+
+    The classifier is kernel ridge regression of the label on :math:`(z \cdot z'/d + 1)^2`; what
+    it says of a point comes from the other folds. That is linear in the labels, so that training
+    it under all labellings is one matrix product. The statistic is the difference of the mean
+    scores of x and y.
+
+    References:
+        | Revisiting Classifier Two-Sample Tests (Lopez-Paz and Oquab, 2017)
+        | https://arxiv.org/abs/1610.06545
+
+    Arguments:
+        folds: Parts of which each is scored by a classifier of all others.
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 50)[:, None]
+        >>> float(ClassifierTest(permutations=199)(x, 3 * x).p_value)
+        0.005
+    """
+
+    name: ClassVar[str] = "classifier (C2ST)"
+    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/1610.06545",)
+
+    folds: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole_number("folds", self.folds, least=2, most=100)
+
+    def statistics(self, pooled: Pooled) -> Tensor:
+        return pooled.forms(cross_fitted(pooled.points, int(self.folds)))[None]
+
+
+RIDGE = 0.1  # of the mean of the kernel's diagonal, for each point
+
+
+def cross_fitted(points: Tensor, folds: int) -> Tensor:
+    """The matrix from labels to held-out scores, ``(N, N)``; folds are by position."""
+    z = evenly(points)
+    kernel = (z @ z.T / z.shape[1] + 1) ** 2
+    n = len(z)
+    fold = torch.arange(n) % min(folds, n)
+    scores = torch.zeros(n, n, dtype=torch.float64)
+    for each in range(int(fold.max()) + 1):
+        held, rest = (fold == each).nonzero()[:, 0], (fold != each).nonzero()[:, 0]
+        among = kernel[rest][:, rest]
+        ridge = RIDGE * float(among.diagonal().mean())
+        among.diagonal().add_(ridge * max(1.0, len(rest) / 100))
+        solved = torch.cholesky_solve(kernel[rest][:, held], torch.linalg.cholesky(among))
+        scores[held[:, None], rest] = solved.T
+    return scores
+
+
+def evenly(points: Tensor) -> Tensor:
+    """Columns of mean 0 and standard deviation 1, after a map that leaves no far points."""
+    z = points.asinh()
+    z = z - z.mean(0)
+    deviation = z.square().mean(0).sqrt()
+    return z / torch.where(deviation > 0, deviation, 1.0)
+
+
+PARTS = (
+    EnergyTest, MMDTest, AggregatedMMDTest, SlicedTest, ColumnsTest, NeighboursTest,
+    DistanceTest, ClassifierTest,
+)  # fmt: skip
+
+
+@final
+@dataclass(frozen=True)
+class CombinedTest(TwoSampleTest):
+    """All tests of this module at once: the smallest of their p-values, compared as such.
+
+    Under each labelling the smallest p-value of all tests is taken; the p-value is the share of
+    labellings with one at least as small. The laws may differ in any way that one of them sees.
+
+    References:
+        | Resampling-Based Multiple Testing (Westfall and Young, 1993), section 2.3
+
+    Example:
+        >>> draw = torch.Generator().manual_seed(0)
+        >>> x, y = (torch.randn(100, 2, generator=draw) for _ in range(2))
+        >>> float(CombinedTest(permutations=199)(x, 2 * y).p_value)
+        0.005
+    """
+
+    name: ClassVar[str] = "all tests together"
+
+    def parts(self) -> Sequence[TwoSampleTest]:
+        """The tests that are combined, with these settings."""
+        return [kind(self.permutations, self.seed, self.most_points) for kind in PARTS]
+
+    def statistics(self, pooled: Pooled) -> Tensor:
+        return -self.of_parts(pooled).order
+
+    def ranked(self, pooled: Pooled) -> Ranked:
+        return self.of_parts(pooled).smallest()
+
+    def of_parts(self, pooled: Pooled) -> Ranked:
+        """The ranking by each part, ``(S, B + 1)``."""
+        found = [part.ranked(pooled) for part in self.parts()]
+        return Ranked(*(torch.stack(rows) for rows in zip(*found, strict=True)))
+
+    def each(self, pooled: Pooled) -> dict[str, float]:
+        """The p-values of this test and of its parts, by their names."""
+        rows = self.of_parts(pooled)
+        values = [rows.smallest().p[0], *rows.p[:, 0]]
+        names = [self.name, *(part.name for part in self.parts())]
+        return dict(zip(names, map(float, values), strict=True))

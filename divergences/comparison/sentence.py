@@ -1,0 +1,117 @@
+"""One sentence that says what a comparison found."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from scipy.stats import norm
+
+from divergences.estimate import Estimate
+
+if TYPE_CHECKING:
+    from divergences.comparison.comparison import Comparison
+
+POWER = 0.8
+NAMED = 3  # columns that the sentence names
+
+
+def sentence(found: Comparison) -> str:
+    """Whether the samples differ, by how much and where; or what could not have been seen."""
+    if not found.differ:
+        return _no_difference(found)
+    parts = [f"the samples differ (p {p_text(found.p_value)})", *_how_far(found)]
+    return "; ".join([*parts, *_where(found)])
+
+
+def _how_far(found: Comparison) -> list[str]:
+    by_key: dict[str, Estimate] = {}
+    for answer in found.answers:
+        if answer.estimate is not None and answer.estimate.bound != "lower":
+            by_key.setdefault(answer.key, answer.estimate)
+    parts = []
+    w1, js = by_key.get("w1"), by_key.get("js")
+    if w1 is not None:
+        low, high = (float(end) for end in w1.ci)
+        if low > 0:
+            parts.append(f"W1 between {number(low)} and {number(high)} standard deviations")
+        else:
+            parts.append(f"W1 at most {number(high)} standard deviations")
+    if js is not None:
+        value, low, high = (number(float(t), 0.01) for t in (js.value, *js.ci))
+        parts.append(f"JS {value} nats [{low}, {high}]")
+    return parts
+
+
+def _where(found: Comparison) -> list[str]:
+    if len(found.names) < 2:
+        return []
+    names = found.where
+    if not names:
+        return ["in no single column, but in how columns go together"]
+    listed = _and([_named(name) for name in names[:NAMED]])
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return [f"mostly in {listed}{more}"]
+
+
+def _named(name: str) -> str:
+    return name if name.startswith("column ") else f"column {name}"
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _no_difference(found: Comparison) -> str:
+    n, m = found.tested
+    points = f"{n:,}" if n == m else f"{n:,} and {m:,}"
+    each = " each" if n == m else ""
+    unseen = least_shift(n, m, len(found.names))
+    return (
+        f"no difference seen (p {p_text(found.p_value)}) with {points} points{each}: a shift of "
+        f"one column below {number(unseen)} standard deviations could not be seen"
+    )
+
+
+def least_shift(n: int, m: int, d: int) -> float:
+    """Shift of one of ``d`` normal columns that a test at level .05 sees in four of five samples.
+
+    In standard deviations, for the difference of two means at level ``.05 / d``.
+
+    Example:
+        >>> round(least_shift(2000, 2000, 1), 3)
+        0.089
+    """
+    z = norm.isf(0.025 / d) + norm.ppf(POWER)
+    return float(z * math.sqrt(1 / n + 1 / m))
+
+
+def p_text(p: float) -> str:
+    """``= .0002``, with the digits that relabellings give.
+
+    Example:
+        >>> p_text(0.0002), p_text(1.0), p_text(0.25)
+        ('= .0002', '= 1', '= .25')
+    """
+    return f"= {number(p)}"
+
+
+def number(value: float, least: float = 0.0) -> str:
+    """Two digits that count, no zero before the point; to ``least`` at the finest.
+
+    Example:
+        >>> number(0.314), number(12.3), number(-0.0512), number(0.0044, 0.01), number(1234.0)
+        ('.31', '12', '-.051', '.00', '1234')
+    """
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "-∞"}.get(value, "unknown")
+    size = abs(value)
+    digits = 0 if size == 0 or size >= 10 else 1 - math.floor(math.log10(size))
+    if least:
+        digits = min(digits, -math.floor(math.log10(least)))
+    text = f"{value:.{max(digits, 0)}f}"
+    if "." in text and not least:
+        text = text.rstrip("0").rstrip(".")
+    if text.startswith(("0.", "-0.")):
+        text = text.replace("0.", ".", 1)
+    return text

@@ -1,0 +1,253 @@
+"""What compare() is given, as two tables of numbers with the same columns, or what is wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from divergences.checks import shown
+
+MOST_COLUMNS = 4096
+FEWEST_ROWS = 4
+LISTED = 5  # names that a message shows
+RESOLVED = 2.0**53  # integers above this are not told apart in double precision
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of numbers with a name for each column.
+
+    Attributes:
+        label: What messages call it, such as the name of a file.
+        values: Of shape ``(n, d)``, in double precision.
+        names: Of the columns, or ``None`` where they have none.
+    """
+
+    label: str
+    values: Tensor
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Both samples with the same columns in the same order.
+
+    Attributes:
+        x: Of shape ``(n, d)``.
+        y: Of shape ``(m, d)``.
+        names: What each column is called; ``column 0``, ``column 1``, ... if it has no name.
+        labels: What x and y are called.
+        notes: What was done to them, one sentence each.
+    """
+
+    x: Tensor
+    y: Tensor
+    names: tuple[str, ...]
+    labels: tuple[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def as_table(sample: Any, label: str) -> Table:
+    """The table that an array, a tensor, a data frame or a list of rows is.
+
+    Raises:
+        TypeError: If it holds anything but real numbers.
+        ValueError: If it is no table, or integers in it are too large for double precision.
+    """
+    if isinstance(sample, Table):
+        return sample
+    names = getattr(sample, "columns", None)
+    if names is not None and not callable(names):
+        names = tuple(map(str, names))
+        _refuse_text_columns(sample, names, label)
+    else:
+        names = None
+    if isinstance(sample, Tensor):
+        sample = sample.detach().cpu()
+        sample = sample.double() if sample.is_floating_point() else sample
+        sample = sample.numpy()
+    if not (hasattr(sample, "__array__") or isinstance(sample, (list, tuple))):
+        raise TypeError(f"{label} is a {type(sample).__name__}; pass an array or a data frame")
+    try:
+        array = np.asarray(sample)
+    except ValueError as error:
+        raise ValueError(f"{label} is no table: {error}; give every row as many numbers") from None
+    return Table(label, numbers(array, label), names)
+
+
+def _refuse_text_columns(frame: Any, names: tuple[str, ...], label: str) -> None:
+    kinds = getattr(frame, "dtypes", None)
+    if kinds is None:
+        return
+    text = [n for n, kind in zip(names, kinds, strict=False) if _is_text(kind)]
+    if text:
+        raise TypeError(
+            f"{label}: {listed(text)} hold no numbers; encode them as numbers in both samples "
+            "alike, or leave them out of both"
+        )
+
+
+def _is_text(kind: Any) -> bool:
+    name = str(kind).lower()
+    return not any(name.startswith(known) for known in ("int", "uint", "float", "bool"))
+
+
+def numbers(array: np.ndarray, label: str) -> Tensor:
+    """The array as a matrix in double precision.
+
+    Raises:
+        TypeError: If it does not hold real numbers.
+        ValueError: If it has no or more than two axes, or integers that double precision cannot
+            tell apart.
+    """
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{label} holds {array.dtype}, not real numbers; convert it, for instance with "
+            "numpy.asarray(x, dtype=float)"
+        )
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise ValueError(
+            f"{label} has shape {array.shape}; a table has rows and columns: use "
+            "x.reshape(len(x), -1) if each entry is one point"
+        )
+    if (
+        array.dtype.kind in "iu"
+        and array.size
+        and float(np.abs(array.astype(float)).max()) > RESOLVED
+    ):
+        raise ValueError(
+            f"{label} holds integers beyond 2**53, which double precision cannot tell apart; "
+            "subtract an offset first"
+        )
+    return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in quotes, not more than a few."""
+    some = ", ".join(shown(name) for name in names[:LISTED])
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"column{'s' if len(names) > 1 else ''} {some}{more}"
+
+
+def matched(first: Table, second: Table) -> Matched:
+    """Both tables with the same columns; by name if both have names.
+
+    Columns that are constant, and the same in both, carry no difference: a note says that they
+    are left out.
+
+    Raises:
+        ValueError: If columns differ, have one name twice, or hold missing or infinite values; if
+            there are too few rows or too many columns, or nothing that varies.
+    """
+    for table in (first, second):
+        _check(table)
+    notes: tuple[str, ...] = ()
+    if first.names is not None and second.names is not None:
+        second, notes = _by_name(first, second)
+    elif first.values.shape[1] != second.values.shape[1]:
+        raise ValueError(
+            f"{first.label} has {first.values.shape[1]} columns and {second.label} "
+            f"{second.values.shape[1]}; give both the same ones"
+        )
+    elif first.names is not None or second.names is not None:
+        notes = ("only one of the two has names of columns: they are matched by position",)
+    names = first.names or second.names
+    if names is None:
+        names = tuple(f"column {j}" for j in range(first.values.shape[1]))
+    labels = first.label, second.label
+    return _varying(Matched(first.values, second.values, names, labels, notes))
+
+
+def _check(table: Table) -> None:
+    rows, columns = table.values.shape
+    if columns < 1 or rows < FEWEST_ROWS:
+        wanted = "1 column" if columns < 1 else f"{FEWEST_ROWS} rows"
+        raise ValueError(
+            f"{table.label} has {rows} row{'s' * (rows != 1)} and {columns} "
+            f"column{'s' * (columns != 1)}: at least {wanted} "
+            f"{'is' if columns < 1 else 'are'} needed"
+        )
+    if columns > MOST_COLUMNS:
+        raise ValueError(
+            f"{table.label} has {columns} columns, more than {MOST_COLUMNS}: compare fewer "
+            "features, such as the first principal components of both together"
+        )
+    if table.names is not None:
+        twice = [name for name, count in Counter(table.names).items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"{table.label}: {listed(twice)} occur more than once; give each its own name"
+            )
+    bad = ~torch.isfinite(table.values)
+    if not bad.any():
+        return
+    row, column = (int(i) for i in bad.nonzero()[0])
+    name = shown(table.names[column]) if table.names else str(column)
+    kind = "missing (NaN)" if bool(table.values[bad].isnan().all()) else "missing or infinite"
+    many = int(bad.sum())
+    raise ValueError(
+        f"{table.label}: {many} value{'s are' if many > 1 else ' is'} {kind}, the first in row "
+        f"{row} (from 0) of column {name}; remove such rows or fill them, in both samples alike"
+    )
+
+
+def _by_name(first: Table, second: Table) -> tuple[Table, tuple[str, ...]]:
+    assert first.names is not None
+    assert second.names is not None
+    if first.names == second.names:
+        return second, ()
+    for one, other in ((first, second), (second, first)):
+        lacking = [name for name in one.names or () if name not in set(other.names or ())]
+        if lacking:
+            raise ValueError(
+                f"{other.label} lacks {listed(lacking)} of {one.label}; keep the columns that "
+                "both have, or give them the same names"
+            )
+    place = {name: j for j, name in enumerate(second.names)}
+    order = [place[name] for name in first.names]
+    moved = replace(second, values=second.values[:, order], names=first.names)
+    note = f"the columns of {second.label} are in another order; they are matched by name"
+    return moved, (note,)
+
+
+def _varying(pair: Matched) -> Matched:
+    """The columns that are not one and the same number, with notes on those that are peculiar."""
+    notes, (x, y) = list(pair.notes), (pair.x, pair.y)
+    still = [(z == z[:1]).all(0) for z in (x, y)]
+    same = still[0] & still[1] & (x[0] == y[0])
+    if bool(same.all()):
+        raise ValueError("every column is one and the same number in both: nothing to compare")
+    if bool(same.any()):
+        gone = [name for name, out in zip(pair.names, same.tolist(), strict=True) if out]
+        notes.append(f"{listed(gone)}: one and the same number in both, left out")
+    kept = (~same).nonzero()[:, 0].tolist()
+    names = tuple(pair.names[j] for j in kept)
+    x, y = x[:, kept], y[:, kept]
+    for label, constant in zip(pair.labels, still, strict=True):
+        only = [pair.names[j] for j in kept if constant[j]]
+        if only:
+            notes.append(f"{listed(only)}: constant in {label}")
+    notes += _copies(x, y, names)
+    return Matched(x, y, names, pair.labels, tuple(notes))
+
+
+def _copies(x: Tensor, y: Tensor, names: tuple[str, ...]) -> list[str]:
+    """A note on columns that repeat another one."""
+    first: dict[bytes, int] = {}
+    copies = []
+    for j, name in enumerate(names):
+        key = x[:, j].numpy().tobytes() + y[:, j].numpy().tobytes()
+        if first.setdefault(key, j) != j:
+            copies.append(f"{shown(name)} = {shown(names[first[key]])}")
+    if not copies:
+        return []
+    more = f" and {len(copies) - LISTED} more" if len(copies) > LISTED else ""
+    return [f"equal columns count twice: {', '.join(copies[:LISTED])}{more}; remove one of each"]

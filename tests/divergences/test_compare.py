@@ -1,0 +1,244 @@
+"""compare(): what it says of pairs whose difference is known, and of samples it cannot compare."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from divergences import Comparison, EarthMover, compare
+from divergences.comparison.permutation_tests import CombinedTest
+from divergences.comparison.permutations import Pooled
+
+PAIRS = int(os.environ.get("COMPARED_PAIRS", "1"))
+
+
+def normal(n, d, seed):
+    return np.random.default_rng(seed).standard_normal((n, d))
+
+
+def shifted(rng, x, y, j):
+    y[:, j] += 0.8
+    return True, j
+
+
+def wider(rng, x, y, j):
+    y[:, j] *= 2
+    return True, j
+
+
+def correlated(rng, x, y, j):
+    k = (j + 1) % x.shape[1]
+    y[:, k] = 0.9 * y[:, j] + 0.436 * y[:, k]
+    return True, None
+
+
+def without_a_mode(rng, x, y, j):
+    x[:, j] = rng.choice([-4, 0, 4], len(x)) + 0.5 * x[:, j]
+    y[:, j] = rng.choice([-4, 0], len(y)) + 0.5 * y[:, j]
+    return True, j
+
+
+def heavier(rng, x, y, j):
+    y[:, j] = rng.standard_t(1.5, len(y))
+    return True, j
+
+
+def contaminated(rng, x, y, j):
+    y[rng.permutation(len(y))[: len(y) // 100], j] += 12
+    return True, j
+
+
+def repeating(rng, x, y, j):
+    y[len(y) // 2 :] = y[: len(y) - len(y) // 2]
+    return False, None
+
+
+def in_other_units(rng, x, y, j):
+    factors, offsets = 10 ** rng.uniform(-6, 6, x.shape[1]), rng.standard_normal(x.shape[1])
+    y[:, j] += 0.8
+    for z in (x, y):
+        z *= factors
+        z += offsets * factors
+    return True, j
+
+
+def equal(rng, x, y, j):
+    return False, None
+
+
+STAGED = (
+    shifted, wider, correlated, without_a_mode, heavier, contaminated, repeating, in_other_units,
+    equal,
+)  # fmt: skip
+
+
+def staged(kind, seed):
+    """A pair, whether its laws differ, and in which column."""
+    rng = np.random.default_rng(seed)
+    d = int(rng.choice([2, 4, 8]))
+    n, m = (400, 400) if rng.random() < 0.5 else (500, 300)
+    if kind is contaminated:
+        n = m = 1000
+    x, y = rng.standard_normal((n, d)), rng.standard_normal((m, d))
+    return x, y, *kind(rng, x, y, int(rng.integers(d)))
+
+
+@pytest.mark.parametrize("kind", STAGED, ids=lambda kind: kind.__name__)
+def test_the_sentence_and_the_column_are_right(kind):
+    wrong = []
+    for seed in range(PAIRS):
+        x, y, differ, column = staged(kind, seed)
+        found = compare(x, y, permutations=199, seed=seed)
+        right = found.sentence.startswith("the samples differ" if differ else "no difference")
+        if differ and column is not None:
+            right &= found.where[:1] == (f"column {column}",)
+        if kind is correlated:
+            right &= "how columns go together" in found.sentence
+        if not right:
+            wrong.append((seed, found.sentence))
+    assert len(wrong) <= 0.1 * PAIRS + (PAIRS > 1), wrong
+
+
+def test_w1_and_its_columns_are_in_standard_deviations_whatever_the_unit():
+    x, y = normal(600, 2, 0), normal(600, 2, 1)
+    y[:, 1] += 2
+    plain = compare(x, y, permutations=19)
+    scaled = compare(x * [1e-3, 1e4] + 5, y * [1e-3, 1e4] + 5, permutations=19)
+    for one, other in zip(plain.answers, scaled.answers, strict=True):
+        assert one.name == other.name
+        assert float(one.estimate.value) == pytest.approx(float(other.estimate.value), rel=1e-6)
+    assert plain.tests == scaled.tests
+    low, high = plain.columns[0].w1.ci
+    assert low < 2 < high
+    assert plain.columns[0].shift == pytest.approx(2, abs=0.2)
+
+
+def test_the_samples_may_change_places():
+    x, y = normal(300, 3, 0), normal(200, 3, 1) + np.array([0, 0.3, 0])
+    there, back = compare(x, y, permutations=99), compare(y, x, permutations=99)
+    one, other = ({a.key: a.estimate for a in found.answers} for found in (there, back))
+    assert float(one["kl"].value) == float(other["kl_reverse"].value)
+    assert float(one["energy"].value) == pytest.approx(float(other["energy"].value), abs=1e-12)
+
+
+def test_tables_tensors_and_lists_are_the_same():
+    x, y = normal(40, 2, 0), normal(30, 2, 1)
+    expected = compare(x, y, permutations=19)
+    for kind in (torch.from_numpy, np.ndarray.tolist, np.asfortranarray):
+        found = compare(kind(x), kind(y), permutations=19)
+        assert found.tests == expected.tests
+        assert [float(a.estimate.value) for a in found.answers] == [
+            float(a.estimate.value) for a in expected.answers
+        ]
+
+
+class Frame:
+    """As much of a data frame as is looked at."""
+
+    def __init__(self, columns, values, dtypes=None):
+        self.columns, self.values = columns, np.asarray(values)
+        self.dtypes = dtypes or ["float64"] * len(columns)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+
+def test_columns_of_frames_are_matched_by_name():
+    x, y = normal(60, 2, 0), normal(60, 2, 1) + np.array([0, 3])
+    found = compare(Frame(["a", "b"], x), Frame(["b", "a"], y[:, ::-1]), permutations=99)
+    assert found.where == ("b",)
+    assert any("matched by name" in note for note in found.notes)
+
+
+TWO = np.eye(5)[:, :2]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (Frame(["a", "b"], TWO), Frame(["a", "c"], TWO), "lacks column 'b'"),
+        (Frame(["a", "a"], TWO), Frame(["a", "a"], TWO), "more than once"),
+        (Frame(["a", "b"], TWO, ["float64", "object"]), TWO, "column 'b' hold no numbers"),
+        (np.eye(5), np.eye(5)[:, :3], "has 5 columns and y 3"),
+        (np.eye(5)[:1], np.eye(5), "x has 1 row and 5 columns: at least 4 rows"),
+        (np.ones((5, 0)), np.ones((5, 0)), "at least 1 column is"),
+        (np.ones((5, 5000)), np.ones((5, 5000)), "more than 4096"),
+        (np.array([["a"], ["b"]]), np.eye(2), "not real numbers"),
+        (np.eye(5) * 1j, np.eye(5), "not real numbers"),
+        (np.ones((5, 2)), np.ones((5, 2)), "nothing to compare"),
+        (np.ones((5, 2, 2)), np.ones((5, 2)), "has shape"),
+        (np.array([[2**60], [2**60 + 1]] * 3), np.ones((6, 1)), "beyond 2"),
+        ("a.csv", np.eye(5), "x is a str"),
+        ([[1.0, 2.0], [3.0]], np.eye(5), "every row as many"),
+        (None, np.eye(5), "x is a NoneType"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_named(x, y, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        compare(x, y)
+
+
+def test_a_missing_value_is_found():
+    x = normal(9, 2, 0)
+    x[4, 1] = np.nan
+    with pytest.raises(ValueError, match=r"y: 1 value is missing .* row 4 .* column 1; remove"):
+        compare(normal(9, 2, 1), x)
+    x[5, 0] = np.inf
+    with pytest.raises(ValueError, match="2 values are missing or infinite"):
+        compare(normal(9, 2, 1), x)
+
+
+def test_peculiar_columns_are_named():
+    x, y = normal(50, 4, 0), normal(50, 4, 1)
+    x[:, 0] = y[:, 0] = 3
+    x[:, 1] = 0
+    x[:, 3], y[:, 3] = x[:, 2], y[:, 2]
+    found = compare(x, y, permutations=19)
+    assert found.names == ("column 1", "column 2", "column 3")
+    notes = "\n".join(found.notes)
+    assert "'column 0': one and the same number in both, left out" in notes
+    assert "'column 1': constant in x" in notes
+    assert "'column 3' = 'column 2'" in notes
+
+
+def test_no_p_value_is_zero_and_each_is_a_share_of_the_labellings():
+    found = compare(normal(30, 2, 0), normal(30, 2, 1) + 9, permutations=49)
+    assert found.p_value == pytest.approx(1 / 50)
+    assert min(found.tests.values()) >= 1 / 50 - 1e-12
+    assert min(c.p_value for c in found.columns) >= 1 / 50 - 1e-12
+
+
+def test_a_record_holds_what_was_found():
+    found = compare(normal(60, 3, 0), normal(50, 3, 1) + np.array([0, 2, 0]), permutations=199)
+    assert isinstance(found, Comparison)
+    held = json.loads(found.to_json())
+    assert held["p_value"] == found.p_value
+    assert held["mostly_in"] == ["column 1"]
+    assert held["columns"][0]["name"] == "column 1"
+    assert held["n"] == [60, 50]
+    w1 = next(row for row in held["estimates"] if row["measure"] == "W1")
+    assert w1["low"] <= w1["value"] <= w1["high"]
+    text = str(found)
+    assert text.endswith(found.sentence)
+    assert "mostly in column 1" in text
+    assert all(name in text for name in found.tests)
+
+
+def test_the_w1_of_one_column_is_that_of_the_earth_mover():
+    x, y = normal(50, 1, 0), normal(80, 1, 1) + 1
+    found = compare(x, y, permutations=19)
+    scale = found.answers[0].estimate.value / EarthMover()(x, y).value
+    assert float(found.columns[0].w1.value) == pytest.approx(
+        float(found.answers[0].estimate.value)
+    )
+    assert 0.7 < float(scale) < 1.4
+
+
+def test_labellings_are_all_there_are_where_they_are_few():
+    """Of 5 points 2 and 3: of the 10 labellings one has the least and the greatest distance."""
+    x, y = torch.tensor([[0.0], [1.0]]).double(), torch.tensor([[7.0], [8.0], [9.0]]).double()
+    pooled = Pooled.of(x, y, 3999, 0)
+    p = CombinedTest(permutations=3999).each(pooled)["energy distance"]
+    assert p == pytest.approx(0.1, abs=0.02)
