@@ -23,6 +23,7 @@ BELOW = {
         "samples": set(),
         "networks": set(),
         "learned": {"samples", "networks"},
+        "comparison": {"samples"},
     },
     "gans": {
         "runtime": set(),
