@@ -4,11 +4,12 @@ BIN := .venv/bin
 # 1 takes the torch that PYTHON has; a .venv made so stays so.
 REUSE_TORCH ?= $(shell sed -n 's/^include-system-site-packages = true/1/p' .venv/pyvenv.cfg 2>/dev/null)
 
-.PHONY: help install test slow lint mutants reproduce tensorboard clean
+.PHONY: help install test test-divergences test-gans test-scripts slow lint mutants reproduce tensorboard clean
 
 help:
 	@echo "make install      set .venv up from pyproject.toml and constraints.txt (REUSE_TORCH=1: see CONTRIBUTING.md)"
 	@echo "make test         lint, types and tests"
+	@echo "make test-gans    one package's tests; also test-divergences, test-scripts"
 	@echo "make slow         the tests marked slow"
 	@echo "make mutants      change the code of a few files and list what no test notices"
 	@echo "make reproduce    run every argument into runs/reproduce and print the claims"
@@ -30,12 +31,17 @@ endif
 	$(BIN)/python -m pip install --quiet --editable '.[test,dev]' --constraint .venv/constraints.txt
 	touch $@
 
-# Two halves side by side, a thread each: on two cores this takes half as long.
-test: export OMP_NUM_THREADS = 1
+# A process for each package, a thread each: side by side they keep two cores busy to the end.
 test: install lint
-	@$(BIN)/python -m pytest tests/divergences divergences & first=$$!; \
-	$(BIN)/python -m pytest tests/gans tests/scripts tests/test_*.py gans; rest=$$?; \
-	wait $$first && exit $$rest
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going test-divergences test-gans test-scripts
+
+test-%: export OMP_NUM_THREADS = 1
+
+test-divergences test-gans: test-%: install
+	$(BIN)/python -m pytest tests/$* $*
+
+test-scripts: install
+	$(BIN)/python -m pytest tests/scripts tests/test_*.py
 
 slow: install
 	$(BIN)/python -m pytest -m slow
