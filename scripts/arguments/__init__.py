@@ -9,7 +9,10 @@ from __future__ import annotations
 
 ARGUMENTS = {
     "information": "information, entropy, cross-entropy and KL between probability vectors",
+    "binary_entropy": "two outcomes: one bit at most, and the loss of two classes",
+    "couplings": "earth being moved: W1 is the least cost of all joint laws",
     "segments": "two parallel segments: JS is stuck at log 2, W1 is |theta|",
+    "lipschitz_js": "which part of a WGAN gives the gradient, and what W1's gradient is worth",
     "optimal_discriminator": "a trained discriminator is p / (p + q), and what follows from it",
     "vanishing_gradient": "the better the discriminator, the less the generator hears",
     "log_d_alternative": "the -log D loss: a gradient that stays, at a price",
