@@ -40,24 +40,50 @@ class Check:
 
     @classmethod
     def near(
-        cls, what: str, predicted: float, measured: Any, tolerance: float, stderr: Any = math.nan
+        cls,
+        what: str,
+        predicted: float,
+        measured: Any,
+        tolerance: float | None = None,
+        stderr: Any = None,
     ) -> Self:
-        """``measured`` must lie within ``tolerance`` of ``predicted``; equal infinities agree."""
-        measured = float(measured)
-        passed = measured == predicted or abs(measured - predicted) <= tolerance
-        return cls(what, predicted, measured, tolerance, passed, float(stderr))
+        """``measured`` must lie within ``tolerance`` of ``predicted``; equal infinities agree.
+
+        ``measured`` is a number, or a value per seed: its mean is then meant, and its standard
+        error is computed. Without a tolerance it is three standard errors.
+        """
+        measured, error = over_seeds(measured, stderr)
+        within = 3 * error if tolerance is None else tolerance
+        passed = measured == predicted or abs(measured - predicted) <= within
+        return cls(what, predicted, measured, within, passed, error)
 
     @classmethod
-    def at_most(cls, what: str, bound: float, measured: Any, stderr: Any = math.nan) -> Self:
-        """``measured`` must not exceed ``bound``."""
-        measured = float(measured)
-        return cls(what, bound, measured, 0.0, measured <= bound, float(stderr), "<=")
+    def at_most(cls, what: str, bound: float, measured: Any, stderr: Any = None) -> Self:
+        """``measured``, a number or the mean of a value per seed, must be at most ``bound``."""
+        measured, error = over_seeds(measured, stderr)
+        return cls(what, bound, measured, 0.0, measured <= bound, error, "<=")
 
     @classmethod
-    def at_least(cls, what: str, bound: float, measured: Any, stderr: Any = math.nan) -> Self:
-        """``measured`` must not fall below ``bound``."""
-        measured = float(measured)
-        return cls(what, bound, measured, 0.0, measured >= bound, float(stderr), ">=")
+    def at_least(cls, what: str, bound: float, measured: Any, stderr: Any = None) -> Self:
+        """``measured``, a number or the mean of a value per seed, must be at least ``bound``."""
+        measured, error = over_seeds(measured, stderr)
+        return cls(what, bound, measured, 0.0, measured >= bound, error, ">=")
+
+    @classmethod
+    def all_near(cls, what: str, predicted: float, values: Tensor, tolerance: float) -> Self:
+        """The value farthest from ``predicted`` must lie within ``tolerance`` of it."""
+        farthest, error = worst(values, predicted), over_seeds(values)[1]
+        return cls.near(what, predicted, farthest, tolerance, error)
+
+    @classmethod
+    def all_at_most(cls, what: str, bound: float, values: Tensor) -> Self:
+        """The largest value must not exceed ``bound``."""
+        return cls.at_most(what, bound, values.max(), over_seeds(values)[1])
+
+    @classmethod
+    def all_at_least(cls, what: str, bound: float, values: Tensor) -> Self:
+        """The least value must not fall below ``bound``."""
+        return cls.at_least(what, bound, values.min(), over_seeds(values)[1])
 
 
 @dataclass(frozen=True)
@@ -175,6 +201,25 @@ class Findings:
 def standard_error(values: Tensor) -> Tensor:
     """Standard error of the mean over the last dimension, the seeds."""
     return values.double().std(-1) / math.sqrt(values.shape[-1])
+
+
+def over_seeds(values: Any, stderr: Any = None) -> tuple[float, float]:
+    """The mean of a value per seed, the last dimension, and its standard error unless given.
+
+    A number has no standard error; of several rows the largest is taken.
+    """
+    error = math.nan if stderr is None else float(stderr)
+    if not isinstance(values, Tensor) or values.numel() < 2:
+        return float(values), error
+    return float(values.mean()), float(standard_error(values).max()) if stderr is None else error
+
+
+def in_table(**columns: Tensor) -> dict[str, float]:
+    """Columns of a table: the mean of each value per seed, and ``_stderr`` beside it."""
+    row: dict[str, float] = {}
+    for name, values in columns.items():
+        row[name], row[f"{name}_stderr"] = over_seeds(values)
+    return row
 
 
 def worst(values: Tensor, predicted: Tensor | float) -> Tensor:

@@ -21,6 +21,8 @@ from scripts.lab.claims import (
     Check,
     Claim,
     Findings,
+    in_table,
+    over_seeds,
     standard_error,
     worst,
 )
@@ -65,6 +67,46 @@ def test_the_verdict_follows_from_the_measurements(checks, limits, verdict):
 )
 def test_a_check_passes_only_within_its_tolerance(check, passed):
     assert check.passed is passed
+
+
+SEEDS = torch.tensor([1.0, 2.0, 3.0])
+
+
+def test_values_of_seeds_are_checked_by_their_mean_with_its_standard_error():
+    for check in (
+        Check.near("", 2, SEEDS, 0.1),
+        Check.at_most("", 2, SEEDS),
+        Check.at_least("", 2, SEEDS),
+    ):
+        assert (check.passed, check.measured) == (True, 2.0)
+        assert check.stderr == pytest.approx(3**-0.5)
+    assert not Check.at_most("", 1.99, SEEDS).passed
+    assert not Check.at_least("", 2.01, SEEDS).passed
+
+
+def test_without_a_tolerance_three_standard_errors_are_allowed():
+    error = 3**-0.5
+    assert Check.near("", 2 + 2.99 * error, SEEDS).passed
+    assert not Check.near("", 2 + 3.01 * error, SEEDS).passed
+    assert not Check.near("", 2.0, 2.1).passed  # a number has no error
+    assert Check.near("", 2.0, 2.1, stderr=0.05).passed
+
+
+def test_all_values_of_seeds_can_be_asked_for():
+    values = torch.stack([SEEDS, 2 * SEEDS])
+    near = Check.all_near("", 1, values, 4.9)
+    assert (near.passed, near.measured) == (False, 6.0)
+    assert near.stderr == pytest.approx(2 * 3**-0.5)  # of the noisier row
+    assert Check.all_near("", 1, values, 5.0).passed
+    assert Check.all_at_most("", 3, SEEDS).passed
+    assert not Check.all_at_most("", 2.9, SEEDS).passed
+    assert Check.all_at_least("", 1, SEEDS).passed
+    assert not Check.all_at_least("", 1.1, SEEDS).passed
+
+
+def test_one_value_has_no_standard_error():
+    assert over_seeds(torch.tensor([2.0])) == (2.0, pytest.approx(math.nan, nan_ok=True))
+    assert in_table(a=SEEDS) == {"a": 2.0, "a_stderr": pytest.approx(3**-0.5)}
 
 
 def test_controls_must_come_out_the_other_way():

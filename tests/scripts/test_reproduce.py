@@ -1,6 +1,7 @@
 """What is measured again, what is only judged again, and what becomes of other arguments."""
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from scripts.lab.claims import Findings
 from scripts.lab.jobs import CommonSettings, Job
 from tests import report_folder
 from tests.engines import Threads
+from tests.loopback import Loopback
 
 DONE = []
 """Jobs that ran and arguments that were judged."""
@@ -184,3 +186,19 @@ def test_flags_of_jobs_are_checked(flags, named, capsys):
         reproduce.parse(flags)
     assert caught.value.code == 2
     assert named in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_cluster_finds_what_local_processes_find(tmp_path):
+    with ExitStack() as stack:
+        cluster = Loopback(stack, tmp_path)
+        cluster.start(workers=2)
+        flags = ("dirac", "--out", str(tmp_path / "there"), "--scheduler", cluster.address)
+        assert reproduce.main(flags) == 0
+    assert reproduce.main(["dirac", "--out", str(tmp_path / "here"), "--workers=2"]) == 0
+    here, there = (
+        json.loads((tmp_path / name / "claims.json").read_text()) for name in ("here", "there")
+    )
+    assert [claim | {"seconds": 0} for claim in here] == [
+        claim | {"seconds": 0} for claim in there
+    ]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from scripts.arguments.critic_accuracy.critics import CLIPPED, PENALISED, SPECTRAL, TRAINED
 from scripts.arguments.critic_accuracy.plots import value_and_cosine
-from scripts.lab.claims import QUALIFIED, Check, Claim, standard_error
+from scripts.lab.claims import QUALIFIED, Check, Claim
 
 Found = dict[tuple[str, int], dict[str, Tensor]]
 """From a critic and its steps to what :func:`~scripts.lab.w1.accuracy.compared` finds."""
@@ -33,8 +33,7 @@ def turns(name: str, found: Found, dimension: int, key: str = "cosine") -> Check
         f"{name}, D = {dimension}: cosine{against} after {last} steps less that after {first}, "
         "mean of seeds",
         0.05,
-        gain.mean(),
-        standard_error(gain),
+        gain,
     )
 
 
@@ -55,8 +54,7 @@ def claim(found: Found, dimension: int) -> Claim:
                 f"{CLIPPED}, D = {dimension}: cosine after {first} steps less that after {last}, "
                 "mean of seeds",
                 0.05,
-                loss.mean(),
-                standard_error(loss),
+                loss,
             )
         ],
         controls=[

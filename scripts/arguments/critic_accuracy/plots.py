@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from scripts.arguments.critic_accuracy.critics import COLOURS
-from scripts.lab.plotting import EXACT, with_band
+from scripts.lab.plotting import EXACT, drawing, with_band
 
 
 def value_and_cosine(
@@ -20,8 +20,7 @@ def value_and_cosine(
     xlabel: str,
 ) -> tuple[Figure, Axes]:
     """The figure and its left panel, whose limits and further curves are left to the caller."""
-    figure = Figure(figsize=(9.6, 4.0), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = drawing(9.6, 4.0, 1, 2)
     for name in names:
         for axes, key, shift in ((left, "deviation", 1), (right, "cosine", 0)):
             values = torch.stack([found[name, at][key].double() + shift for at in x])

@@ -18,7 +18,7 @@ from divergences.discrete import (
 from scripts.arguments.information.classifier_losses import RUNGS
 from scripts.arguments.information.probability_vectors import LENGTHS
 from scripts.lab.jobs import Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, with_band
 
 RARE = 0.2
 """The first probability of the two-outcome law P in the pictures."""
@@ -30,8 +30,7 @@ def two_outcomes(first: Tensor) -> Tensor:
 
 def measures() -> Figure:
     """Information against probability, and cross-entropy as entropy plus KL."""
-    figure = Figure(figsize=(7.4, 3.4), layout="constrained")
-    information, gibbs = figure.subplots(1, 2)
+    figure, (information, gibbs) = drawing(7.4, 3.4, 1, 2)
     p = torch.linspace(0.004, 1, 400, dtype=torch.float64)
     information.plot(p, self_information(p, base=2), color=EXACT, lw=1.6)
     events = {
@@ -77,8 +76,7 @@ def measures() -> Figure:
 
 def losses(found: dict[str, float], runs: dict[str, Tensor]) -> Figure:
     """From the hand calculation to PyTorch's number, and two losses that train alike."""
-    figure = Figure(figsize=(7.4, 3.4), layout="constrained")
-    bridge, training = figure.subplots(1, 2)
+    figure, (bridge, training) = drawing(7.4, 3.4, 1, 2)
     names = [*(rung.name for rung in RUNGS), "CrossEntropyLoss"]
     values = [*(found[rung.name] for rung in RUNGS), found["torch"]]
     colours = [W1_COLOUR, TRAP, TRAP, TRAP, JS_COLOUR]
@@ -108,8 +106,7 @@ def losses(found: dict[str, float], runs: dict[str, Tensor]) -> Figure:
 
 def asymmetry(found: Results) -> Figure:
     """Two directions of KL and the JS between them, and detours that are shorter than the way."""
-    figure = Figure(figsize=(7.4, 3.4), layout="constrained")
-    directions, detours = figure.subplots(1, 2)
+    figure, (directions, detours) = drawing(7.4, 3.4, 1, 2)
     q = torch.linspace(0.001, 0.999, 500, dtype=torch.float64)
     law, other = two_outcomes(torch.tensor(RARE, dtype=torch.float64)), two_outcomes(q)
     directions.plot(q, kl_divergence(law, other), color=JS_COLOUR, lw=1.6, label="KL(P || Q)")

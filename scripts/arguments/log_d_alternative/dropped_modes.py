@@ -16,7 +16,7 @@ from divergences.numerical.quadrature import Quadrature
 from scripts.arguments.log_d_alternative.identity import SOURCE
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
 
 SD = 0.5
 """Of either mode and of the junk between them."""
@@ -177,8 +177,7 @@ def dropping_claim(cost: dict[str, Tensor]) -> Claim:
 
 def dropping_figure(cost: dict[str, Tensor]) -> Figure:
     """Both costs of either failure."""
-    figure = Figure(figsize=(9.6, 4.0), layout="constrained")
-    dropping, junk = figure.subplots(1, 2)
+    figure, (dropping, junk) = drawing(9.6, 4.0, 1, 2)
     for name, colour in ((MINIMISED, JS_COLOUR), (COVERING, W1_COLOUR)):
         dropping.plot(LEFT, cost[f"{name}: dropping"], color=colour, lw=1.6, label=name)
         junk.plot(JUNK, cost[f"{name}: junk"], color=colour, lw=1.6, label=name)
@@ -196,6 +195,5 @@ def dropping_figure(cost: dict[str, Tensor]) -> Figure:
     exact = [float(junk_without_overlap(share)) for share in shares]
     junk.plot(shares, exact, "o", ms=4, mfc="none", color=EXACT, label="exact, far modes")
     junk.set(xlabel="share of Pg midway between the modes", title="Points where no data are")
-    for axes in (dropping, junk):
-        axes.legend(fontsize=8)
+    legends(dropping, junk)
     return figure

@@ -16,7 +16,7 @@ from divergences.numerical import js_divergence, kl_divergence
 from divergences.numerical.quadrature import Quadrature
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
 EXACTLY = 1e-6
@@ -183,8 +183,7 @@ def identity_claim(found: dict[str, dict[str, float]]) -> Claim:
 
 def identity_figure(rows: list[dict[str, float]]) -> Figure:
     """The gradient along a family, its two halves, and the KL that it is not."""
-    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
-    halves, whole = figure.subplots(1, 2, sharex=True)
+    figure, (halves, whole) = drawing(9.6, 4.2, 1, 2, sharex=True)
     theta = [row["theta"] for row in rows]
     halves.plot(theta, [row["KL(Pg||Pr)"] for row in rows], color=W1_COLOUR, label="of KL(Pg||Pr)")
     halves.plot(theta, [-2 * row["JS"] for row in rows], color=JS_COLOUR, label="of -2 JS")
@@ -201,7 +200,6 @@ def identity_figure(rows: list[dict[str, float]]) -> Figure:
     )
     whole.axhline(0, color=EXACT, lw=0.5)
     whole.set(xlabel="theta", title="Together they are the -log D gradient")
-    for axes in (halves, whole):
-        axes.legend(fontsize=8)
+    legends(halves, whole)
     figure.suptitle("Pg = N(theta, 1), data two modes at -3 and 3", fontsize=10)
     return figure

@@ -19,7 +19,7 @@ from scripts.arguments.mode_collapse.ring_modes import trained
 from scripts.lab.claims import HOLDS, QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols.alphagan import ALPHAGAN, game
-from scripts.lab.plotting import JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import JS_COLOUR, TRAP, W1_COLOUR, drawing
 
 PUBLISHED, OF = 0.295, 200
 """Share of saturating games without a single mode in the end, and of how many seeds."""
@@ -177,8 +177,7 @@ def row(name: str, read: dict[str, Tensor], unheard: float) -> dict[str, Any]:
 
 def picture(found: dict[str, dict[str, Tensor]], unheard: float) -> Figure:
     """What each seed's generator hears over training, and the shares that fail."""
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
+    figure, (left, right) = drawing(9.6, 3.8, 1, 2, width_ratios=(1.6, 1))
     for name, colour in zip(GAMES, (JS_COLOUR, W1_COLOUR), strict=True):
         read = found[name]
         lost = failed(read, unheard)

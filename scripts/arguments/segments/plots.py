@@ -12,9 +12,9 @@ from torch import Tensor
 from divergences import exact
 from gans.targets import ParallelSegments
 from scripts.arguments.segments.common import HOME, LOG2, LOOKS, THETAS
-from scripts.lab.claims import standard_error
+from scripts.lab.claims import in_table, standard_error
 from scripts.lab.jobs import Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, with_band
 
 
 def over_theta(found: Results) -> list[dict[str, Any]]:
@@ -76,13 +76,7 @@ def for_the_slider(found: Results) -> dict[str, Any]:
 def by_sample(emd: dict[str, Tensor]) -> list[dict[str, Any]]:
     """Exact transport between samples of 1000 points: value and theta-gradient per theta."""
     return [
-        {
-            "theta": theta,
-            "w1": float(w1.mean()),
-            "w1_stderr": float(standard_error(w1)),
-            "gradient": float(gradient.mean()),
-            "gradient_stderr": float(standard_error(gradient)),
-        }
+        {"theta": theta} | in_table(w1=w1, gradient=gradient)
         for theta, w1, gradient in zip(
             emd["thetas"].tolist(), emd["w1"], emd["gradient"], strict=True
         )
@@ -94,8 +88,7 @@ def overview(found: Results) -> Figure:
 
     The left column has a symmetric log axis, because JS is the same at *every* scale of theta.
     """
-    figure = Figure(figsize=(10, 6.6), layout="constrained")
-    (js, w1), (js_gradient, w1_gradient) = figure.subplots(2, 2, sharex="col")
+    figure, ((js, w1), (js_gradient, w1_gradient)) = drawing(10, 6.6, 2, 2, sharex="col")
     line = torch.linspace(-1, 1, 201, dtype=torch.float64)
 
     js.axhline(LOG2, color=EXACT, lw=1, label="exact: log 2, and 0 at theta = 0")

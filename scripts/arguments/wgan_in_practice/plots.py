@@ -11,7 +11,7 @@ from torch import Tensor
 
 from divergences.random_streams import Streams
 from scripts.arguments.wgan_in_practice.games import EXTENT, PLANE, SIDE
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, with_band
 
 LOG2 = math.log(2)
 
@@ -39,8 +39,7 @@ def beside(found: dict[str, dict[str, Any]]) -> Figure:
     """First, middle and last picture of a GAN and a WGAN with equally good critics."""
     names = [name for name, run in found.items() if run["frames"] and "optimum" in name]
     names += [name for name, run in found.items() if run["frames"] and "penalty" in name]
-    figure = Figure(figsize=(9.6, 6.4), layout="constrained")
-    panels = figure.subplots(len(names), 3, sharex=True, sharey=True)
+    figure, panels = drawing(9.6, 6.4, len(names), 3, sharex=True, sharey=True)
     for row, name in zip(panels, names, strict=True):
         run = found[name]
         for axes, i in zip(row, (0, len(run["frames"]) // 2, -1), strict=True):
