@@ -5,7 +5,14 @@ from divergences.guard import guard
 from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
 from gans.mode_metrics import ModeCoverage
 from gans.modules import WGAN, AdversarialModule, NonFiniteLoss, VanillaGAN
-from gans.networks import Generator, NoiseGenerator, Packed, SegmentGenerator
+from gans.networks import (
+    Generator,
+    NoiseGenerator,
+    Packed,
+    PlainCritic,
+    PlainGenerator,
+    SegmentGenerator,
+)
 from gans.objectives import (
     FGAN,
     Alpha,
@@ -84,6 +91,8 @@ __all__ = [
     "ParallelSegments",
     "Pictures",
     "Pinwheel",
+    "PlainCritic",
+    "PlainGenerator",
     "PointCloud",
     "Relativistic",
     "Ring",

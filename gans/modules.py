@@ -20,6 +20,7 @@ from divergences.networks.lipschitz import Constraint, Unconstrained, WeightClip
 from divergences.random_streams import Streams
 from gans.gradients import Autograd, Compiled
 from gans.networks import Generator, NoiseGenerator
+from gans.networks.plain import critic_factory, generator_factory
 from gans.objectives import NonSaturating, Objective, Wasserstein
 from gans.sharing import average_gradients
 from gans.targets import Target
@@ -62,8 +63,10 @@ class AdversarialModule(pl.LightningModule):
         target: What the generators should learn, of ``batch_shape`` ``()`` or ``(K,)``.
         objective: What critic and generator minimise.
         constraint: What keeps the critic in its class.
-        generator: Makes the generators.
-        critic: Makes the critics.
+        generator: Makes the generators; with one seed also a torch module from noise ``(n, m)``
+            to points ``(n, d)``, see :class:`~gans.PlainGenerator`.
+        critic: Makes the critics; with one seed also a torch module from points ``(n, d)`` to
+            scores ``(n, 1)``, see :class:`~gans.PlainCritic`.
         generator_optimizer: Makes the generators' optimizer.
         critic_optimizer: Makes the critics' optimizer.
         scheduler: Makes the learning-rate schedule of either optimizer, stepped once per
@@ -124,6 +127,7 @@ class AdversarialModule(pl.LightningModule):
         self.streams = Streams(self.seeds)
         self.target = target
         dimension = target.draw(Streams(self.seeds, "shape"), 1).shape[-1]
+        generator, critic = generator_factory(generator), critic_factory(critic)
         self.generator = generator(Streams(self.seeds, "generator"), dimension)
         self.critic = critic(Streams(self.seeds, "critic"), dimension, 1)
         for name, player in (("generator", self.generator), ("critic", self.critic)):
@@ -213,8 +217,8 @@ class AdversarialModule(pl.LightningModule):
         losses = {} if self.last is None else self.last._asdict()
         watched = {
             **losses,
-            "critic weights": member_norms(self.critic.parameters()),
-            "generator weights": member_norms(self.generator.parameters()),
+            "critic weights": member_norms(self.critic.parameters(), len(self.seeds)),
+            "generator weights": member_norms(self.generator.parameters(), len(self.seeds)),
         }
         if torch.isfinite(torch.stack(list(watched.values()))).all():
             return

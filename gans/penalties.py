@@ -13,6 +13,7 @@ from divergences.checks import positive_number, real_number, whole_number
 from divergences.networks.layers import member_norms
 from divergences.networks.lipschitz import Constraint, SlopePenalty, input_gradient
 from divergences.random_streams import Streams
+from gans.networks.plain import Plain
 
 
 class ZeroCentred(Constraint):
@@ -115,7 +116,8 @@ class GradientClipping(Constraint):
     @torch.no_grad()
     def limit(self, critic: nn.Module) -> None:
         gradients = [p.grad for p in critic.parameters() if p.grad is not None]
-        factors = (self.most / member_norms(gradients)).clamp(max=1)
+        members = 1 if isinstance(critic, Plain) else None
+        factors = (self.most / member_norms(gradients, members)).clamp(max=1)
         for gradient in gradients:
             gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
 

@@ -18,14 +18,19 @@ FREQUENCIES = 32  # waves per scale
 MOST_WEIGHTS = 2**26  # of all members; four times as many numbers while they are trained
 
 
-def member_norms(tensors: Iterable[Tensor]) -> Tensor:
+def member_norms(tensors: Iterable[Tensor], members: int | None = None) -> Tensor:
     """Euclidean norm of each member's share of the tensors, shape ``(K,)``.
+
+    Arguments:
+        tensors: Each with the member axis first; with one member they may also lack it.
+        members: K, where it cannot be taken from that axis.
 
     Example:
         >>> member_norms([torch.tensor([3.0, 0.0]), torch.tensor([[4.0], [1.0]])])
         tensor([5., 1.])
     """
-    return torch.cat([t.reshape(len(t), -1) for t in tensors], dim=1).norm(dim=1)
+    rows = [t.reshape(members or len(t), -1) for t in tensors]
+    return torch.cat(rows, dim=1).norm(dim=1)
 
 
 @torch.no_grad()

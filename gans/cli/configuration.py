@@ -11,7 +11,8 @@ import yaml
 from jsonargparse import Namespace, set_parsing_settings
 from pytorch_lightning.cli import LightningArgumentParser
 
-from gans.cli.vocabulary import Vocabulary, listed, refusal
+from gans.cli import without
+from gans.cli.vocabulary import Vocabulary, listed, nearest, refusal
 from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
 from gans.runtime.files import contents, inside
@@ -32,9 +33,14 @@ class Parser(LightningArgumentParser):
     """Lightning's parser, but files are read by :func:`read`, and by nothing else."""
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
-        tree = read(Path(path))
+        tree = without.in_tree(read(Path(path)))
         check_sections(tree)
         return self.parse_string(yaml.safe_dump(tree), *args, **kwargs)
+
+    def dump(self, namespace: Any, *args: Any, **kwargs: Any) -> str:
+        """The configuration as a file that can be given back."""
+        config, switched_off = without.spelled(namespace)
+        return without.said(super().dump(config, *args, **kwargs), switched_off)
 
     def add_class_arguments(self, *args: Any, **kwargs: Any) -> list[str]:
         return super().add_class_arguments(*args, **{**kwargs, "sub_configs": False})
@@ -268,4 +274,4 @@ def one_line(error: Exception) -> str:
         message,
     )
     message = " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
-    return printable(message)
+    return printable(message + nearest(message))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jsonargparse import ArgumentError, DefaultHelpFormatter
+from jsonargparse import SUPPRESS, ArgumentError, DefaultHelpFormatter
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -29,6 +30,7 @@ from gans.callbacks import (
     OrderedLogger,
 )
 from gans.callbacks.checkpoints import damage, newest_good
+from gans.cli import without
 from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded
 from gans.cli.vocabulary import Vocabulary
@@ -65,6 +67,7 @@ The flags people need. Each can stand in the YAML file instead, except --out, --
                                          --allow-import torch.compile
   --divergences.every N                  cadence of the divergence curves; likewise --gradients,
                                          --lipschitz, --pictures and --coverage
+  --pictures null                        no pictures; likewise the other four
   --checkpoint.every N                   cadence of checkpoints; --checkpoint.keep N newest
   --trainer.devices 2 --trainer.strategy gans.SharedBatch
                                          two processes that share every minibatch
@@ -138,6 +141,7 @@ class TrainCLI(LightningCLI):
         parser.add_argument("--out", type=str | None, default=None, help=help)
         for name, monitor in MONITORS.items():
             parser.add_lightning_class_args(monitor, name)
+            parser.add_argument(f"--{without.KEY}.{name}", type=bool, default=False, help=SUPPRESS)
         parser.add_lightning_class_args(Checkpoints, "checkpoint")
 
     def _parse_ckpt_path(self) -> None:
@@ -177,7 +181,9 @@ class TrainCLI(LightningCLI):
                 "which share minibatches under --trainer.strategy gans.SharedBatch"
             )
         callbacks: list[Any] = trainer.callbacks  # pyright: ignore
-        self.monitor = next(c for c in callbacks if isinstance(c, Divergences))
+        switched_off = tuple(MONITORS[name] for name in without.names(config))
+        callbacks[:] = [c for c in callbacks if not isinstance(c, switched_off)]
+        self.monitor = next((c for c in callbacks if isinstance(c, Divergences)), None)
         self.saver = next(c for c in callbacks if isinstance(c, Checkpoints))
         callbacks.insert(-1, Dashboard(self.monitor, _flat(self.config_dump["model"])))
         return trainer
@@ -275,6 +281,8 @@ class TrainCLI(LightningCLI):
 
     def tell_bracket(self) -> None:
         """Say what the run's last W1 is worth."""
+        if self.monitor is None:
+            return
         said = w1_bracket(self.monitor.latest, self.monitor.stderr)
         if said is not None and self.trainer.is_global_zero:
             print(said)
@@ -282,7 +290,12 @@ class TrainCLI(LightningCLI):
     def fit(self, model: pl.LightningModule, ckpt_path: str | None = None, **rest: Any) -> None:
         check_fits(model, self.trainer.world_size)
         keep_memory()
-        print(take_accurate_products())
+        products = take_accurate_products()
+        if self.trainer.is_global_zero:
+            folder = shlex.quote(printable(self.trainer.default_root_dir))
+            print(f"this run is in {folder}; watch it with: tensorboard --logdir {folder}")
+            if self.acts.debug:
+                print(products)
         try:
             self.trainer.fit(model, ckpt_path=ckpt_path, **{**rest, "weights_only": True})
             self.check_complete()
@@ -403,7 +416,7 @@ def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
                 "enable_progress_bar": sys.stdout.isatty(),
             },
             parser_kwargs={"exit_on_error": False, "formatter_class": LinesKept, "fit": HELP},
-            args=args,
+            args=list(without.in_arguments(args)),
         )
     except Interrupted as stopped:
         tell(one_text(f"{stopped}; continue with --resume"))

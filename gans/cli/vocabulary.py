@@ -6,10 +6,12 @@ sees to it that there is nothing to be named whose construction does more than m
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +33,7 @@ from divergences.estimate import Estimator
 from divergences.f_divergences import ConvexGenerator
 from divergences.networks.lipschitz import Constraint
 from divergences.numerical.integration import Integrator
+from gans.callbacks import MONITORS
 from gans.objectives import Objective
 from gans.targets import Move
 
@@ -129,6 +132,30 @@ def refusal(name: str) -> str:
             if today in listed():
                 return f"{name} has moved: write {today}"
     return f"{name} {REFUSAL}"
+
+
+def nearest(message: str) -> str:
+    """What a message's unknown key, flag or class may have been meant to be, or nothing.
+
+    Example:
+        >>> nearest("unrecognized arguments: --modle.iterations=5")
+        '; did you mean model?'
+    """
+    unknown = r"(?:Option '|[Kk]ey '|unrecognized arguments: --|no class is named )([\w.]+)"
+    found = re.search(unknown, message)
+    for part in found[1].split(".") if found else ():
+        if part not in words():
+            close = difflib.get_close_matches(part, words(), 1, 0.75)
+            return f"; did you mean {close[0]}?" if close else ""
+    return ""
+
+
+@functools.cache
+def words() -> tuple[str, ...]:
+    """Names of sections, of the arguments of classes that may be named, and of these classes."""
+    sections = ("model", "trainer", "checkpoint", *MONITORS)
+    arguments = {name for cls in classes() for name in inspect.signature(cls).parameters}
+    return (*sections, *sorted(arguments), *sorted(cls.__name__ for cls in classes()))
 
 
 @functools.cache

@@ -17,10 +17,10 @@ from gans.monitors.game import Game
 from gans.monitors.readings import Monitor, Readings
 
 
-def gradient_norms(parameters: Iterable[Parameter]) -> Tensor | None:
+def gradient_norms(parameters: Iterable[Parameter], members: int | None = None) -> Tensor | None:
     """Norm of each member's gradient over all its parameters, or ``None`` before the first."""
     gradients = [p.grad for p in parameters if p.grad is not None]
-    return member_norms(gradients) if gradients else None
+    return member_norms(gradients, members) if gradients else None
 
 
 @final
@@ -35,7 +35,8 @@ class PlayerGradients(Monitor):
         self.n = whole_number("n", n)
 
     def read(self, game: Game) -> Readings:
-        norms = {tags.gradient(name): gradient_norms(p) for name, p in game.groups().items()}
+        groups, members = game.groups().items(), len(game.seeds)
+        norms = {tags.gradient(name): gradient_norms(p, members) for name, p in groups}
         if game.critic is not None:
             _, fake, _ = game.held_out(self.n, "gradients")
             at_points = input_gradient(game.critic, fake)

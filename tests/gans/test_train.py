@@ -7,11 +7,14 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import yaml
 from tensorboard import program
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gans.callbacks import dashboard
+from gans.callbacks import MONITORS, dashboard
 from gans.cli.train import main
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
@@ -143,6 +146,67 @@ def test_a_loss_that_explodes_ends_in_one_line(tmp_path, capsys):
     assert caught.value.code == 2
     assert "iteration" in error
     assert "last good checkpoint" in error
+
+
+TYPOS = {
+    "--model.iteration=5": "did you mean iterations?",
+    "--modle.iterations=5": "did you mean model?",
+    "--divergence.every=3": "did you mean divergences?",
+    "--model.constraint=WeightCliping": "did you mean WeightClipping?",
+}
+
+
+@pytest.mark.parametrize(("flag", "hint"), TYPOS.items())
+def test_a_typo_is_answered_with_the_nearest_name(flag, hint, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        fit(tmp_path / "run", flag)
+    assert capsys.readouterr().err.endswith(f"{hint}\n")
+
+
+SHORT = ["--model.iterations=2", "--model.batch_size=8", "--model.seeds=[0]", "--divergences.n=16"]
+
+
+@pytest.mark.parametrize("config", [*CONFIGS, None], ids=lambda path: path and path.stem)
+def test_what_a_run_has_saved_of_its_settings_can_be_given_back(config, tmp_path):
+    if config is None:  # with optimizers, networks and constraints by default
+        config = tmp_path / "defaults.yaml"
+        config.write_text("model: {class_path: gans.WGAN, init_args: {target: gans.Ring}}")
+    warmup = ["--model.warmup=2"] if "warmup" in config.read_text() else []
+    off = ["--pictures=null", "--lipschitz", "null"]
+    main(["fit", f"--config={config}", "--out=first", *SHORT, *warmup, *off])
+    main(["fit", "--config=first/config.yaml", "--out=second"])
+    main(["fit", "--config=first/config.yaml", "--out=first", "--resume"])
+    first, second = (
+        torch.load(f"{run}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+        for run in ("first", "second")
+    )
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    saved = [yaml.safe_load(Path(run, "config.yaml").read_text()) for run in ("first", "second")]
+    assert saved[0] == saved[1]
+    assert saved[0]["pictures"] is None
+    assert saved[0]["lipschitz"] is None
+
+
+def test_points_of_five_dimensions_are_trained_on_without_any_monitor(tmp_path, capsys):
+    torch.manual_seed(0)
+    np.save("points.npy", torch.randn(60, 5).numpy())
+    target = {"class_path": "gans.PointCloud", "init_args": {"points": "points.npy"}}
+    model = {"class_path": "gans.WGAN", "init_args": {"target": target}}
+    off = dict.fromkeys(MONITORS)
+    Path("five.yaml").write_text(yaml.safe_dump({"model": model} | off))
+    main(["fit", "--config=five.yaml", "--out=run", *SHORT[:3]])
+    tags = EventAccumulator("run").Reload().Tags()["scalars"]
+    assert not [tag for tag in tags if tag.split("/")[0] in ("divergence", "gradient", "critic")]
+    told = capsys.readouterr().out
+    assert told.startswith("this run is in run; watch it with: tensorboard --logdir run\n")
+    assert "products" not in told
+
+
+def test_a_later_flag_switches_a_monitor_on_again(tmp_path):
+    fit(tmp_path / "run", "--gradients=null", "--gradients.every=1", "--divergences=null")
+    tags = EventAccumulator(str(tmp_path / "run")).Reload().Tags()["scalars"]
+    assert "gradient/generator" in tags
+    assert not [tag for tag in tags if tag.startswith("divergence/")]
 
 
 def test_help_names_the_flags_people_need(capsys):
