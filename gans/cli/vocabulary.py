@@ -61,6 +61,8 @@ _UNFIT = {
 }
 """Those that take closures, functions, sparse gradients or metrics, which no game has to give."""
 TORCH = ACTIVATIONS | (_public(torch.optim, Optimizer) | _public(schedulers, LRScheduler)) - _UNFIT
+SECTIONS = ("model", "trainer", "checkpoint", "out", "config", "ckpt_path", *MONITORS)
+"""What stands at the outermost level of a configuration, or opens a flag."""
 LOOKED_UP = ("torch.Size", "torch.Tensor")
 """What the parser imports for annotations; no configuration may hold it."""
 REFUSAL = (
@@ -141,21 +143,20 @@ def nearest(message: str) -> str:
         >>> nearest("unrecognized arguments: --modle.iterations=5")
         '; did you mean model?'
     """
-    unknown = r"(?:Option '|[Kk]ey '|unrecognized arguments: --|no class is named )([\w.]+)"
-    found = re.search(unknown, message)
-    for part in found[1].split(".") if found else ():
-        if part not in words():
-            close = difflib.get_close_matches(part, words(), 1, 0.75)
-            return f"; did you mean {close[0]}?" if close else ""
-    return ""
+    found = re.search(r"unrecognized arguments: --(\w+)", message)
+    among = (*SECTIONS, "resume", "debug", "allow-import", "print_config")
+    if found is None:
+        found = re.search(r"(?:Option '|[Kk]ey '|no class is named )(?:\w+\.)*(\w+)", message)
+        among = words()
+    close = difflib.get_close_matches(found[1], among, 1, 0.7) if found else []
+    return f"; did you mean {close[0]}?" if close and found and close[0] != found[1] else ""
 
 
 @functools.cache
 def words() -> tuple[str, ...]:
-    """Names of sections, of the arguments of classes that may be named, and of these classes."""
-    sections = ("model", "trainer", "checkpoint", *MONITORS)
+    """Sections, classes that may be named, and the names of these classes' arguments."""
     arguments = {name for cls in classes() for name in inspect.signature(cls).parameters}
-    return (*sections, *sorted(arguments), *sorted(cls.__name__ for cls in classes()))
+    return (*SECTIONS, *sorted(arguments), *sorted(cls.__name__ for cls in classes()))
 
 
 @functools.cache

@@ -175,7 +175,8 @@ def test_what_a_run_has_saved_of_its_settings_can_be_given_back(config, tmp_path
     off = ["--pictures=null", "--lipschitz", "null"]
     main(["fit", f"--config={config}", "--out=first", *SHORT, *warmup, *off])
     main(["fit", "--config=first/config.yaml", "--out=second"])
-    main(["fit", "--config=first/config.yaml", "--out=first", "--resume"])
+    if config.stem == "defaults":
+        main(["fit", "--config=first/config.yaml", "--out=first", "--resume"])
     first, second = (
         torch.load(f"{run}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
         for run in ("first", "second")
