@@ -31,15 +31,19 @@ from divergences.networks.muon import Muon
 from divergences.numerical.monte_carlo import MonteCarlo
 from divergences.numerical.quadrature import Quadrature
 from divergences.random_streams import Streams
+from divergences.samples.coverage import Coverage, Density, Precision, Recall
 from divergences.samples.earth_mover import EarthMover
+from divergences.samples.frechet import FrechetDistance
 from divergences.samples.held_out_dual import HeldOutDual
 from divergences.samples.histogram import HistogramJS, HistogramKL, HistogramTV
 from divergences.samples.kernel import MMD, EnergyDistance
 from divergences.samples.known_density import KnownDensity
 from divergences.samples.nearest_neighbours import NearestNeighbours
+from divergences.samples.polynomial_kernel import KernelDistance
 from divergences.samples.ross import RossJS
 from divergences.samples.sinkhorn import Sinkhorn
 from divergences.samples.sliced import Sliced
+from divergences.samples.two_sample_classifier import ClassifierAccuracy, ClassifierAUC
 
 if TYPE_CHECKING:
     from divergences.metrics import DivergenceMetric
@@ -49,9 +53,13 @@ __all__ = [
     "MMD",
     "NWJ",
     "AnchoredCritic",
+    "ClassifierAUC",
+    "ClassifierAccuracy",
     "Comparison",
     "Constraint",
+    "Coverage",
     "Critic",
+    "Density",
     "Discriminator",
     "DiscriminatorKL",
     "DivergenceMetric",
@@ -62,12 +70,14 @@ __all__ = [
     "Estimator",
     "FDivergence",
     "FourierFeatures",
+    "FrechetDistance",
     "FullSort",
     "GradientPenalty",
     "HeldOutDual",
     "HistogramJS",
     "HistogramKL",
     "HistogramTV",
+    "KernelDistance",
     "KnownDensity",
     "LipschitzPenalty",
     "MaxMin",
@@ -76,7 +86,9 @@ __all__ = [
     "Muon",
     "NearestNeighbours",
     "Orthogonal",
+    "Precision",
     "Quadrature",
+    "Recall",
     "RossJS",
     "Sinkhorn",
     "Sliced",

@@ -13,15 +13,20 @@ from divergences.answers import UNANSWERED
 from divergences.comparison.permutation_tests import fewer, some
 from divergences.estimate import Estimate, Estimator
 from divergences.samples.coordinates import standardised
+from divergences.samples.coverage import Coverage, Density, Precision, Recall
 from divergences.samples.earth_mover import EarthMover
+from divergences.samples.frechet import FrechetDistance
 from divergences.samples.held_out_dual import HeldOutDual
 from divergences.samples.histogram import HistogramJS, HistogramKL, HistogramTV
 from divergences.samples.kernel import MMD, EnergyDistance
 from divergences.samples.nearest_neighbours import NearestNeighbours
+from divergences.samples.polynomial_kernel import KernelDistance
 from divergences.samples.ross import RossJS
 from divergences.samples.sliced import Sliced
+from divergences.samples.two_sample_classifier import ClassifierAccuracy, ClassifierAUC
 
 DEVIATIONS = "standard deviations"
+SQUARED = "squared standard deviations"
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,16 @@ def questions(d: int) -> tuple[Question, ...]:
         Question("mmd", "MMD²", (MMD(),), 3000, standard=True),
         Question("sw1", "sliced W1", (Sliced(),), 10_000, DEVIATIONS, True),
         Question("w1", "W1, lower bound", (HeldOutDual(),), 1500, DEVIATIONS, True),
+    ]
+    rows += [
+        Question("c2st_accuracy", "C2ST accuracy", (ClassifierAccuracy(),), 20_000),
+        Question("c2st_auc", "C2ST AUC", (ClassifierAUC(),), 20_000),
+        Question("precision", "precision of y", (Precision(),), 2000, standard=True),
+        Question("recall", "recall of x", (Recall(),), 2000, standard=True),
+        Question("density", "density", (Density(),), 2000, standard=True),
+        Question("coverage", "coverage", (Coverage(),), 2000, standard=True),
+        Question("frechet", "Fréchet distance", (FrechetDistance(),), 50_000, SQUARED, True),
+        Question("kid", "KID", (KernelDistance(),), 3000, standard=True),
     ]
     if grid:
         rows.insert(4, Question("tv", "TV, lower bound", (HistogramTV(),), 100_000))

@@ -35,6 +35,12 @@ def _how_far(found: Comparison) -> list[str]:
         low, high = (float(end) for end in w1.ci)
         if low > 0:
             parts.append(f"W1 between {number(low)} and {number(high)} standard deviations")
+        elif found.where and (alone := found.columns[0].w1) is not None and alone.ci[0] > 0:
+            low, high = (float(end) for end in alone.ci)
+            name = _named(found.columns[0].name)
+            parts.append(
+                f"W1 of {name} alone between {number(low)} and {number(high)} standard deviations"
+            )
         else:
             parts.append(f"W1 at most {number(high)} standard deviations")
     if js is not None:

@@ -34,6 +34,8 @@ FIRST = int(os.environ.get("FAMILY_SEED", "0"))
 SIZES = (64, 200, 512)
 INFORMATION = {"kl", "js", "tv"}  # unchanged by every invertible map of both samples
 LENGTHS = {"w1", "w2", "sw1", "sw2", "energy", "sinkhorn"}  # in the unit of the data
+SQUARES = {"frechet", "sinkhorn2"}
+OF_COORDINATES = {"kid"}  # changes with the scale and the origin, by its definition
 EXHAUSTED = re.compile("max_iterations").search  # what a solver says when it gives up
 REFUSALS = (ValueError, TypeError, NotImplementedError)
 
@@ -243,7 +245,9 @@ def check(kind: type[Estimator], seed: int) -> str:
         return said
     if quantity not in INFORMATION and not pair.keeps_lengths:
         return "not comparable"
-    unit = pair.scale if quantity in LENGTHS else 1.0
+    if quantity in OF_COORDINATES and not torch.equal(pair.back(pair.x), pair.x.double()):
+        return "not comparable"
+    unit = pair.scale if quantity in LENGTHS else pair.scale**2 if quantity in SQUARES else 1.0
     truth = pair.truth.get(quantity)
     margin = 1e-3 * max(abs(truth or 0.0), 1.0 if quantity in INFORMATION else 0.0)
     if truth is None:  # then compare with the samples as they were

@@ -1,0 +1,158 @@
+"""python -m divergences A B: what it reads, and the one line for what it cannot."""
+
+import io
+import json
+import os
+import pickle
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from divergences.comparison.command import main
+from divergences.comparison.files import read_table
+
+POINTS = np.random.default_rng(0).standard_normal((30, 2))
+HEADER = "age,height"
+
+
+def text(points, header="", separator=","):
+    lines = [separator.join(map(repr, row)) for row in points.tolist()]
+    return "\n".join(([header] if header else []) + lines) + "\n"
+
+
+def as_npy(array, **how):
+    stream = io.BytesIO()
+    np.save(stream, array, **how)
+    return stream.getvalue()
+
+
+def as_npz(**arrays):
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
+
+
+def as_parquet(**columns):
+    stream = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), stream)
+    return stream.getvalue()
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "names"),
+    [
+        ("a.npy", as_npy(POINTS), None),
+        ("a.npy", as_npy(np.asfortranarray(POINTS)), None),
+        ("a.npy", as_npy(POINTS.astype(">f8")), None),
+        ("a.npz", as_npz(points=POINTS), None),
+        ("a.csv", text(POINTS), None),
+        ("a.csv", text(POINTS, HEADER), ("age", "height")),
+        ("a.csv", "\ufeff" + text(POINTS, '"age","height"'), ("age", "height")),
+        ("a.csv", text(POINTS, "age;height", ";"), ("age", "height")),
+        ("a.csv", text(POINTS, HEADER).replace("\n", "\r\n"), ("age", "height")),
+        ("a.tsv", text(POINTS, "age\theight", "\t"), ("age", "height")),
+        ("a.parquet", as_parquet(age=POINTS[:, 0], height=POINTS[:, 1]), ("age", "height")),
+    ],
+)  # fmt: skip
+def test_a_table_is_read_as_it_was_written(tmp_path, name, content, names):
+    found = read_table(write(tmp_path, name, content))
+    assert found.names == names
+    assert (found.values.numpy() == POINTS).all()
+
+
+class Executed:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+LONG = as_npy(POINTS).replace(b"(30, 2)", b"(9**9,)")
+
+BAD = [
+    ("a.npy", b"", "the file is empty"),
+    ("a.npy", as_npy(POINTS)[:-9], "is cut off"),
+    ("a.npy", as_npy(POINTS)[:20], "no whole .npy array"),
+    ("a.npy", bytes(range(256)) * 9, "no whole .npy array"),
+    ("a.npy", as_npy(np.array([Executed()]), allow_pickle=True), "pickled objects"),
+    ("a.npy", pickle.dumps(Executed()), "no whole .npy array"),
+    ("a.npy", LONG, "no whole .npy array"),
+    ("a.npy", as_npy(np.zeros(3, dtype=[("a", "f8")])), "holds records"),
+    ("a.npy", as_npy(np.array(["a", "b"])), "not real numbers"),
+    ("a.npy", as_npy(POINTS[:1]), "has 1 row and 2 columns: at least 4 rows"),
+    ("a.npy", as_npy(POINTS[:, :0]), "0 columns: at least 1 column"),
+    ("a.npy", as_npy(np.zeros((5, 10_000))), "more than 4096"),
+    ("a.npy", as_npy(np.zeros((5, 2, 2))), "has shape"),
+    ("a.npz", as_npz(a=POINTS, b=POINTS), "holds 2 arrays"),
+    ("a.npz", as_npz(a=POINTS)[:-30], "no whole .npz archive"),
+    ("a.npz", b"PK" + bytes(99), "no whole .npz archive"),
+    ("a.csv", "", "the file is empty"),
+    ("a.csv", HEADER + "\n", "a header and no rows"),
+    ("a.csv", text(POINTS, HEADER) + "1,\n", "1 cells are missing, the first in line 32"),
+    ("a.csv", text(POINTS, HEADER) + "1,nan\n", "missing"),
+    ("a.csv", text(POINTS, HEADER) + "1,red\n", "'height' hold no numbers"),
+    ("a.csv", text(POINTS, HEADER) + "1,2,3\n", "line 32 has 3 cells"),
+    ("a.csv", text(POINTS, "age"), "cells"),
+    ("a.csv", text(POINTS, "age,age"), "more than once"),
+    ("a.csv", text(POINTS, "age,weight"), "lacks column"),
+    ("a.csv", bytes(range(256)) * 9, "no text in UTF-8"),
+    ("a.csv", b"\x00\x01\x02" * 99, "no text"),
+    ("a.csv", ",".join(["1"] * 10_000) + "\n", "more than 4096"),
+    ("a.parquet", as_parquet(age=POINTS[:, 0], height=["a"] * 30), "'height' hold no numbers"),
+    ("a.parquet", as_parquet(age=POINTS[:, 0], height=[None, *POINTS[1:, 1]]), "missing"),
+    ("a.parquet", b"PAR1" + bytes(50), "no whole .parquet file"),
+    ("a.txt", text(POINTS), "cannot read '.txt'"),
+    ("a.pkl", pickle.dumps(Executed()), "cannot read '.pkl'"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), BAD, ids=range(len(BAD)))
+def test_what_is_wrong_with_a_file_is_one_line(
+    tmp_path, monkeypatch, capsys, name, content, message
+):
+    monkeypatch.chdir(tmp_path)
+    good = write(tmp_path, "good.csv", text(POINTS, HEADER))
+    bad = write(tmp_path, name, content)
+    before = sorted(tmp_path.iterdir())
+    for files in ((good, bad), (bad, good)):
+        assert main([str(file) for file in files]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1
+        assert err.startswith("error: ")
+        assert message in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_files_that_are_none_are_named(tmp_path, capsys):
+    good = str(write(tmp_path, "good.csv", text(POINTS)))
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name in ("none.csv", ".", "pipe.csv", "a\x00.csv", "x" * 999 + ".csv"):
+        assert main([good, str(tmp_path / name)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    with pytest.raises(SystemExit) as ended:
+        main([good])
+    assert ended.value.code == 2
+
+
+def test_the_command_prints_the_sentence_and_writes_what_it_found(tmp_path, capsys):
+    first = write(tmp_path, "a.csv", text(POINTS, HEADER))
+    second = write(tmp_path, "b.csv", text(POINTS[::-1] + np.array([0, 3]), "age,he\x1b[2Jight"))
+    moved = POINTS[::-1, ::-1] + np.array([3, 0.01])
+    third = write(tmp_path, "c.csv", text(moved, "height,age"))
+    assert main([str(first), str(second)]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+    where = ["--out", str(tmp_path / "out"), "--permutations", "99"]
+    assert main([str(first), str(third), *where]) == 0
+    out = capsys.readouterr().out
+    assert "the samples differ (p = .01)" in out
+    assert "mostly in column height" in out
+    assert "matched by name" in out
+    held = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert held["mostly_in"] == ["height"]

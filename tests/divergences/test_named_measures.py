@@ -1,0 +1,131 @@
+"""Fréchet distance, KID, precision, recall, density, coverage, C2ST: oracles and known truths."""
+
+import math
+import os
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import sqrtm
+from scipy.stats import norm
+from sklearn.metrics import pairwise_distances, roc_auc_score
+from sklearn.metrics.pairwise import polynomial_kernel
+
+import divergences as dv
+from divergences.samples.two_sample_classifier import held_out_scores
+
+REPEATS = int(os.environ.get("COVERAGE_REPEATS", "40"))
+
+
+def normal(n, d, seed):
+    return np.random.default_rng(seed).standard_normal((n, d))
+
+
+def test_the_frechet_distance_is_that_of_scipys_matrix_root():
+    x, y = normal(80, 5, 0) @ normal(5, 5, 2), normal(60, 5, 1) @ normal(5, 5, 3) + 1
+    s, t = np.cov(x.T), np.cov(y.T)
+    apart = x.mean(0) - y.mean(0)
+    expected = apart @ apart + np.trace(s + t - 2 * np.real(sqrtm(s @ t)))
+    assert float(dv.FrechetDistance()(x, y).value) == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_kernel_distance_is_that_of_scikit_learns_kernel():
+    x, y = normal(30, 4, 0), normal(20, 4, 1) + 0.5
+    k = [polynomial_kernel(a, b, degree=3, gamma=1 / 4, coef0=1) for a, b in ((x, x), (y, y))]
+    own = [(z.sum() - np.trace(z)) / (len(z) * (len(z) - 1)) for z in k]
+    expected = sum(own) - 2 * polynomial_kernel(x, y, degree=3, gamma=1 / 4, coef0=1).mean()
+    assert float(dv.KernelDistance()(x, y).value) == pytest.approx(expected, rel=1e-10)
+
+
+def by_brute_force(x, y, k):
+    """Precision, recall, density, coverage, from full matrices of distances."""
+    reach = [np.sort(pairwise_distances(z), 1)[:, k] for z in (x, y)]
+    across = pairwise_distances(x, y)
+    inside = across <= reach[0][:, None]
+    return (
+        inside.any(0).mean(), (across <= reach[1]).any(1).mean(), inside.sum(0).mean() / k,
+        inside.any(1).mean(),
+    )  # fmt: skip
+
+
+KINDS = (dv.Precision, dv.Recall, dv.Density, dv.Coverage)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_balls_are_those_of_full_matrices(k):
+    x, y = normal(70, 3, 0), 0.7 * normal(50, 3, 1) + 0.5
+    for kind, expected in zip(KINDS, by_brute_force(x, y, k), strict=True):
+        assert float(kind(k=k)(x, y).value) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", [dv.Precision, dv.Recall, dv.Density], ids=lambda k: k.__name__)
+def test_influences_are_what_leaving_out_a_point_changes(kind):
+    x, y = normal(25, 2, 0), normal(20, 2, 1) + 0.5
+    estimator = kind(k=2)
+    value, influences, _ = estimator.read(torch.from_numpy(x), torch.from_numpy(y))
+    for i in range(len(x)):
+        left = float(estimator(np.delete(x, i, 0), y).value)
+        assert influences[0][i] == pytest.approx(left - value, abs=1e-12)
+    for j in range(len(y)):
+        left = float(estimator(x, np.delete(y, j, 0)).value)
+        assert influences[1][j] == pytest.approx(left - value, abs=1e-12)
+
+
+def test_the_auc_is_that_of_scikit_learn():
+    x, y = normal(60, 2, 0), normal(40, 2, 1) + 0.5
+    of_x, of_y, _ = held_out_scores(torch.from_numpy(x), torch.from_numpy(y), 5, 0)
+    labels = np.repeat([0, 1], [60, 40])
+    expected = roc_auc_score(labels, np.concatenate([of_x, of_y]))
+    assert float(dv.ClassifierAUC()(x, y).value) == pytest.approx(expected, abs=1e-12)
+
+
+def covered(estimator, truth, pair):
+    """Share of intervals that hold the truth, of estimates without a warning."""
+    held = []
+    for seed in range(REPEATS):
+        found = estimator(*pair(seed))
+        if not found.warnings:
+            held.append(float(found.ci[0]) <= truth <= float(found.ci[1]))
+    assert len(held) >= REPEATS / 2
+    return np.mean(held)
+
+
+def apart(seed, n=300, m=200, by=1.0, d=2):
+    rng = np.random.default_rng(1000 + seed)
+    x, y = rng.standard_normal((n, d)), rng.standard_normal((m, d))
+    y[:, 0] += by
+    return x, y
+
+
+def equal(seed):
+    return apart(seed, by=0.0)
+
+
+KNOWN = [
+    (dv.FrechetDistance(), 1.0, apart),
+    (dv.Density(), 1.0, equal),
+    (dv.Coverage(), 1 - math.prod((300 - i) / (500 - i) for i in range(1, 6)), equal),
+    (dv.ClassifierAUC(), 0.5, equal),
+    (dv.ClassifierAccuracy(), 0.5, equal),
+    (dv.KernelDistance(), 0.0, equal),
+]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "truth", "pair"), KNOWN, ids=[type(known[0]).__name__ for known in KNOWN]
+)
+def test_intervals_hold_the_truth(estimator, truth, pair):
+    slack = 2 * math.sqrt(0.09 / REPEATS)
+    assert covered(estimator, truth, pair) >= 0.9 - slack
+
+
+def test_the_classifier_is_as_good_as_any_between_shifted_normal_laws():
+    x, y = apart(0, 4000, 4000)
+    for estimator, best in ((dv.ClassifierAccuracy(), 0.5), (dv.ClassifierAUC(), 0.5**0.5)):
+        found = estimator(x, y)
+        assert float(found.value) == pytest.approx(norm.cdf(best), abs=3 * float(found.stderr))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_nothing_is_covered_where_laws_are_apart(kind):
+    assert float(kind()(normal(50, 3, 0), normal(40, 3, 1) + 100).value) == 0
