@@ -133,7 +133,7 @@ def _share_in_balls(centres: Tensor, points: Tensor, k: int) -> tuple[float, lis
     change = found.change.tocoo()
     now = held[change.col].astype(float)
     after = (count[change.col] + change.data > 0.5).astype(float)
-    by_centre = np.bincount(change.row, (after - now) / m, len(centres))
+    by_centre = np.bincount(change.row, (after - now) / m, len(centres)).astype(float)
     value = float(held.mean())
     return value, [by_centre, (value - held) / (m - 1)], found.radius
 
