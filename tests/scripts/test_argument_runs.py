@@ -16,6 +16,9 @@ from scripts.lab.stored import restored, stored
 SHORT = Mixed(iterations=20, seeds=2, expects=Prediction(0, 0.0, 1.0))
 LEAST = {
     "information": {"pairs": 20, "triples": 20, "steps": 3},
+    "binary_entropy": {"pairs": 20},
+    "couplings": {"matchings": 20},
+    "lipschitz_js": {"steps": 4, "iterations": 6, "repeats": 4},
     "segments": {"steps": 4, "followed": 120, "iterations": 10},
     "optimal_discriminator": {"steps": 4, "memory_steps": 4, "sizes": (16, 32), "repeats": 2},
     "vanishing_gradient": {"steps": 40, "pretraining": 4, "looks": 6, "points": 16},
