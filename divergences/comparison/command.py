@@ -51,7 +51,9 @@ def main(args: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("a", metavar="A", help="file of points x, such as real ones")
     parser.add_argument("b", metavar="B", help="file of points y, such as generated ones")
-    parser.add_argument("--out", metavar="DIR", help="also write comparison.json there")
+    parser.add_argument(
+        "--out", metavar="DIR", help="also write comparison.html and comparison.json there"
+    )
     parser.add_argument(
         "--permutations", type=int, default=PERMUTATIONS, metavar="N",
         help="relabellings for the p-values, 1 / (N + 1) at least (default: %(default)s)",
@@ -75,9 +77,10 @@ def _run(first: str, second: str, out: str | None, permutations: int) -> int:
     print(found)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "comparison.json"
-        path.write_text(found.to_json(), encoding="utf-8")
-        print(visible(str(path)))
+        for name, text in (("html", found.to_html()), ("json", found.to_json())):
+            path = folder / f"comparison.{name}"
+            path.write_text(text, encoding="utf-8")
+            print(visible(str(path)))
     return 0
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
@@ -32,6 +32,9 @@ from divergences.comparison.tables import Matched, as_table, listed, matched
 from divergences.comparison.text import as_text
 from divergences.comparison.where import Column, Direction, Region, columns, direction, region
 from divergences.estimate import repeated
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LEVEL = 0.05
 
@@ -160,6 +163,18 @@ class Comparison:
             "seconds": self.seconds,
         }
         return json.dumps(_finite(found), ensure_ascii=False, allow_nan=False, indent=1)
+
+    def figure(self) -> Figure:
+        """Both samples in two principal components, and the columns that differ most."""
+        from divergences.comparison.pictures import figure
+
+        return figure(self)
+
+    def to_html(self) -> str:
+        """A page that stands alone: the sentence, the tables, the pictures."""
+        from divergences.comparison.page import page
+
+        return page(self)
 
 
 def _interval(w1: Any) -> dict[str, float]:

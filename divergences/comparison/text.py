@@ -19,7 +19,7 @@ def as_text(found: Comparison) -> str:
     blocks = [_estimates(found), _tests(found)]
     if len(found.names) > 1:
         blocks.append(_columns(found))
-    told = [*found.notes, *_warnings(found)]
+    told = [*found.notes, *warnings_of(found)]
     if told:
         blocks.append("\n".join(f"! {note}" for note in told))
     blocks.append(found.sentence)
@@ -69,7 +69,8 @@ def _columns(found: Comparison) -> str:
     return text
 
 
-def _warnings(found: Comparison) -> list[str]:
+def warnings_of(found: Comparison) -> list[str]:
+    """Each warning once, after the names of the estimates that give it."""
     told: dict[str, list[str]] = {}
     for answer in found.answers:
         for warning in answer.warnings:
