@@ -2,7 +2,15 @@
 
 from divergences import __version__ as __version__
 from divergences.guard import guard
-from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit, Pictures
+from gans.callbacks import (
+    Coverage,
+    Dashboard,
+    DivergenceMonitor,
+    Divergences,
+    Gradients,
+    LipschitzAudit,
+    Pictures,
+)
 from gans.mode_metrics import ModeCoverage
 from gans.modules import WGAN, AdversarialModule, NonFiniteLoss, VanillaGAN
 from gans.networks import (
@@ -68,6 +76,7 @@ __all__ = [
     "ConstantThenLinear",
     "Coverage",
     "Dashboard",
+    "DivergenceMonitor",
     "Divergences",
     "Embedded",
     "Funnels",

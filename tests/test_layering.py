@@ -35,6 +35,7 @@ BELOW = {
     },
     "scripts": {
         "lab": set(),
+        "examples": set(),
         "arguments": {"lab"},
         "benchmark": {"lab"},
         "sweep": {"lab"},

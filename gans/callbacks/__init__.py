@@ -7,6 +7,7 @@ a run more or less often does not change it. Checkpoints remember what was seen.
 
 from gans.callbacks.checkpoints import AtomicCheckpointIO, Checkpoints, Interrupted
 from gans.callbacks.dashboard import Dashboard, dashboard
+from gans.callbacks.divergence_monitor import DivergenceMonitor
 from gans.callbacks.in_memory import InMemory
 from gans.callbacks.logged import Coverage, Divergences, Gradients, LipschitzAudit, Pictures
 from gans.callbacks.ordered import OrderedLogger
@@ -27,6 +28,7 @@ __all__ = [
     "Checkpoints",
     "Coverage",
     "Dashboard",
+    "DivergenceMonitor",
     "Divergences",
     "Gradients",
     "InMemory",

@@ -58,7 +58,6 @@ def dashboard(members: int, quantity: str, modes: bool = False) -> dict[str, dic
         name: _band(tag, ("low", "high"))
         for name, tag in (
             ("W1, from above", tags.W1_UPPER),
-            ("W1, from below", tags.W1_LOWER),
             ("JS", tags.JS),
         )
     }

@@ -98,8 +98,8 @@ class DivergenceEstimates(Monitor):
     def read(self, game: Game) -> Readings:
         real, fake, streams = game.held_out(self.n, "divergences")
         if self.floor is None:
-            again = game.again(real.shape[1], streams)
-            transport = partial(EarthMover(floor=False), real, again)
+            again = game.described(game.again(real.shape[1], streams).to(real))
+            transport = partial(EarthMover(floor=False), game.described(real), again)
             self.floor = self._ask(tags.W1_FLOOR, transport, real).value
         laws = game.laws()
         known = exact_divergences(*laws, self._answers) if laws else {}
@@ -109,6 +109,8 @@ class DivergenceEstimates(Monitor):
         if game.objective is not None and game.critic is not None:
             tag = tags.read_by_critic(game.objective.quantity)
             found[tag] = self._ask(tag, partial(critic_value, game, real, fake), real)
+        with torch.no_grad():
+            real, fake = game.described(real), game.described(fake)
         for estimator in self.estimators:
             tag = tags.estimated_by(type(estimator))
             found[tag] = self._ask(tag, partial(estimator, real, fake), real)

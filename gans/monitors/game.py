@@ -88,6 +88,10 @@ class Game(ABC):
         assert self.critic is not None
         return self.critic(points).squeeze(-1)
 
+    def described(self, points: Tensor) -> Tensor:
+        """What divergences are estimated from: the points, or features of them, ``(K, n, f)``."""
+        return points
+
     @torch.no_grad()
     def held_out(self, n: int, purpose: str) -> HeldOut:
         """At most ``n`` real points per member, and as many generated ones."""

@@ -23,6 +23,12 @@ def gradient_norms(parameters: Iterable[Parameter], members: int | None = None) 
     return member_norms(gradients, members) if gradients else None
 
 
+def norm_of_one(parameters: Iterable[Parameter]) -> Tensor | None:
+    """The same of networks without a member axis, shape ``(1,)``."""
+    gradients = [p.grad.detach().reshape(-1).float() for p in parameters if p.grad is not None]
+    return torch.cat(gradients).norm()[None].cpu() if gradients else None
+
+
 @final
 class PlayerGradients(Monitor):
     """Gradient norms as the last iteration left them, and what the game reports, such as losses.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +43,7 @@ def scalars(readings: Mapping[str, Reading]) -> dict[str, float]:
     """Each tag's mean over members; in the group ``band/`` their range and the 95 % interval.
 
     ``band/TAG/min`` and ``max`` are the least and greatest member, where there are several.
-    ``band/TAG/low`` and ``high`` are the ends of the mean's 95 % interval, where it is known:
+    ``band/TAG/low`` and ``high`` are the ends of the mean's 95 % interval, where they are finite:
     errors of members are independent.
 
     Example:
@@ -59,8 +60,8 @@ def scalars(readings: Mapping[str, Reading]) -> dict[str, float]:
             found[f"band/{tag}/max"] = float(members.max())
         if isinstance(reading, Estimate):
             low, high = interval_of_mean(reading)
-            if low == low and high == high:  # no NaN
-                found |= {f"band/{tag}/low": low, f"band/{tag}/high": high}
+            ends = {"low": low, "high": high}.items()
+            found |= {f"band/{tag}/{end}": at for end, at in ends if math.isfinite(at)}
     return found
 
 

@@ -1,0 +1,122 @@
+"""Points of the real law from whatever holds them, drawn without replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler
+
+from divergences.checks import shown
+
+MOST = 100_000
+"""Points that are kept of an array or tensor."""
+
+
+def first_tensor(batch: Any, name: str = "real") -> Tensor:
+    """The first floating-point tensor of a batch: of tuples and dicts, their first entry.
+
+    Raises:
+        TypeError: If there is none.
+
+    Example:
+        >>> first_tensor((np.zeros((2, 3)), np.ones(2))).shape
+        torch.Size([2, 3])
+    """
+    while isinstance(batch, (tuple, list, Mapping)) and len(batch):
+        parts = list(batch.values()) if isinstance(batch, Mapping) else batch
+        if isinstance(parts[0], (int, float)):
+            break
+        batch = parts[0]
+    try:
+        points = batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} gives {shown(batch)}, and no tensor or array") from error
+    points = points.detach()
+    if points.is_complex():
+        raise TypeError(f"{name} gives complex numbers; give real ones, such as their parts")
+    return points if points.is_floating_point() else points.float()
+
+
+@final
+class RealPoints:
+    """A user's real points, of shape ``(n, ...)``.
+
+    Arguments:
+        source: A tensor, an array, a dataset, a dataloader, any iterable of batches, or a function
+            of n. Of tuples and dicts the first entry is taken.
+        keep: Points that are kept of a dataset, a dataloader or an iterable.
+
+    Raises:
+        TypeError: If ``source`` is none of these.
+        ValueError: If it holds fewer than 8 points.
+    """
+
+    def __init__(self, source: Any, keep: int):
+        self.function: Callable[[int], Any] | None = None
+        self.pool = torch.empty(0)
+        if isinstance(source, Tensor) or hasattr(source, "__array__"):
+            self.pool = _some(first_tensor(source), MOST)
+        elif isinstance(source, (DataLoader, Dataset)) or hasattr(source, "__iter__"):
+            self.pool = _collected(source, keep)
+        elif callable(source):
+            self.function = source
+            return
+        else:
+            raise TypeError(
+                f"real = {shown(source)}: it must be a tensor, an array, a dataset, a dataloader "
+                "or a function of n"
+            )
+        if self.pool.ndim < 1 or len(self.pool) < 8:
+            raise ValueError(
+                f"real has shape {tuple(self.pool.shape)}: at least 8 points are needed"
+            )
+
+    @property
+    def most(self) -> int | None:
+        """Points in one sample, so that a second one is different; ``None`` without limit."""
+        return None if self.function else len(self.pool) // 2
+
+    def draw(self, n: int, start: int, seed: int) -> Tensor:
+        """``n`` points from place ``start`` of a random order, which the seed alone fixes."""
+        if self.function is not None:
+            return first_tensor(self.function(n))
+        order = torch.randperm(len(self.pool), generator=torch.Generator().manual_seed(seed))
+        return self.pool[order[(torch.arange(n) + start) % len(order)].to(self.pool.device)]
+
+
+def _some(points: Tensor, most: int) -> Tensor:
+    if len(points) <= most:
+        return points
+    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
+    return points[order[:most].to(points.device)]
+
+
+def _collected(source: Any, keep: int) -> Tensor:
+    """At most ``keep`` points: at random where they can be picked, the first ones elsewhere."""
+    parts: list[Tensor] = []
+    for batch in _batches(source, keep):
+        parts.append(first_tensor(batch).cpu())
+        if sum(map(len, parts)) >= keep:
+            break
+    return torch.cat(parts)[:keep] if parts else torch.empty(0)
+
+
+def _batches(source: Any, keep: int) -> Any:
+    if isinstance(source, DataLoader):
+        plain = isinstance(source.sampler, (RandomSampler, SequentialSampler))
+        if plain and source.batch_sampler is not None and hasattr(source.dataset, "__getitem__"):
+            return _picked(source.dataset, keep, source.collate_fn)
+        return source
+    if isinstance(source, Dataset) and hasattr(source, "__len__"):
+        return _picked(source, keep, lambda items: torch.stack([first_tensor(i) for i in items]))
+    return source
+
+
+def _picked(dataset: Any, keep: int, collate: Callable[[list[Any]], Any]) -> Iterator[Any]:
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))[:keep]
+    for indices in order.split(256):
+        yield collate([dataset[i] for i in indices.tolist()])

@@ -1,0 +1,270 @@
+"""Anybody's GAN: every kind of real points, any logger, and names for staged failures."""
+
+import csv
+import math
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from gans import DivergenceMonitor, NonSaturating, Wasserstein
+from gans.monitors import tags
+from gans.monitors.game import evaluating
+from gans.monitors.given_game import networks_in, networks_of
+from gans.monitors.real_points import RealPoints
+from tests.gans.test_callbacks import read
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*estimate|.*workers")
+
+
+def blobs(n, generator=None):
+    """Four modes of the plane."""
+    centres = torch.tensor([[2.0, 0], [-2, 0], [0, 2], [0, -2]])
+    which = torch.randint(4, (n,), generator=generator)
+    return centres[which] + 0.3 * torch.randn(n, 2, generator=generator)
+
+
+class Automatic(pl.LightningModule):
+    """A generator that learns to be the blobs' mean, automatically; five dimensions."""
+
+    def __init__(self):
+        super().__init__()
+        self.netG, self.netD = nn.Linear(5, 5), nn.Linear(5, 1)
+
+    def sample(self, n):
+        return self.netG(torch.randn(n, 5))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.01)
+
+    def training_step(self, batch, batch_idx):
+        return (self.sample(16) - batch[0]).square().mean() + self.netD(batch[0]).square().mean()
+
+
+def fitted(folder, logger, **settings):
+    torch.manual_seed(0)
+    data = TensorDataset(torch.randn(128, 5), torch.zeros(128))
+    monitor = DivergenceMonitor(fake="sample", critic="netD", every=4, n=32, **settings)
+    trainer = pl.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=logger,
+        default_root_dir=folder,
+        callbacks=[monitor],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    model = Automatic()
+    trainer.fit(model, DataLoader(data, 16))
+    return monitor, model
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scalars_are_the_same_in_all_loggers_and_figures_go_where_they_can(tmp_path):
+    loggers = [TensorBoardLogger(tmp_path, "tb", ""), CSVLogger(tmp_path, "csv", "")]
+    monitor, model = fitted(tmp_path, loggers)
+    events = read(tmp_path / "tb")
+    rows = list(csv.DictReader((tmp_path / "csv" / "metrics.csv").read_text().splitlines()))
+    assert [int(row["step"]) for row in rows] == [0, 4, 8]
+    for tag in (tags.JS, f"band/{tags.W1_UPPER}/low", "gradient/generator", tags.SLOPE_MEAN):
+        ours = [float(row[tag]) for row in rows if row[tag]]
+        assert [e.value for e in events.Scalars(tag)] == pytest.approx(ours, rel=1e-6)
+    assert [e.step for e in events.Images("samples")] == [0, 4, 8]
+    _, alone = fitted(tmp_path / "csv_only", CSVLogger(tmp_path / "csv_only"))
+    assert len(list((tmp_path / "csv_only").rglob("samples_*.png"))) == 3
+    quiet, unwatched = fitted(tmp_path / "none", False)
+    assert quiet.latest.keys() == monitor.latest.keys()
+    for a, b, c in zip(*(m.parameters() for m in (model, alone, unwatched)), strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(b, c)
+
+
+POINTS = torch.arange(40.0).reshape(20, 2)
+SOURCES = {
+    "tensor": POINTS,
+    "array": POINTS.numpy(),
+    "integers": POINTS.long().numpy(),
+    "dataset of pairs": TensorDataset(POINTS, torch.zeros(20)),
+    "loader": DataLoader(TensorDataset(POINTS), batch_size=3, shuffle=True),
+    "dicts": [{"image": POINTS[:10], "label": 1}, {"image": POINTS[10:], "label": 2}],
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_real_points_of_every_kind_are_drawn_without_replacement(source):
+    real = RealPoints(source, keep=1000)
+    first, second = real.draw(10, 0, seed=3), real.draw(10, 10, seed=3)
+    assert sorted(torch.cat([first, second])[:, 0].tolist()) == POINTS[:, 0].tolist()
+    assert not torch.equal(first, real.draw(10, 0, seed=4))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"real": 3.0}, "real = 3.0: it must be a tensor"),
+        ({"real": torch.zeros(3, 2)}, "at least 8 points"),
+        ({"fake": 3}, "fake = 3: it must be a function"),
+        ({"critic": 3}, "critic = 3: it must be a function"),
+        ({"every": 0}, "every = 0"),
+        ({"objective": "wgan"}, "objective = 'wgan'"),
+        ({"networks": {"G": 3}}, "networks: G is 3"),
+    ],
+)
+def test_bad_arguments_are_named_at_once(arguments, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        DivergenceMonitor(**{"real": POINTS, "fake": blobs, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"fake": None}, "fake is missing"),
+        ({"real": None}, "real is missing"),
+        ({"fake": lambda n: torch.zeros(3, 2)}, "gives 3 points"),
+        ({"fake": lambda n: torch.randn(n, 3)}, "must be of the same space"),
+        ({"critic": lambda x: x.sum()}, "one score for each"),
+    ],
+)
+def test_what_functions_return_is_checked(arguments, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        DivergenceMonitor(**{"real": POINTS, "fake": blobs, "n": 8, **arguments}).read()
+
+
+def test_networks_are_found_and_evaluated_without_a_trace():
+    net = nn.ModuleDict({"netG": nn.Linear(2, 2), "netD": nn.Linear(2, 1), "other": nn.ReLU()})
+    assert networks_of(net) == {"generator": net["netG"], "critic": net["netD"]}
+    G = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout().eval())
+    assert networks_in(lambda n: G(torch.randn(n, 2))) == {"generator": G}
+    before, modes = {k: v.clone() for k, v in G.state_dict().items()}, [m.training for m in G]
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    DivergenceMonitor(blobs, lambda n: G(torch.randn(n, 2)), n=16).read()
+    assert torch.equal(torch.rand(3), expected)
+    assert [m.training for m in G] == modes
+    assert all(torch.equal(before[k], v) for k, v in G.state_dict().items())
+    with evaluating([G]):
+        assert not G[1].training
+
+
+# staged failures: each is a generator and a critic at three moments of its training
+
+
+class Still(nn.Module):
+    """A generator and a critic that a test changes between looks."""
+
+    def __init__(self, fake, critic=None):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(()))
+        self.fake, self.score = fake, critic
+
+    def forward(self, n):
+        return self.fake(n) + 0 * self.shift
+
+
+def states(fake, critic=None, objective=None, real=None, moves=True):
+    """Names after three looks; the parameters move unless said otherwise."""
+    generator = Still(fake)
+    data = blobs(2000, torch.Generator().manual_seed(7)) if real is None else real
+    monitor = DivergenceMonitor(
+        data,
+        lambda n: generator(n),
+        critic=critic and (lambda x: critic(x, monitor._step)),
+        objective=objective,
+        networks={"generator": generator},
+    )
+    for step in range(3):
+        monitor.read(step)
+        if moves:
+            with torch.no_grad():
+                generator.shift += 1e-3
+    return [state.name for state in monitor.states]
+
+
+def distance(x):
+    """Log odds of a discriminator of the blobs."""
+    centres = torch.tensor([[2.0, 0], [-2, 0], [0, 2], [0, -2]])
+    return 3 - 8 * torch.cdist(x, centres).amin(-1)
+
+
+def half(n):
+    """Two of the four modes."""
+    some = blobs(8 * n)
+    return some[some[:, 0].abs() > 1][:n]
+
+
+CENTRE = torch.tensor([2.0, 0.0])
+MEMORY = blobs(2000, torch.Generator().manual_seed(7))
+STAGED = {
+    "healthy": ([], {"fake": blobs, "critic": lambda x, t: 0.1 * distance(x)}),
+    "saturated": (
+        ["JS at log 2"],
+        {
+            "fake": lambda n: 0.3 * torch.randn(n, 2),
+            "critic": lambda x, t: (1 if t else 0.01) * 30 * (x.norm(dim=-1) - 1.2),
+            "objective": NonSaturating(),
+        },
+    ),
+    "flat": (
+        ["critic too flat"],
+        {
+            "fake": lambda n: blobs(n) + 1,
+            "critic": lambda x, t: -0.01 * x.sum(-1),
+            "objective": Wasserstein(),
+        },
+    ),
+    "exploding": (
+        ["exploding critic"],
+        {"fake": blobs, "critic": lambda x, t: (1e6 if t else 1) * x.sum(-1)},
+    ),
+    "one mode": (["missing regions"], {"fake": lambda n: 0.3 * torch.randn(n, 2) + CENTRE}),
+    "half the modes": (
+        ["missing regions"],
+        {"fake": half},
+    ),
+    "memorised": (
+        ["copies of training points"],
+        {"fake": lambda n: MEMORY[torch.randint(2000, (n,))]},
+    ),
+    "frozen": (["generator does not move"], {"fake": blobs, "moves": False}),
+    "labels swapped": (
+        ["labels swapped"],
+        {"fake": lambda n: blobs(n) + 1.2, "critic": lambda x, t: -distance(x)},
+    ),
+    "another scale": (["another scale"], {"fake": lambda n: 300 * blobs(n)}),
+    "NaN": (["not finite"], {"fake": lambda n: blobs(n) * math.nan}),
+}
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize(("names", "staged"), STAGED.values(), ids=STAGED)
+def test_a_staged_failure_is_named_and_nothing_else(names, staged, seed):
+    torch.manual_seed(seed)
+    found = states(**staged, real=MEMORY if "copies of training points" in names else blobs(2000))
+    assert [name for name in found if name != "W1 below what the sample resolves"] == names
+
+
+class Normalised(nn.Module):
+    """Its running moments are those of the start, its batches are elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(()))
+        self.norm = nn.BatchNorm1d(2, momentum=0.0)
+
+    def forward(self, n):
+        return self.norm(blobs(n) + 5) + self.shift
+
+
+def test_batch_statistics_that_differ_from_the_running_ones_are_named():
+    generator = Normalised()
+    monitor = DivergenceMonitor(blobs, lambda n: generator(n), networks={"generator": generator})
+    for step in range(3):
+        monitor.read(step)
+        with torch.no_grad():
+            generator.shift += 1e-3
+    assert "batch normalisation" in [state.name for state in monitor.states]
