@@ -75,6 +75,14 @@ class Comparison:
     seconds: float
     points: tuple[Tensor, Tensor] = field(repr=False)
 
+    def __post_init__(self) -> None:
+        kinds = (self.region, Region), *((a, Answer) for a in self.answers)
+        for part, kind in (*kinds, *((c, Column) for c in self.columns)):
+            if not isinstance(part, kind):
+                raise TypeError(
+                    f"{shown(part)} is no {kind.__name__}: a Comparison is what compare() returns"
+                )
+
     @property
     def p_value(self) -> float:
         """That of the recommended test, all tests together; never 0."""
