@@ -151,7 +151,7 @@ def _read_parquet(path: Path) -> Table:
 
 def _no_numbers(path: Path, text: list[str]) -> str:
     return (
-        f"{path}: {listed(text)} hold no numbers; encode them as numbers in both files alike, or "
+        f"{path}: {listed(text)}: text, not numbers; encode it as numbers in both files alike, or "
         "leave them out of both"
     )
 

@@ -88,7 +88,7 @@ def _refuse_text_columns(frame: Any, names: tuple[str, ...], label: str) -> None
     text = [n for n, kind in zip(names, kinds, strict=False) if _is_text(kind)]
     if text:
         raise TypeError(
-            f"{label}: {listed(text)} hold no numbers; encode them as numbers in both samples "
+            f"{label}: {listed(text)}: text, not numbers; encode it as numbers in both samples "
             "alike, or leave them out of both"
         )
 

@@ -27,6 +27,8 @@ def start_worker() -> None:
     take_accurate_products()
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    # of readings while training; what is claimed rests on estimates whose warnings are looked at
+    warnings.filterwarnings("ignore", message="estimate ")
     # minibatches come from the module, whose streams are in the checkpoint
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
 

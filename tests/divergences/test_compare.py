@@ -160,7 +160,7 @@ TWO = np.eye(5)[:, :2]
     [
         (Frame(["a", "b"], TWO), Frame(["a", "c"], TWO), "lacks column 'b'"),
         (Frame(["a", "a"], TWO), Frame(["a", "a"], TWO), "more than once"),
-        (Frame(["a", "b"], TWO, ["float64", "object"]), TWO, "column 'b' hold no numbers"),
+        (Frame(["a", "b"], TWO, ["float64", "object"]), TWO, "column 'b': text, not numbers"),
         (np.eye(5), np.eye(5)[:, :3], "has 5 columns and y 3"),
         (np.eye(5)[:1], np.eye(5), "x has 1 row and 5 columns: at least 4 rows"),
         (np.ones((5, 0)), np.ones((5, 0)), "at least 1 column is"),
