@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Size, Tensor
@@ -12,6 +12,18 @@ from torch.distributions.utils import broadcast_all
 
 from divergences.estimate import HALVES
 from divergences.random_streams import Streams
+
+
+class NoiseSource(Protocol):
+    """What noise is drawn from: :class:`~divergences.Streams`, or torch's own generator."""
+
+    def rand(self, *shape: int) -> Tensor:
+        """Uniform numbers of this shape."""
+        ...
+
+    def randn(self, *shape: int) -> Tensor:
+        """Normal numbers of this shape."""
+        ...
 
 
 class _Global:
@@ -38,7 +50,7 @@ class Target(Distribution, ABC):
     support: ClassVar[constraints.Constraint]  # pyright: ignore
 
     @abstractmethod
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         """Base noise with leading dimensions ``shape``, from torch or from a Streams."""
 
     @abstractmethod

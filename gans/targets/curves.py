@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
 from divergences.checks import real_number
-from gans.targets.base import Target, finite, widened
+from gans.targets.base import NoiseSource, Target, finite, widened
 
 NODES = 1000
 """Points of the curve that stand for all of it in the density, mean and variance."""
@@ -70,7 +70,7 @@ class Curve(Target):
         normalisation = (NODES * math.pi * twice_variance[..., 0]).log()
         return torch.stack(parts).logsumexp(0) - normalisation
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, 2)
 
     def push(self, *noise: Tensor) -> Tensor:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self, final
+from typing import Self, final
 
 from torch import Size, Tensor
 from torch.distributions import constraints
 from torch.nn.functional import pad
 
 from divergences.checks import whole_number
-from gans.targets.base import Target
+from gans.targets.base import NoiseSource, Target
 
 
 @final
@@ -61,7 +61,7 @@ class Embedded(Target):
         outside = (value[..., own:] != 0).any(-1)
         return self.base.log_prob(value[..., :own]).masked_fill(outside, -math.inf)
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return self.base.noise(source, *shape)
 
     def push(self, *noise: Tensor) -> Tensor:

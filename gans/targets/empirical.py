@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Self, final
 
 import torch
 from torch import Size, Tensor
@@ -12,7 +12,7 @@ from torch.distributions import constraints
 
 from divergences.checks import real_number, seed_number
 from divergences.random_streams import Streams
-from gans.targets.base import Target, fine_uniform
+from gans.targets.base import NoiseSource, Target, fine_uniform
 from gans.targets.loading import read_points
 from gans.targets.resolution import check_resolved
 
@@ -131,7 +131,7 @@ class PointCloud(Target):
         check_resolved("PointCloud", before, after)
         return moved
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return (source.rand(*shape, 2),)
 
     def push(self, *noise: Tensor) -> Tensor:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 from torch import Size, Tensor
 from torch.distributions import Normal, constraints
 
 from divergences.exact import kl_divergence, total_variation, wasserstein
-from gans.targets.base import Target, finite, widened
+from gans.targets.base import NoiseSource, Target, finite, widened
 
 
 @final
@@ -61,7 +61,7 @@ class Gaussian(Target):
         value = widened(value)
         return self.normal.log_prob(value.squeeze(-1))
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return (source.randn(*shape),)
 
     def push(self, *noise: Tensor) -> Tensor:

@@ -6,14 +6,14 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Self, final
+from typing import Self, final
 
 import torch
 from torch import Size, Tensor
 from torch.distributions import Normal, constraints
 
 from divergences.checks import whole_number
-from gans.targets.base import Target, finite, widened
+from gans.targets.base import NoiseSource, Target, finite, widened
 
 
 class Modes(Target):
@@ -61,7 +61,7 @@ class Modes(Target):
         per_axis = Normal(self.centres, scale).log_prob(value[..., None, :])
         return (per_axis.sum(-1) + relative.log()).logsumexp(-1) - relative.sum().log()
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, self.noise_dimension)
 
     @cached_property

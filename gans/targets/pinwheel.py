@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
 from divergences.checks import whole_number
-from gans.targets.base import Target, finite
+from gans.targets.base import NoiseSource, Target, finite
 
 LARGEST_EXPONENT = 700.0
 """Beyond it the exponential overflows; where that matters, the angle is lost long before."""
@@ -125,7 +125,7 @@ class Pinwheel(Target):
         size = (2 * math.pi * self.blades * self.radial.double() * self.tangential.double()).log()
         return (log_normal.logsumexp(-1) - size).to(dtype)
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, 2)
 
     def push(self, *noise: Tensor) -> Tensor:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
 from divergences.checks import whole_number
-from gans.targets.base import Target, fine_uniform, finite, widened
+from gans.targets.base import NoiseSource, Target, fine_uniform, finite, widened
 from gans.targets.loading import read_image
 
 
@@ -74,7 +74,7 @@ class Cells(Target):
             density = torch.maximum(density, here)
         return density.log() - 2 * cell.log()
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape, 2), source.rand(*shape, 2)
 
     def push(self, *noise: Tensor) -> Tensor:

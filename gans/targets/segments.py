@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
 from divergences.exact import js_divergence, kl_divergence, total_variation, wasserstein
-from gans.targets.base import Target, finite
+from gans.targets.base import NoiseSource, Target, finite
 
 
 class _OnSegment(constraints.Constraint):
@@ -84,7 +84,7 @@ class ParallelSegments(Target):
         inside = self.support.check(value)
         return torch.zeros_like(value[..., 0]).masked_fill(~inside, -math.inf)
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return (source.rand(*shape),)
 
     def push(self, *noise: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self, final
+from typing import NamedTuple, Self, final
 
 import torch
 from torch import Size, Tensor
@@ -24,7 +24,7 @@ from torch.distributions import constraints
 from divergences.checks import real_number
 from divergences.estimate import Estimate
 from divergences.random_streams import Streams
-from gans.targets.base import Target
+from gans.targets.base import NoiseSource, Target
 from gans.targets.uniform import Ball
 
 
@@ -95,7 +95,7 @@ class Transported(Target):
         new.base = self.base.to(device)
         return new
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return self.base.noise(source, *shape)
 
     def push(self, *noise: Tensor) -> Tensor:

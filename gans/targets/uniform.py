@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
 from divergences.checks import whole_number
-from gans.targets.base import Target, widened
+from gans.targets.base import NoiseSource, Target, widened
 
 
 @final
@@ -66,7 +66,7 @@ class Box(Target):
         volume = (2 * self.half_sides[self.half_sides > 0]).log().sum()
         return torch.where(inside, -volume, -torch.inf)
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return (source.rand(*shape, len(self.half_sides)),)
 
     def push(self, *noise: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class Ball(Target):
         inside = torch.linalg.vector_norm(value, dim=-1) <= self.radius
         return torch.where(inside, -volume, -torch.inf)
 
-    def noise(self, source: Any, *shape: int) -> tuple[Tensor, ...]:
+    def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape, 1), source.randn(*shape, self.event_shape[0])
 
     def push(self, *noise: Tensor) -> Tensor:
