@@ -121,6 +121,8 @@ def explanation(
         hint = hints.get(key.split("[")[0], Any)
         if not fits(value, hint):
             return TypeError(f"{name}: {key} = {shown(value)}: it must be {_described(hint)}")
+    if any(p.kind is p.VAR_POSITIONAL for p in _parameters(function)) and not values:
+        return ValueError(f"{name}: nothing was given")
     if isinstance(error, BLAMED_ON_ARGUMENTS) or not (isinstance(error, OverflowError) or values):
         return None
     listed = ", ".join(f"{key} {_with_shape(value)}" for key, value in values.items())
@@ -151,6 +153,10 @@ def _each_argument(
             yield from value.items()
         elif key != "self":
             yield key, value
+
+
+def _parameters(function: Callable[..., Any]) -> Iterable[inspect.Parameter]:
+    return inspect.signature(function).parameters.values()
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, final
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
@@ -274,7 +275,7 @@ class AdversarialModule(pl.LightningModule):
         self.constraint.project(self.critic)
         return losses
 
-    def generator_step(self, optimizer: Any) -> Tensor:
+    def generator_step(self, optimizer: Optimizer | LightningOptimizer) -> Tensor:
         """One step of every generator against its critic as it stands; returns the losses."""
         points = [self.generator.noise(self.streams, self.points)]
         if self.objective.pairs:

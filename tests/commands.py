@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import torch
@@ -38,7 +39,11 @@ def start(work, folder, *args):
 
 
 def command(*args, before=None):
-    """The training command, after ``before()``; to be given to :func:`start`."""
+    """The training command, after ``before()``; to be given to :func:`start`.
+
+    It does not say what estimates of so few points are worth.
+    """
+    warnings.filterwarnings("ignore", message="estimate ")
     if before is not None:
         before()
     main([str(arg) for arg in args])

@@ -393,7 +393,14 @@ def train(args: list[str], chosen: argparse.Namespace) -> int:
     known = limit_imports(chosen.allow_import)
     limit_memory()
     with ExitStack() as chosen.until_end:
+        chosen.until_end.callback(setattr, warnings, "formatwarning", warnings.formatwarning)
+        warnings.formatwarning = _in_one_line
         return run(args, chosen, known)
+
+
+def _in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+    """A warning as the command shows it: what it says, not where in the code."""
+    return f"warning: {one_text(str(message))}\n"
 
 
 def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:

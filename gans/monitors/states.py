@@ -285,7 +285,7 @@ def batch_statistics(look: Look, first: Look | None) -> State | None:
     if away > 0.5 * wide or not 0.5 < narrow / max(wide, 1e-300) < 2:
         return State(
             "batch normalisation",
-            f"samples in eval() and in train() differ: their means by {away:.2g}, their spreads "
+            f"samples differ between evaluation and training mode: their means by {away:.2g}, their spreads "
             f"are {narrow:.2g} and {wide:.2g}",
         )
     return None

@@ -220,7 +220,7 @@ def test_every_target_has_an_oracle_or_says_that_it_has_no_density():
         if isinstance(c, type) and "__final__" in vars(c) and issubclass(c, Target)
     }
     assert final == {type(law) for law, _ in LAWS} | set(WITHOUT_DENSITY)
-    for law in (PointCloud(torch.eye(2)), OneFunnel(2), Shifted(Ball(1.0, 2), [1.0, 0.0])):
+    for law in (PointCloud(torch.eye(3)), OneFunnel(2), Shifted(Ball(1.0, 2), [1.0, 0.0])):
         with pytest.raises(NotImplementedError, match="density"):
             law.log_prob(torch.zeros(2))
 

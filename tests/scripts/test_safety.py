@@ -91,7 +91,7 @@ def test_a_pickle_in_an_array_file_is_refused_and_nothing_runs(proof, tmp_path, 
         np.save(content, np.array([Payload(proof)], dtype=object), allow_pickle=True)
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("x.npy", content.getvalue())
-    with pytest.raises(ValueError, match=r"must not be pickled|not real numbers"):
+    with pytest.raises(ValueError, match=r"not pickled|not real numbers"):
         PointCloud(path)
     assert not proof.exists()
 
