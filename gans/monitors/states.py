@@ -285,8 +285,8 @@ def batch_statistics(look: Look, first: Look | None) -> State | None:
     if away > 0.5 * wide or not 0.5 < narrow / max(wide, 1e-300) < 2:
         return State(
             "batch normalisation",
-            f"samples differ between evaluation and training mode: their means by {away:.2g}, their spreads "
-            f"are {narrow:.2g} and {wide:.2g}",
+            f"samples differ between evaluation and training mode: their means by {away:.2g}, "
+            f"their spreads are {narrow:.2g} and {wide:.2g}",
         )
     return None
 
