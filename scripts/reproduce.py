@@ -15,9 +15,11 @@ from typing import Any
 
 from matplotlib import rc_context
 
+from divergences.shown_text import one_line
+from divergences.whole_files import atomically, plain, write_atomically
 from gans.cli.errors import INTERRUPTED, Parser, guarded
-from gans.runtime.escaping import one_line, say, tell
-from gans.runtime.files import as_csv, atomically, plain, write_atomically
+from gans.runtime.escaping import say, tell
+from gans.runtime.files import as_csv
 from gans.runtime.locks import locked
 from scripts.arguments import ARGUMENTS
 from scripts.lab.checked_files import (

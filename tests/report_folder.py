@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from matplotlib.figure import Figure
 
-from gans.runtime.files import write_atomically
+from divergences.whole_files import write_atomically
 from scripts import reproduce
 from scripts.lab.claims import FAILS, HOLDS, QUALIFIED, Check, Claim, Findings
 from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR

@@ -11,7 +11,8 @@ from typing import NoReturn, final
 from divergences.comparison.comparison import compare
 from divergences.comparison.files import READERS, read_table
 from divergences.comparison.permutation_tests import PERMUTATIONS
-from divergences.comparison.text import visible
+from divergences.shown_text import one_line, shortened, visible
+from divergences.whole_files import write_atomically
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -76,15 +77,13 @@ def _run(first: str, second: str, out: str | None, permutations: int) -> int:
     found = compare(read_table(first), read_table(second), permutations=permutations)
     print(found)
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, text in (("html", found.to_html()), ("json", found.to_json())):
             path = folder / f"comparison.{name}"
-            path.write_text(text, encoding="utf-8")
-            print(visible(str(path)))
+            write_atomically(path, text)
+            print(visible(path, keep="\n"))
     return 0
 
 
 def _line(message: object) -> str:
     """The message on one line, without what would move a cursor or fill a screen."""
-    text = visible(" ".join(str(message).split())) or type(message).__name__
-    return text if len(text) <= 600 else f"{text[:450]} ... {text[-140:]}"
+    return shortened(one_line(message) or type(message).__name__)

@@ -32,6 +32,7 @@ from divergences.comparison.tables import Matched, as_table, listed, matched
 from divergences.comparison.text import as_text
 from divergences.comparison.where import Column, Direction, Region, columns, direction, region
 from divergences.estimate import repeated
+from divergences.whole_files import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -170,7 +171,7 @@ class Comparison:
             "notes": self.notes,
             "seconds": self.seconds,
         }
-        return json.dumps(_finite(found), ensure_ascii=False, allow_nan=False, indent=1)
+        return json.dumps(plain(found), ensure_ascii=False, allow_nan=False, indent=1)
 
     def figure(self) -> Figure:
         """Both samples in two principal components, and the columns that differ most."""
@@ -198,17 +199,6 @@ def _column(column: Column) -> dict[str, Any]:
         "spread": column.spread,
     }
     return {**rest, **(_interval(column.w1) if column.w1 is not None else {})}
-
-
-def _finite(value: Any) -> Any:
-    """Without infinities and NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    return value
 
 
 def compare(x: Any, y: Any, *, permutations: int = PERMUTATIONS, seed: int = 0) -> Comparison:

@@ -14,6 +14,7 @@ import numpy as np
 
 from divergences.checks import shown
 from divergences.comparison.tables import MOST_COLUMNS, Table, listed, numbers
+from divergences.shown_text import is_number
 
 LARGEST_FILE = 2 * 2**30
 MOST_NUMBERS = 100_000_000  # 800 MB in double precision
@@ -173,7 +174,7 @@ def _read_text(path: Path, separator: str | None = None) -> Table:
     cells = next(csv.reader([first], delimiter=separator))
     cells = [cell.strip() for cell in cells]
     _check_width(path, len(cells))
-    header = any(cell.lower() not in MISSING and not _is_number(cell) for cell in cells)
+    header = any(cell.lower() not in MISSING and not is_number(cell) for cell in cells)
     names = tuple(cells) if header else None
     skip = int(header)
     try:
@@ -210,14 +211,6 @@ def _first_row(path: Path) -> str:
     return first.rstrip("\n")
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
 def _why(path: Path, separator: str, names: tuple[str, ...] | None, width: int) -> Exception:
     """What keeps a text file from being a table, from its first bad cells."""
     missing, text, place, rows = 0, {}, None, 0
@@ -239,7 +232,7 @@ def _why(path: Path, separator: str, names: tuple[str, ...] | None, width: int) 
                     if cell.lower() in MISSING:
                         missing += 1
                         place = place or (number, names[j] if names else str(j))
-                    elif not _is_number(cell):
+                    elif not is_number(cell):
                         text.setdefault(j, (number, cell))
     except (UnicodeDecodeError, csv.Error):
         return ValueError(f"{path}: is no text in UTF-8; save the table as .csv again")

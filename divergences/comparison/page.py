@@ -5,34 +5,17 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING
 
 from divergences.comparison.sentence import number
-from divergences.comparison.text import visible, warnings_of
+from divergences.comparison.text import warnings_of
+from divergences.escaped_templates import templates
 
 if TYPE_CHECKING:
     from divergences.comparison.comparison import Comparison
 
 
-def _shown(value: Any) -> Any:
-    """Text without characters that cannot be seen; autoescaping does the rest."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return visible(value)
-    return value
-
-
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    finalize=_shown,
-    auto_reload=False,
-)
+TEMPLATES = templates(Path(__file__).parent / "templates")
 TEMPLATES.filters["number"] = lambda value: number(float(value))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from divergences.estimate import Estimate
 
@@ -88,7 +88,7 @@ def least_shift(n: int, m: int, d: int) -> float:
         >>> round(least_shift(2000, 2000, 1), 3)
         0.089
     """
-    z = norm.isf(0.025 / d) + norm.ppf(POWER)
+    z = ndtri(POWER) - ndtri(0.025 / d)
     return float(z * math.sqrt(1 / n + 1 / m))
 
 

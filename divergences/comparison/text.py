@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 from divergences.comparison.sentence import number
+from divergences.shown_text import visible
 
 if TYPE_CHECKING:
     from divergences.comparison.comparison import Comparison
@@ -23,7 +23,7 @@ def as_text(found: Comparison) -> str:
     if told:
         blocks.append("\n".join(f"! {note}" for note in told))
     blocks.append(found.sentence)
-    return visible("\n\n".join(blocks))
+    return visible("\n\n".join(blocks), keep="\n")
 
 
 def _estimates(found: Comparison) -> str:
@@ -86,20 +86,3 @@ def table(rows: list[tuple[str, ...]]) -> str:
         for row in rows
     ]
     return "\n".join([lines[0], "-" * min(WIDTH, max(map(len, lines))), *lines[1:]])
-
-
-HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
-
-
-def visible(text: str) -> str:
-    """The text with line breaks, and with every other character that has no picture as ``\ufffd``.
-
-    Names of columns come from files; no escape code of theirs moves the cursor.
-
-    Example:
-        >>> visible("a\\x1b[2Jb\\u202e")
-        'a\ufffd[2Jb\ufffd'
-    """
-    return "".join(
-        "\ufffd" if unicodedata.category(c) in HIDDEN and c != "\n" else c for c in text
-    )

@@ -9,7 +9,6 @@ from typing import ClassVar, final
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 from torch import Tensor
 
 from divergences.checks import seed_number, whole_number
@@ -149,6 +148,8 @@ class ClassifierAUC(TwoSampleClassifier):
     quantity: ClassVar[str] = "c2st_auc"
 
     def read(self, of_x: np.ndarray, of_y: np.ndarray) -> tuple[float, float]:
+        from scipy.stats import rankdata  # a third of a second, of which nobody else has use
+
         n, m = len(of_x), len(of_y)
         ranks = rankdata(np.concatenate([of_x, of_y]))
         above_x = (ranks[n:] - rankdata(of_y)) / n  # share of x below each y

@@ -19,10 +19,11 @@ from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from divergences.whole_files import atomically
 from gans.callbacks.periodic import is_last
 from gans.callbacks.seals import broken, sealed
 from gans.modules import AdversarialModule
-from gans.runtime.files import atomically, clear_partial
+from gans.runtime.files import clear_partial
 
 NEEDED = {"state_dict": dict, "global_step": int, "optimizer_states": list, "streams": dict}
 """What a checkpoint of an :class:`gans.modules.AdversarialModule` cannot do without."""

@@ -20,6 +20,8 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from divergences.shown_text import one_line as one_text
+from divergences.whole_files import write_atomically
 from gans.callbacks import (
     MONITORS,
     AtomicCheckpointIO,
@@ -37,9 +39,7 @@ from gans.cli.vocabulary import Vocabulary
 from gans.modules import AdversarialModule, NonFiniteLoss
 from gans.monitors.w1_bracket import w1_bracket
 from gans.runtime.available_memory import check_fits, lack_of_memory, limit_memory
-from gans.runtime.escaping import one_line as one_text
 from gans.runtime.escaping import printable, tell
-from gans.runtime.files import write_atomically
 from gans.runtime.locks import LOCK, locked
 from gans.runtime.malloc import keep_memory
 from gans.runtime.matmul_precision import take_accurate_products

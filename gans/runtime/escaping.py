@@ -8,30 +8,14 @@ control turns a line around, no cell is a formula, no ``$`` opens mathematics.
 from __future__ import annotations
 
 import sys
-import unicodedata
 from typing import Any, TextIO
 
-HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
-"""Categories of characters that have no picture of their own: controls, surrogates, separators."""
+from divergences.shown_text import one_line, shortened, visible
+
 LABEL = 100
 """Characters of a name that a figure has room for."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What the cells begin with that spreadsheets compute."""
-
-
-def visible(text: object, keep: str = "") -> str:
-    """The text with every character that cannot be seen, but for those to keep, as ``\ufffd``.
-
-    Example:
-        >>> visible("a\\x1b[2Jb\\u202e")
-        'a\ufffd[2Jb\ufffd'
-    """
-    text = str(text)
-    if text.isprintable():
-        return text
-    return "".join(
-        "\ufffd" if unicodedata.category(c) in HIDDEN and c not in keep else c for c in text
-    )
 
 
 def say(text: object, file: TextIO | None = None) -> None:
@@ -42,16 +26,6 @@ def say(text: object, file: TextIO | None = None) -> None:
 def tell(text: object) -> None:
     """:func:`say` on stderr."""
     say(text, sys.stderr)
-
-
-def one_line(text: object) -> str:
-    """The text without line breaks or anything else that moves a cursor.
-
-    Example:
-        >>> one_line("two\\nlines")
-        'two lines'
-    """
-    return visible(" ".join(str(text).split()))
 
 
 def as_label(text: object) -> str:
@@ -91,4 +65,4 @@ def printable(message: object) -> str:
     """The message on one line, without control characters or what would fill a screen."""
     text = " ".join(str(message).split()) or type(message).__name__
     text = "".join(c if c.isprintable() else "?" for c in text)
-    return text if len(text) <= 600 else f"{text[:450]} ... {text[-140:]}"
+    return shortened(text)

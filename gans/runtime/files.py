@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import errno
 import io
-import math
 import os
 import re
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +15,6 @@ from gans.runtime.escaping import as_cell
 
 LARGEST = 2**28
 """Bytes of any file of ours that is read back."""
-
-
-def atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then rename it.
-
-    A crash leaves either the old file or the new one, never half of one; so does a full disk,
-    and a power cut, because the bytes are on the disk before the name is.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def clear_partial(folder: Path, below: bool = False) -> None:
@@ -62,11 +43,6 @@ def _runs(process: int) -> bool:
     except PermissionError:  # somebody else's
         return True
     return True
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def contents(path: Path, most: int = LARGEST) -> bytes:
@@ -101,17 +77,6 @@ def inside(folder: Path, name: str) -> Path:
     if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
         raise ValueError(f"{name!r} leads out of {folder}; give a plain name")
     return path
-
-
-def plain(value: Any) -> Any:
-    """The value as strict JSON has it: NaN becomes null, an infinity the string ``"inf"``."""
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:

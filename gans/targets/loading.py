@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from divergences.shown_text import is_number
 from gans.targets.resolution import check_resolved
 
 MOST_NUMBERS = 2**28
@@ -96,18 +97,10 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, cells
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
 def _has_header(path: Path) -> int:
     """How many lines at the top, up to that with the names of the columns, hold no point."""
     number, cells = next(_rows(path), (0, []))
-    if not cells or any(map(_is_number, cells)):
+    if not cells or any(map(is_number, cells)):
         return 0
     if not cells[0].strip():
         raise Unreadable(
@@ -128,7 +121,7 @@ def _first_fault(path: Path) -> Unreadable | None:
             )
         width = len(cells)
         for column, cell in enumerate(cells, 1):
-            if number > header and not _is_number(cell):
+            if number > header and not is_number(cell):
                 return Unreadable(
                     f"line {number}, column {column} "
                     f"{'holds no number' if cell.strip() else 'is empty'}; a .csv file has one "

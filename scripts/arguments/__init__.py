@@ -14,7 +14,7 @@ ARGUMENTS = {
     "segments": "two parallel segments: JS is stuck at log 2, W1 is |theta|",
     "lipschitz_js": "which part of a WGAN gives the gradient, and what W1's gradient is worth",
     "optimal_discriminator": "a trained discriminator is p / (p + q), and what follows from it",
-    "vanishing_gradient": "the better the discriminator, the less the generator hears",
+    "vanishing_gradient": "the better the discriminator, the smaller the generator's gradient",
     "log_d_alternative": "the -log D loss: a gradient that stays, at a price",
     "discriminator_vs_critic": "two Gaussians seen by a discriminator and by a critic",
     "wgan_in_practice": "does the critic's value track the distance, and is it one",

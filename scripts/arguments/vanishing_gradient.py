@@ -1,4 +1,4 @@
-r"""The better the discriminator, the less the generator hears.
+r"""The better the discriminator, the smaller the generator's gradient.
 
 A generator is held fixed and a discriminator trained against it; now and then the generator's
 gradient through it is looked at, on the same noise each time. Where the two supports cannot

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gans.runtime.files import as_csv, atomically, write_atomically
+from divergences.whole_files import atomically, write_atomically
+from gans.runtime.files import as_csv
 from scripts.lab.calibration import cells, measure
 from scripts.lab.interval_coverage import coverage_figure
 from scripts.lab.jobs import Job

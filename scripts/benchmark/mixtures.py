@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from divergences.random_streams import Streams
+from divergences.whole_files import atomically
 from gans.callbacks import (
     AtomicCheckpointIO,
     Checkpoints,
@@ -30,7 +31,6 @@ from gans.mode_coverage import exact_w1
 from gans.mode_metrics import ModeCoverage
 from gans.modules import AdversarialModule
 from gans.monitors import CoveredModes, points_of
-from gans.runtime.files import atomically
 from scripts.lab.mode_protocols import PROTOCOLS, Mixture, Protocol
 from scripts.lab.training import quiet_trainer
 from scripts.lab.training_monitors import CriticAgainstTransport, spearman

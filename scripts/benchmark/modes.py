@@ -6,8 +6,10 @@ import argparse
 import shutil
 from pathlib import Path
 
-from gans.runtime.escaping import say, visible
-from gans.runtime.files import as_csv, plain, write_atomically
+from divergences.shown_text import visible
+from divergences.whole_files import plain, write_atomically
+from gans.runtime.escaping import say
+from gans.runtime.files import as_csv
 from scripts.benchmark import mixtures
 from scripts.benchmark.published import published
 from scripts.lab.jobs import Job

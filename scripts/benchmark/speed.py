@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from gans.runtime.escaping import as_label, say, tell, visible
-from gans.runtime.files import as_csv, atomically, write_atomically
+from divergences.shown_text import visible
+from divergences.whole_files import atomically, write_atomically
+from gans.runtime.escaping import as_label, say, tell
+from gans.runtime.files import as_csv
 from scripts.benchmark.racing.breakdown import Breakdown
 from scripts.benchmark.racing.growth import Growth
 from scripts.benchmark.racing.race import HAVE_JAX, Race

@@ -11,8 +11,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from gans.runtime.escaping import as_label, say, tell, visible
-from gans.runtime.files import as_csv, atomically, write_atomically
+from divergences.shown_text import visible
+from divergences.whole_files import atomically, write_atomically
+from gans.runtime.escaping import as_label, say, tell
+from gans.runtime.files import as_csv
 from scripts.benchmark.published_w1 import published
 from scripts.lab.jobs import Job
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR

@@ -18,8 +18,10 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 
-from gans.runtime.escaping import one_line, tell
-from gans.runtime.files import contents, plain, write_atomically
+from divergences.shown_text import one_line
+from divergences.whole_files import plain, write_atomically
+from gans.runtime.escaping import tell
+from gans.runtime.files import contents
 
 T = TypeVar("T")
 DIGEST = "digest"

@@ -8,7 +8,8 @@ from typing import Self, final
 
 from tqdm import tqdm
 
-from gans.runtime.escaping import one_line, tell
+from divergences.shown_text import one_line
+from gans.runtime.escaping import tell
 
 BAR = "{percentage:3.0f}%|{bar}| {elapsed} so far, about {remaining} to go{postfix}"
 LINES = 20

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, final
 
-from gans.runtime.escaping import one_line, printable, tell
+from divergences.shown_text import one_line
+from gans.runtime.escaping import printable, tell
 from scripts.lab.checked_files import Damaged, load_record, unless_damaged, write_record
 from scripts.lab.executors import Engine, limited
 from scripts.lab.jobs import Doing, Job, Outcome

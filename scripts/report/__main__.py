@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from divergences.shown_text import one_line
 from gans.cli.errors import guarded
-from gans.runtime.escaping import one_line, say
+from gans.runtime.escaping import say
 from gans.runtime.locks import locked
 from scripts.arguments import ARGUMENTS
 from scripts.report import write_report

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from latex2mathml.converter import convert
 from markupsafe import Markup
 
-from gans.runtime.escaping import visible
+from divergences.shown_text import visible
 
 BOUNDS = {"sup", "inf", "max", "min", "lim"}
 FUNCTIONS = {"log", "exp", *BOUNDS}

@@ -7,7 +7,7 @@ import re
 
 from markupsafe import Markup, escape
 
-from gans.runtime.escaping import visible
+from divergences.shown_text import visible
 
 WORDS = {"inf": "∞", "-inf": "−∞"}
 DECIMALS = 7  # beyond that, powers of ten

@@ -14,7 +14,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gans.runtime.files import contents, write_atomically
+from divergences.whole_files import write_atomically
+from gans.runtime.files import contents
 from scripts.lab.checked_files import Damaged, load, load_record
 from scripts.lab.claims import FAILS, HOLDS, QUALIFIED
 from scripts.lab.record_shapes import REMEDY, Claim, Record, Segments, changed_files

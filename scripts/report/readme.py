@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from gans.runtime.escaping import one_line
-from gans.runtime.files import write_atomically
+from divergences.shown_text import one_line
+from divergences.whole_files import write_atomically
 from scripts.lab.checked_files import Damaged, load_record
 from scripts.lab.claims import FAILS, HOLDS, QUALIFIED
 from scripts.lab.record_shapes import REMEDY, Claim, Record

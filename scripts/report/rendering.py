@@ -6,20 +6,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from gans.runtime.escaping import visible
+from divergences.escaped_templates import templates
 from scripts.report.markup import RELATIONS, name_of, number, spoken, to_error, with_error
 
 HERE = Path(__file__).parent
-
-
-def _shown(value: Any) -> Any:
-    """What a template writes: markup as it is, text without characters that cannot be seen."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return visible(value, keep="\n\t")
-    return value
 
 
 def anchor(name: str) -> str:
@@ -27,16 +17,7 @@ def anchor(name: str) -> str:
     return quote(name, safe="")
 
 
-TEMPLATES = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    finalize=_shown,
-    auto_reload=False,
-    extensions=["jinja2.ext.do"],
-)
+TEMPLATES = templates(HERE / "templates", "\n\t", extensions=["jinja2.ext.do"])
 TEMPLATES.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
 TEMPLATES.filters |= {
     "anchor": anchor,

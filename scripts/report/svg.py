@@ -10,7 +10,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from gans.runtime.escaping import visible
+from divergences.shown_text import visible
 from gans.runtime.files import contents
 
 ELEMENTS = {

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from divergences.shown_text import one_line
+from divergences.whole_files import write_atomically
 from gans.cli.errors import Parser, guarded
 from gans.runtime.available_memory import limit_memory
-from gans.runtime.escaping import one_line, printable, say, tell
-from gans.runtime.files import write_atomically
+from gans.runtime.escaping import printable, say, tell
 from scripts.lab.checked_files import set_aside
 from scripts.lab.executors import Engine, limited
 from scripts.lab.options import add_flags, check_flags, engine_of

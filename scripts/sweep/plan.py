@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from divergences.checks import seed_number
+from divergences.shown_text import one_line as plainly
 from gans.cli import configuration
 from gans.cli.configuration import one_line
-from gans.runtime.escaping import one_line as plainly
 from scripts.sweep.job import Job, complete
 
 Config = dict[str, Any]

@@ -10,8 +10,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from divergences.whole_files import atomically, write_atomically
 from gans.runtime.escaping import as_label
-from gans.runtime.files import as_csv, atomically, write_atomically
+from gans.runtime.files import as_csv
 from scripts.sweep.plan import Plan, Setting
 from scripts.sweep.records import Folder, Record
 from scripts.sweep.tensorboard import CHARTS, Band, write_bands

@@ -20,7 +20,7 @@ from tensorboard.plugins.custom_scalar import metadata as custom_scalar
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import hparams
 
-from gans.runtime.files import atomically
+from divergences.whole_files import atomically
 from scripts.sweep.readings import Curves
 
 FILE = "events.out.tfevents.0.sweep"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from gans.runtime.files import atomically, plain, write_atomically
+from divergences.whole_files import atomically, plain, write_atomically
 from scripts import reproduce
 from scripts.lab.claims import (
     FAILS,

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from gans.runtime.escaping import as_cell, as_label, one_line, printable, say, visible
+from divergences.shown_text import one_line, visible
+from gans.runtime.escaping import as_cell, as_label, printable, say
 from gans.runtime.files import as_csv
 from scripts import reproduce
 from scripts.report import write_report

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from divergences.whole_files import atomically
 from gans.callbacks.checkpoints import numbered
-from gans.runtime.files import atomically, clear_partial
+from gans.runtime.files import clear_partial
 from gans.runtime.locks import LOCK, locked
 from scripts import reproduce
 from scripts.benchmark import __main__ as benchmark

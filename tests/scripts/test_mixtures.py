@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 
 from divergences.random_streams import Streams
+from divergences.whole_files import plain
 from gans.callbacks import InMemory
 from gans.monitors import (
     CoveredModes,
@@ -16,7 +17,6 @@ from gans.monitors import (
     PlayerGradients,
     points_of,
 )
-from gans.runtime.files import plain
 from scripts.benchmark.__main__ import main, parse
 from scripts.benchmark.mixtures import (
     Row,

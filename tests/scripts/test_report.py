@@ -9,7 +9,7 @@ import html5lib
 import pytest
 from matplotlib.figure import Figure
 
-from gans.runtime.files import plain
+from divergences.whole_files import plain
 from scripts.report import embedded_figures, write_report
 from scripts.report.__main__ import main
 from scripts.report.charts import Axis, Series, dots, line

@@ -14,8 +14,8 @@ from pyarrow import parquet
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 
+from divergences.whole_files import plain
 from gans.modules import NonFiniteLoss
-from gans.runtime.files import plain
 from scripts.lab.checked_files import write_record
 from scripts.lab.executors import Local
 from scripts.sweep import __main__ as command

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gans.runtime.files import plain
+from divergences.whole_files import plain
 from scripts.sweep.job import run
 from scripts.sweep.plan import jobs, read
 from tests.commands import alive

@@ -171,7 +171,7 @@ def reads(who: str, js: Tensor, predicted: Tensor) -> Check:
     )
 
 
-def hears(who: str, gradient: Tensor, predicted: Tensor) -> Check:
+def same_gradient(who: str, gradient: Tensor, predicted: Tensor) -> Check:
     share = gradient / predicted[..., None]
     return Check.near(
         f"{who}: gradient of theta / that of the closed form, farthest of thetas and seeds",
@@ -203,7 +203,7 @@ def claim(solved: dict[str, Tensor], found: dict[str, Tensor], free: dict[str, T
                 reads(f"trained, L = {slope:g}", found["js"][k], exact()[k])
                 for k, slope in enumerate(SLOPES.tolist())
             ),
-            hears("trained, L = .5, 1, 2", found["gradient"][:-1], slope_of_exact[:-1]),
+            same_gradient("trained, L = .5, 1, 2", found["gradient"][:-1], slope_of_exact[:-1]),
             agrees("program on atoms, lower end", solved["low"]),
             agrees("program on atoms, upper end", solved["high"]),
             agrees("search in one dimension", solved["search"]),
@@ -235,7 +235,7 @@ def claim(solved: dict[str, Tensor], found: dict[str, Tensor], free: dict[str, T
         ],
         controls=[
             reads("no constraint, against L = 2", free["js"], exact()[one]),
-            hears("no constraint, against L = 2", free["gradient"], slope_of_exact[one]),
+            same_gradient("no constraint, against L = 2", free["gradient"], slope_of_exact[one]),
             reads("JS itself, log 2, against L = 8", free["js"] * 0 + LOG2, exact()[-1]),
         ],
         equation=r"\max_{\|f\|_{Lip} \le L} \log 2 + \frac{1}{2} E_{P_0}[\log \sigma(f)] + "

@@ -176,7 +176,7 @@ def row(name: str, read: dict[str, Tensor], unheard: float) -> dict[str, Any]:
 
 
 def picture(found: dict[str, dict[str, Tensor]], unheard: float) -> Figure:
-    """What each seed's generator hears over training, and the shares that fail."""
+    """The gradient that reaches each seed's generator over training, and the shares that fail."""
     figure, (left, right) = drawing(9.6, 3.8, 1, 2, width_ratios=(1.6, 1))
     for name, colour in zip(GAMES, (JS_COLOUR, W1_COLOUR), strict=True):
         read = found[name]

@@ -122,8 +122,8 @@ def finite_data_claim(
         id="finite-data",
         source="Arora et al. 2017, arXiv 1703.00573, Lemma 1; Arjovsky & Bottou 2017, "
         "arXiv 1701.04862, Theorem 2.1, for two samples",
-        statement="Trained on a fixed sample of each law, a discriminator reads log 2 on it even "
-        "where P = Q; on other points it reads no divergence.",
+        statement="Trained on a fixed sample of each law, a discriminator measures log 2 on it "
+        "even where P = Q; on other points it measures no divergence.",
         expected=QUALIFIED,
         equation=r"\mathrm{JS}(P_n, P'_n) = \log 2 \quad \mathrm{but} \quad \mathrm{JS}(P, P) = 0",
         checks=[

@@ -1,0 +1,52 @@
+"""Text from files, made fit to be shown: it moves no cursor, turns no line, fills no screen."""
+
+from __future__ import annotations
+
+import unicodedata
+
+HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+"""Categories of characters that have no picture of their own: controls, surrogates, separators."""
+
+
+def visible(text: object, keep: str = "") -> str:
+    """The text with every character that cannot be seen, but for those to keep, as ``\ufffd``.
+
+    Example:
+        >>> visible("a\\x1b[2Jb\\u202e")
+        'a\ufffd[2Jb\ufffd'
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in HIDDEN and c not in keep else c for c in text
+    )
+
+
+def one_line(text: object) -> str:
+    """The text without line breaks or anything else that moves a cursor.
+
+    Example:
+        >>> one_line("two\\nlines")
+        'two lines'
+    """
+    return visible(" ".join(str(text).split()))
+
+
+def shortened(text: str) -> str:
+    """The text, or its beginning and end where it is longer than a message may be."""
+    return text if len(text) <= 600 else f"{text[:450]} ... {text[-140:]}"
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell of a table holds a number, as files spell it.
+
+    Example:
+        >>> [is_number(cell) for cell in ("1e3", "nan", "1_000", "one")]
+        [True, True, False, False]
+    """
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
