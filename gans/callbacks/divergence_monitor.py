@@ -29,6 +29,7 @@ from gans.monitors.given_game import (
 )
 from gans.monitors.gradient_norms import PlayerGradients, norm_of_one
 from gans.monitors.readings import Readings, interval_of_mean, log10, value
+from gans.monitors.real_cloud import RealCloud
 from gans.monitors.real_points import RealPoints
 from gans.monitors.slopes import CriticSlope
 from gans.monitors.states import Look, State, States
@@ -106,6 +107,7 @@ class DivergenceMonitor(pl.Callback):
         self._real = None if real is None else RealPoints(real, 8 * n)
         self._states, self._seen, self._step = States(), -1, 0
         self._norms: dict[str, Tensor] = {}
+        self._cloud: RealCloud | None = None
         self.latest: Readings = {}
         self.states: list[State] = []
 
@@ -265,13 +267,19 @@ class DivergenceMonitor(pl.Callback):
         with torch.no_grad():
             return {
                 "readings": self.latest,
-                "pool": game.described(game.pool())[0],
+                "real": self._cloud_of(game.described(game.pool())[0]),
                 "fake": game.described(fake)[0],
                 "scores": scores,
                 "saturating": saturating,
                 "weights": weights,
                 "wasserstein": self._wasserstein(),
             }
+
+    def _cloud_of(self, points: Tensor) -> RealCloud:
+        """The real points; those of the look before, if they are the same."""
+        if self._cloud is None or not torch.equal(self._cloud.points, points):
+            self._cloud = RealCloud(points)
+        return self._cloud
 
     def _wasserstein(self) -> bool | None:
         return None if self._objective is None else isinstance(self._objective, Wasserstein)

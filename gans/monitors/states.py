@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, final
 
 import torch
@@ -19,11 +20,10 @@ from torch import Tensor
 from divergences.estimate import Estimate
 from gans.monitors import tags
 from gans.monitors.readings import Readings, interval_of_mean, value
+from gans.monitors.real_cloud import RealCloud, nearest
 
 RARE = 1e-3
 """Probability of the evidence under chance alone, below which a state is named."""
-REGIONS = 32
-"""Parts that the real points are divided into."""
 
 
 class State(NamedTuple):
@@ -42,7 +42,7 @@ class Look:
 
     Attributes:
         readings: What the monitors found.
-        pool: All known real points, ``(N, d)``; the others are compared with these.
+        real: All known real points, ``(N, d)``; the others are compared with these.
         fake: Generated points ``(n, d)``.
         probe: Points from the same noise at every look, ``(m, d)``.
         training: Points from the same noise as ``probe``, with batch statistics; ``None`` if the
@@ -54,7 +54,7 @@ class Look:
     """
 
     readings: Readings
-    pool: Tensor
+    real: RealCloud
     fake: Tensor
     probe: Tensor
     training: Tensor | None = None
@@ -62,6 +62,16 @@ class Look:
     saturating: float = math.nan
     weights: Tensor | None = None
     wasserstein: bool | None = None
+
+    @cached_property
+    def to_real(self) -> tuple[Tensor, Tensor]:
+        """Distance of each generated point to the nearest real one, and which that is."""
+        return nearest(self.fake, self.real.points)
+
+    @cached_property
+    def elsewhere(self) -> bool:
+        """Whether half the generated points are far from all real ones, as few real points are."""
+        return bool(self.to_real[0].median() > 3 * self.real.widely_apart)
 
     def interval(self, tag: str) -> tuple[float, float]:
         """The 95 % interval of a reading; NaN where it has none."""
@@ -98,16 +108,6 @@ def spread(points: Tensor) -> float:
     return float((points.double() - points.double().mean(0)).square().sum(-1).mean().sqrt())
 
 
-def nearest(points: Tensor, among: Tensor, itself: bool = False) -> tuple[Tensor, Tensor]:
-    """Distance to the nearest, and which; ``itself`` skips a point's distance of 0 to itself."""
-    exact = "donot_use_mm_for_euclid_dist"
-    distances = torch.cdist(points.double(), among.double(), compute_mode=exact)
-    if itself:
-        distances.fill_diagonal_(math.inf)
-    found = distances.min(-1)
-    return found.values, found.indices
-
-
 def diverging(look: Look, first: Look | None) -> State | None:
     bad = int((~torch.isfinite(look.fake).all(-1)).sum())
     if bad:
@@ -135,19 +135,12 @@ def diverging(look: Look, first: Look | None) -> State | None:
     return None
 
 
-def elsewhere(look: Look) -> bool:
-    """Whether half the generated points are far from all real ones, as few real points are."""
-    some = look.pool[:1000]
-    usual = nearest(some, some, itself=True)[0].quantile(0.95)
-    return bool(nearest(look.fake, look.pool)[0].median() > 3 * usual)
-
-
 def other_scale(look: Look, first: Look | None) -> State | None:
-    real, fake = spread(look.pool), spread(look.fake)
+    real, fake = spread(look.real.points), spread(look.fake)
     if not 0 < real < math.inf:
         return None
     ratio = fake / real
-    if (ratio > 10 or ratio < 0.1) and elsewhere(look):
+    if (ratio > 10 or ratio < 0.1) and look.elsewhere:
         return State(
             "another scale",
             f"generated points spread {ratio:.2g} times as widely as real ones ({fake:.3g} and "
@@ -157,12 +150,11 @@ def other_scale(look: Look, first: Look | None) -> State | None:
 
 
 def copies(look: Look, first: Look | None) -> State | None:
-    real = look.pool[:2000]
-    own = nearest(real, real, itself=True)[0]
+    own = look.real.apart
     close = 0.01 * float(own.median())
     if close <= 0 or float((own <= close).double().mean()) > 0.01:
         return None  # repeated or lattice points: a coincidence proves nothing
-    distance, which = nearest(look.fake, look.pool)
+    distance, which = look.to_real
     near = distance <= close
     low, _ = share(int(near.sum()), len(near))
     different = len(which[near].unique())
@@ -175,36 +167,20 @@ def copies(look: Look, first: Look | None) -> State | None:
 
 
 def missing_regions(look: Look, first: Look | None) -> State | None:
-    if elsewhere(look):
+    if look.elsewhere:
         return None  # it is not that some regions are left out
-    centres = _centres(look.pool)
-    known = torch.bincount(nearest(look.pool, centres)[1], minlength=len(centres))
-    seen = torch.bincount(nearest(look.fake, centres)[1], minlength=len(centres))
-    lows = [share(int(k), len(look.pool))[0] for k in known]
+    known, seen = look.real.held, look.real.in_regions(look.fake)
+    lows = [share(int(k), len(look.real.points))[0] for k in known]
     chances = [(1 - low) ** len(look.fake) for low in lows]
-    empty = [k for k, c in enumerate(chances) if seen[k] == 0 and c * len(centres) < RARE]
+    empty = [k for k, c in enumerate(chances) if seen[k] == 0 and c * len(known) < RARE]
     held = float(known[empty].sum() / known.sum()) if empty else 0.0
     if len(empty) < 3 or held < 0.1:
         return None
     return State(
         "missing regions",
-        f"{len(empty)} of {len(centres)} regions, which hold {100 * held:.0f} % of the real "
+        f"{len(empty)} of {len(known)} regions, which hold {100 * held:.0f} % of the real "
         f"points, have none of {len(look.fake)} generated ones",
     )
-
-
-def _centres(points: Tensor) -> Tensor:
-    """Centres of regions by k-means, the same in each call on the same points."""
-    generator = torch.Generator().manual_seed(0)
-    order = torch.randperm(len(points), generator=generator).to(points.device)
-    some = points[order[:2000]].double()
-    centres = some[: min(REGIONS, len(some) // 8 or 1)].clone()
-    for _ in range(10):
-        which = nearest(some, centres)[1]
-        for k in range(len(centres)):
-            if (which == k).any():
-                centres[k] = some[which == k].mean(0)
-    return centres
 
 
 def separated(look: Look, first: Look | None) -> State | None:
@@ -307,7 +283,7 @@ def unresolved(look: Look, first: Look | None) -> State | None:
 
 
 Rule = Callable[[Look, Look | None], State | None]
-AT_ONCE: tuple[Rule, ...] = (diverging, copies, stuck)
+AT_ONCE: tuple[Rule, ...] = (copies, stuck)
 TWICE: tuple[Rule, ...] = (
     other_scale,
     swapped,
@@ -332,7 +308,7 @@ class States:
         broken = diverging(look, self.first)
         if broken is not None:
             return [broken]
-        found = [s for rule in AT_ONCE[1:] if (s := rule(look, self.first)) is not None]
+        found = [s for rule in AT_ONCE if (s := rule(look, self.first)) is not None]
         doubtful = [s for rule in TWICE if (s := rule(look, self.first)) is not None]
         found += [state for state in doubtful if state.name in self._before]
         self._before = {state.name for state in doubtful}
