@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, final
 
 import pytorch_lightning as pl
-import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
-from divergences.checks import shown, whole_number
+from divergences.checks import entries, shown, whole_number
 from divergences.estimate import Estimator
-from divergences.networks.lipschitz import input_gradient
-from divergences.random_streams import Streams
 from gans.callbacks.dashboard import dashboard, write_layout
 from gans.callbacks.sinks import log, log_figure
 from gans.figures import draw_state
-from gans.monitors import tags
-from gans.monitors.divergences import DivergenceEstimates
-from gans.monitors.game import evaluating
-from gans.monitors.given_game import (
-    GivenGame,
-    batch_statistics,
-    networks_in,
-    networks_of,
-    own_random_numbers,
-)
-from gans.monitors.gradient_norms import PlayerGradients, norm_of_one
-from gans.monitors.readings import Readings, interval_of_mean, log10, value
-from gans.monitors.real_cloud import RealCloud
+from gans.modules import AdversarialModule
+from gans.monitors.evidence import State
+from gans.monitors.game import AdversarialGame, Game
+from gans.monitors.given_game import GivenGame
+from gans.monitors.gradient_norms import norm_of_one
+from gans.monitors.looks import Looks, Seen, summary
+from gans.monitors.networks_found import networks_of
+from gans.monitors.readings import Readings, log10
 from gans.monitors.real_points import RealPoints
-from gans.monitors.slopes import CriticSlope
-from gans.monitors.states import Look, State, States
-from gans.objectives import Objective, Wasserstein
-
-PROBE = 256
-"""Points from the same noise at every look, by which a generator is seen to move."""
+from gans.monitors.without_trace import Evaluation, own_random_numbers, random_generators
+from gans.objectives import Objective
 
 
 @final
@@ -44,16 +33,18 @@ class DivergenceMonitor(pl.Callback):
     """JS, KL and W1 of any GAN with 95 % intervals, its gradients, its critic's slope, its state.
 
     As a callback it measures any LightningModule and writes to all loggers. In a loop of your own,
-    call :meth:`read`. All networks are in evaluation mode meanwhile, and random numbers go on as
-    if nothing had been measured.
+    call :meth:`read`. Training goes on bit for bit as if nothing had been measured: networks are
+    in evaluation mode meanwhile, and random numbers, running moments and modes are put back.
 
     Arguments:
-        real: Real points: a tensor, an array, a dataset, a dataloader or a function of n. Of
-            tuples and dicts the first entry is taken. By default the trainer's own dataloader;
-            points held out from training are better.
-        fake: A function of n that generates points, or the name of such a method of the module.
+        real: Real points: a tensor, an array, a dataset, a dataloader, a distribution or a
+            function of n. Of tuples and dicts the first entry is taken. By default the trainer's
+            own dataloader; points held out from training are better.
+        fake: A function of n that generates points or returns a distribution of them, or the name
+            of such a method of the module. Our own modules need neither ``real`` nor ``fake``.
         critic: Scores points: a function, a module, or the name of an attribute of the module.
-        every: Batches between two looks.
+        every: Batches between two looks. There is a look before the first and after the last
+            batch, too.
         n: Points per side.
         features: Maps points, such as images, to vectors ``(n, d)`` first. Otherwise points are
             flattened.
@@ -62,12 +53,15 @@ class DivergenceMonitor(pl.Callback):
         networks: Networks by the name that their gradients are logged under. By default those of
             the module, or those that ``fake`` and ``critic`` use.
         estimators: What to estimate from samples.
+        pictures: Looks between two figures of samples; 0 for none.
 
     Raises:
         TypeError: If an argument is of another kind.
-        ValueError: If a number is too small, or real and generated points differ in dimension.
+        ValueError: If a number is too small, real and generated points differ in dimension, or a
+            function fails at the first look. Later it is a warning, and training goes on.
 
     Example:
+        >>> import torch
         >>> generator = nn.Linear(2, 2)
         >>> monitor = DivergenceMonitor(
         ...     real=torch.randn(400, 2), fake=lambda n: generator(torch.randn(n, 2)), n=100
@@ -81,14 +75,16 @@ class DivergenceMonitor(pl.Callback):
         real: Any = None,
         fake: Callable[[int], Any] | str | None = None,
         critic: Callable[[Any], Any] | str | None = None,
-        every: int = 500,
+        every: int = 2000,
         n: int = 256,
         features: Callable[[Any], Any] | None = None,
         objective: Objective | None = None,
         networks: Mapping[str, nn.Module] | None = None,
         estimators: Sequence[Estimator] | None = None,
+        pictures: int = 10,
     ):
         self.every, self.n = whole_number("every", every), whole_number("n", n, least=8)
+        self.pictures = whole_number("pictures", pictures, least=0)
         for name, given in (("fake", fake), ("critic", critic), ("features", features)):
             named = isinstance(given, str) and name != "features"
             if given is not None and not callable(given) and not named:
@@ -100,14 +96,15 @@ class DivergenceMonitor(pl.Callback):
         for name, network in (networks or {}).items():
             if not isinstance(network, nn.Module):
                 raise TypeError(f"networks: {name} is {shown(network)}; it must be a torch module")
-        self._given = real
-        self._fake, self._critic, self._features = fake, critic, features
-        self._objective, self._networks = objective, networks
-        self._monitors = (DivergenceEstimates(n, estimators), PlayerGradients(n), CriticSlope(n))
-        self._real = None if real is None else RealPoints(real, 8 * n)
-        self._states, self._seen, self._step = States(), -1, 0
+        self._given = real, fake, critic
+        self._features, self._objective, self._networks = features, objective, networks
+        self._real = None if real is None else self._points(real)
+        self._looks = Looks(n, estimators)
+        self._found: dict[str, nn.Module] = {}
+        self._generators: list[Any] | None = None
         self._norms: dict[str, Tensor] = {}
-        self._cloud: RealCloud | None = None
+        self._seen, self._step = -1, 0
+        self._undrawn: Seen | None = None
         self.latest: Readings = {}
         self.states: list[State] = []
 
@@ -126,32 +123,29 @@ class DivergenceMonitor(pl.Callback):
 
     def summary(self) -> str:
         """The latest look in one line: JS, W1, gradients, slope, and the state if it has one."""
-        js, lower, upper = (self._interval(tag) for tag in (tags.JS, tags.W1_LOWER, tags.W1_UPPER))
-        parts = []
-        if js[0] == js[0]:
-            parts.append(f"JS {self._number(tags.JS):.2f} [{js[0]:.2f}, {js[1]:.2f}]")
-        if upper[1] == upper[1]:
-            parts.append(f"W1 from {max(0.0, lower[0]):.3g} to {upper[1]:.3g}")
-        norms = [tag for tag in self.latest if tag.startswith("gradient/")]
-        parts += [f"{tag.replace('/', ' of ')} {self._number(tag):.2g}" for tag in norms]
-        if tags.SLOPE_MEAN in self.latest:
-            parts.append(f"critic's slope {self._number(tags.SLOPE_MEAN):.2g}")
-        return ", ".join(parts) + "".join(f"; {state}" for state in self.states)
-
-    def _number(self, tag: str) -> float:
-        return float(value(self.latest[tag]).mean())
-
-    def _interval(self, tag: str) -> tuple[float, float]:
-        found: Any = self.latest.get(tag)
-        return interval_of_mean(found) if hasattr(found, "ci") else (math.nan, math.nan)
+        return summary(self.latest, self.states)
 
     # a LightningModule
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._real is None:
-            self._real = RealPoints(trainer.train_dataloader, 8 * self.n)
-        quantity = self._objective.quantity if self._objective else "w1"
-        write_layout(trainer.loggers, dashboard(1, quantity))
+        objective, members = self._objective, 1
+        if isinstance(pl_module, AdversarialModule) and self._given[1] is None:
+            objective, members = pl_module.objective, len(pl_module.seeds)
+            if any(given is not None for given in (*self._given, self._features)):
+                raise TypeError(
+                    f"{type(pl_module).__name__} knows its target, generator and critic: leave "
+                    "real, fake, critic and features out"
+                )
+        elif self._real is None:
+            loader: Any = trainer.train_dataloader
+            if isinstance(loader, (dict, list, tuple)):
+                raise TypeError(
+                    f"the trainer has {len(loader)} dataloaders, so real is missing: pass points, "
+                    "a dataset or one of them"
+                )
+            self._real = self._points(loader)
+        layout = dashboard(members, objective.quantity if objective else "w1")
+        write_layout(trainer.loggers, layout)
         if self._batches(trainer) == 0:
             self._observe(trainer, pl_module)
 
@@ -168,7 +162,7 @@ class DivergenceMonitor(pl.Callback):
             self._observe(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._observe(trainer, pl_module)
+        self._observe(trainer, pl_module, last=True)
         if trainer.is_global_zero:
             print(f"after {self._batches(trainer)} batches: {self.summary()}")
 
@@ -176,110 +170,89 @@ class DivergenceMonitor(pl.Callback):
     def _batches(trainer: pl.Trainer) -> int:
         return trainer.fit_loop.epoch_loop.total_batch_idx + 1
 
-    def _observe(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def _observe(
+        self, trainer: pl.Trainer, module: pl.LightningModule, last: bool = False
+    ) -> None:
         step = self._batches(trainer)
-        if step == self._seen:
+        if step != self._seen:
+            self._try(trainer, module, step)
+        due = last or step // self.every % self.pictures == 0 if self.pictures else False
+        if due and self._undrawn is not None:
+            figure = draw_state(None, self._undrawn.real, self._undrawn.fake)
+            figure.suptitle(f"batch {step}")
+            log_figure(trainer, "samples", figure, step)
+            self._undrawn = None
+
+    def _try(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> None:
+        self._seen, before, self._undrawn = step, self.states, None
+        try:
+            self._undrawn = self._look(step, module)
+        except (TypeError, ValueError, RuntimeError) as error:
+            if not self.latest:
+                raise
+            # training that has come so far is worth more than a look at it
+            rank_zero_warn(f"there is no look at batch {step}: {error}")
             return
-        self._seen, before = step, self.states
-        real, fake = self._look(step, module)
         norms = {t: r for t, r in self.latest.items() if t.startswith("gradient/")}
         log(trainer, self.latest | log10(norms), step)
-        figure = draw_state(None, real, fake)
-        figure.suptitle(f"batch {step}")
-        log_figure(trainer, "samples", figure, step)
         if trainer.is_global_zero:
             for state in self.states:
                 if state.name not in {known.name for known in before}:
                     print(f"batch {step}: {state}")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seen": self._seen} | self._monitors[0].state_dict()
+        return {"seen": self._seen} | self._looks.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._seen = state_dict["seen"]
-        self._monitors[0].load_state_dict(state_dict)
+        (self._seen,) = entries(type(self).__name__, state_dict, "seen")
+        self._looks.load_state_dict(state_dict)
 
     # both
+
+    def _points(self, source: Any) -> RealPoints:
+        with own_random_numbers(0, random_generators(source)):
+            return RealPoints(source, 8 * self.n)
 
     def _named(self, module: nn.Module | None) -> dict[str, nn.Module]:
         if self._networks is not None:
             return dict(self._networks)
-        if module is not None:
-            return networks_of(module)
-        found = networks_in(self._fake)
-        critic = {"critic": self._critic} if isinstance(self._critic, nn.Module) else {}
-        others = critic or ({} if self._critic is None else networks_in(self._critic))
-        return {**{k: v for k, v in found.items() if k not in others}, **others}
+        return self._found if module is None else networks_of(module)
 
     def _of(self, module: nn.Module | None, name: str, given: Any) -> Any:
         """A function, from what was given or from an attribute of the module of that name."""
         if not isinstance(given, str):
             return given
-        if not callable(getattr(module, given, None)):
+        if module is None:
+            raise TypeError(f"{name} = {given!r}: in a loop of your own, pass the function itself")
+        try:
+            found = attrgetter(given)(module)
+        except AttributeError:
+            found = None
+        if not callable(found):
             raise TypeError(f"{name} = {given!r}: {type(module).__name__} has no such method")
-        return getattr(module, given)
+        return found
 
-    def _look(self, step: int, module: nn.Module | None) -> tuple[Tensor, Tensor]:
-        fake = self._of(module, "fake", self._fake)
+    def _game(self, step: int, module: nn.Module | None) -> Game:
+        if isinstance(module, AdversarialModule) and self._given[1] is None:
+            return AdversarialGame(module)
+        fake = self._of(module, "fake", self._given[1])
         if fake is None:
             raise TypeError("fake is missing: pass a function of n that generates points")
         if self._real is None:
             raise TypeError("real is missing: pass points, a dataset or a function of n")
-        critic, named = self._of(module, "critic", self._critic), self._named(module)
-        game = GivenGame(
-            self._real, fake, step, critic, named, self._features, self._objective, self._norms
-        )
+        critic = self._of(module, "critic", self._given[2])
+        if self._generators is None:
+            used = (self._given[0], fake, critic, self._features, module)
+            self._generators = random_generators(*used)
+        how = self._features, self._objective, self._norms, self._generators
+        return GivenGame(self._real, fake, step, critic, self._named(module), *how)
+
+    def _look(self, step: int, module: nn.Module | None) -> Seen:
+        game, generators = self._game(step, module), self._generators or ()
         self._norms = {}
-        whole = [*game.networks(), *([module] if module is not None else [])]
-        with own_random_numbers(step), evaluating(whole):
-            self.latest = {}
-            for monitor in self._monitors:
-                self.latest |= monitor.read(game)
-            real, held, streams = game.held_out(4 * self.n, "state")
-            seen = self._seen_by(game, real, held, named.get("generator"))
-            with torch.no_grad():
-                probe = self._probe(game, streams)
-                with batch_statistics(whole) as any_there:
-                    training = self._probe(game, streams) if any_there else None
-        self.states = self._states.judge(Look(probe=probe, training=training, **seen))
-        return game.described(real[:, : self.n]), game.described(held[:, : self.n])
-
-    @staticmethod
-    def _probe(game: GivenGame, streams: Streams) -> Tensor:
-        with own_random_numbers(0):
-            return game.described(game.fake(PROBE, streams))[0]
-
-    def _seen_by(
-        self, game: GivenGame, real: Tensor, fake: Tensor, generator: nn.Module | None
-    ) -> dict[str, Any]:
-        scores, saturating = None, math.nan
-        if game.critic is not None:
-            with torch.no_grad():
-                scores = game.scores(real)[0], game.scores(fake)[0]
-            gradient = input_gradient(game.critic, fake)[0].norm(dim=-1)
-            saturating = float((torch.sigmoid(scores[1]) * gradient).mean())
-            within = torch.cat(scores)
-            if not self._wasserstein() and 0 <= float(within.min()) <= float(within.max()) <= 1:
-                saturating = float((gradient / (1 - scores[1]).clamp(min=1e-7)).mean())
-        weights = None
-        if generator is not None:
-            weights = torch.cat([p.detach().reshape(-1).cpu() for p in generator.parameters()])
-        with torch.no_grad():
-            return {
-                "readings": self.latest,
-                "real": self._cloud_of(game.described(game.pool())[0]),
-                "fake": game.described(fake)[0],
-                "scores": scores,
-                "saturating": saturating,
-                "weights": weights,
-                "wasserstein": self._wasserstein(),
-            }
-
-    def _cloud_of(self, points: Tensor) -> RealCloud:
-        """The real points; those of the look before, if they are the same."""
-        if self._cloud is None or not torch.equal(self._cloud.points, points):
-            self._cloud = RealCloud(points)
-        return self._cloud
-
-    def _wasserstein(self) -> bool | None:
-        return None if self._objective is None else isinstance(self._objective, Wasserstein)
+        known = [*game.networks(), *self._found.values(), *([module] if module else [])]
+        with own_random_numbers(step, generators), Evaluation(known) as evaluation:
+            seen = self._looks.look(game, evaluation)
+        self._found = seen.networks
+        self.latest, self.states = seen.readings, seen.states
+        return seen

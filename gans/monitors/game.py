@@ -17,6 +17,9 @@ from gans.modules import AdversarialModule
 from gans.objectives import Objective
 from gans.targets.gaussian_mixtures import Modes
 
+POOL = 2000
+"""Points that stand for the real law, where they can be drawn without end."""
+
 
 class HeldOut(NamedTuple):
     """Points of both sides, ``(K, n, d)``, and the streams they were drawn from."""
@@ -54,6 +57,14 @@ class Game(ABC):
     @abstractmethod
     def fake(self, n: int, streams: Streams) -> Tensor:
         """Generated points, ``(K, n, d)``."""
+
+    def probe(self, n: int) -> Tensor:
+        """Generated points from the same noise whenever this is asked, ``(K, n, d)``."""
+        return self.fake(n, Streams(self.seeds, "probe", ahead=1))
+
+    def pool(self) -> Tensor:
+        """Real points that all looks compare generated ones with, ``(K, N, d)``."""
+        return self.real(POOL, Streams(self.seeds, "pool", ahead=1))
 
     @abstractmethod
     def networks(self) -> Iterable[nn.Module]:
@@ -118,6 +129,12 @@ class AdversarialGame(Game):
     def real(self, n: int, streams: Streams) -> Tensor:
         return self.module.target.held_out(streams, n)
 
+    def probe(self, n: int) -> Tensor:
+        return self.fake(n, self._on_device(Streams(self.seeds, "probe", ahead=1)))
+
+    def pool(self) -> Tensor:
+        return self.real(POOL, self._on_device(Streams(self.seeds, "pool", ahead=1)))
+
     def again(self, n: int, streams: Streams) -> Tensor:
         return self.module.target.draw(streams, n)
 
@@ -129,7 +146,9 @@ class AdversarialGame(Game):
         return [self.module.critic, self.module.generator, *([averaged] if averaged else [])]
 
     def streams(self, purpose: str) -> Streams:
-        streams = super().streams(purpose)
+        return self._on_device(super().streams(purpose))
+
+    def _on_device(self, streams: Streams) -> Streams:
         streams.device, streams.dtype = self.module.device, self.module.streams.dtype
         return streams
 

@@ -2,110 +2,38 @@
 
 from __future__ import annotations
 
-import inspect
-import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn, final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
+from divergences.checks import shown
 from divergences.random_streams import Streams
 from gans.monitors import tags
-from gans.monitors.game import Game, HeldOut
+from gans.monitors.game import POOL, Game, HeldOut
 from gans.monitors.gradient_norms import norm_of_one
-from gans.monitors.real_points import RealPoints, first_tensor
+from gans.monitors.real_points import RealPoints, drawn_from, first_tensor
+from gans.monitors.without_trace import own_random_numbers
 from gans.objectives import Objective
 
-GENERATORS = ("generator", "gen", "g", "netg")
-CRITICS = ("discriminator", "critic", "disc", "d", "netd")
+REMEDIES = {
+    "fake": "it is called with a number of points, and must return as many",
+    "critic": "it is called with points as fake makes them, and must return one score for each",
+    "features": "it is called with points as fake makes them, and must return one vector for each",
+    "real": "it is called with a number of points, and must return as many",
+}
 
 
-def common_name(name: str) -> str:
-    """``generator`` or ``critic`` for the names that such networks usually have.
-
-    Example:
-        >>> common_name("netG"), common_name("D"), common_name("encoder")
-        ('generator', 'critic', 'encoder')
-    """
-    plain = name.lower().replace("_", "")
-    if plain in GENERATORS:
-        return "generator"
-    return "critic" if plain in CRITICS else name
-
-
-def networks_of(module: nn.Module) -> dict[str, nn.Module]:
-    """A module's networks: its generator and critic by their usual names, else its children."""
-    found = {
-        common_name(name): child
-        for name, child in module.named_children()
-        if next(child.parameters(), None) is not None
-    }
-    known = {name: child for name, child in found.items() if name in ("generator", "critic")}
-    return known or found or {"all": module}
-
-
-def networks_in(function: Any) -> dict[str, nn.Module]:
-    """The networks that a function uses: its own, its object's, or those it names."""
-    if isinstance(function, nn.Module):
-        return {"generator": function}
-    owner = getattr(function, "__self__", None)
-    if isinstance(owner, nn.Module):
-        return networks_of(owner)
-    try:
-        named = inspect.getclosurevars(function)
-    except TypeError:
-        return {}
-    everything = {**named.globals, **named.nonlocals}
-    return {common_name(n): net for n, net in everything.items() if isinstance(net, nn.Module)}
-
-
-@contextmanager
-def own_random_numbers(seed: int) -> Iterator[None]:
-    """Seeded random numbers of torch, NumPy and Python; afterwards theirs go on as before.
-
-    Example:
-        >>> _ = torch.manual_seed(0)
-        >>> before = torch.get_rng_state()
-        >>> with own_random_numbers(1):
-        ...     _ = torch.rand(3)
-        >>> torch.equal(before, torch.get_rng_state())
-        True
-    """
-    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002  # what users use
-    try:
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
-            random.seed(seed)
-            yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
-
-
-@contextmanager
-def batch_statistics(networks: Iterable[nn.Module]) -> Iterator[bool]:
-    """Normalisation by the batch, and whether there is any; running moments stay as they are."""
-    layers = [
-        layer
-        for network in networks
-        for layer in network.modules()
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.track_running_stats
-    ]
-    before = [{k: v.clone() for k, v in layer.named_buffers()} for layer in layers]
-    for layer in layers:
-        layer.training = True
-    try:
-        yield bool(layers)
-    finally:
-        for layer, buffers in zip(layers, before, strict=True):
-            layer.training = False
-            for name, values in buffers.items():
-                getattr(layer, name).copy_(values)
+def blame(name: str, function: Any, asked: str, error: Exception) -> NoReturn:
+    """Raise what says which of the user's functions has failed, and what it is asked for."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        raise error
+    called = getattr(function, "__qualname__", type(function).__qualname__)
+    raise ValueError(
+        f"{name}({asked}) fails in {called} with {type(error).__name__}: {error}; {REMEDIES[name]}"
+    ) from error
 
 
 @final
@@ -116,13 +44,14 @@ class GivenGame(Game):
 
     Arguments:
         real: The real points.
-        fake: Makes n generated points.
+        fake: Makes n generated points, or returns a distribution that they are drawn from.
         iteration: Of the training, for the choice of held-out points.
         critic: From points in their own shape to one score each, or ``None``.
         networks: By the name that their gradients are logged under.
         features: Maps points to vectors ``(n, d)`` before divergences are estimated.
         objective: What is trained, for the critic's value and the saturating gradient.
         norms: Gradient norms that were taken when the optimizers stepped; those of now if omitted.
+        generators: Random generators of the functions' own.
     """
 
     def __init__(
@@ -135,69 +64,136 @@ class GivenGame(Game):
         features: Callable[[Any], Any] | None = None,
         objective: Objective | None = None,
         norms: Mapping[str, Tensor] | None = None,
+        generators: Sequence[Any] = (),
     ):
         self.seeds, self.iteration, self.objective = (0,), iteration, objective
         self._real, self._fake, self._critic, self._features = real, fake, critic, features
+        self._generators = generators
         self._networks, self._norms = dict(networks or {}), dict(norms or {})
-        self._shape: torch.Size | None = None
+        self._shapes: dict[str, torch.Size] = {}
+        self._dtype = torch.get_default_dtype()
+        self._law: Distribution | None = None
         self._starts: dict[str, int] = {}
+        self._before: Tensor | None = None
         self.critic = self._scored if critic is not None else None
 
     def real(self, n: int, streams: Streams) -> Tensor:
         start = self._starts.get(streams.purpose, 0)
         self._starts[streams.purpose] = start + n
-        return self._rows(self._real.draw(n, start, self.iteration), "real")
+        return self._drawn(n, start)
+
+    def _drawn(self, n: int, start: int) -> Tensor:
+        try:
+            points = self._real.draw(n, start, self.iteration)
+        except Exception as error:  # the user's own code may raise anything
+            blame("real", self._real.function, str(n), error)
+        if len(points) != n:
+            raise ValueError(f"real({n}) gives {len(points)} points; it must give {n}")
+        return self._rows(points, "real")
+
+    def again(self, n: int, streams: Streams) -> Tensor:
+        before, after = self._before, self.real(n, streams)
+        if before is not None and self._real.function and torch.equal(before[:, :n], after):
+            raise ValueError(
+                f"real({n}) gives the same points each time; it must draw new ones, or be a "
+                "tensor or dataset of all of them"
+            )
+        return after
 
     def fake(self, n: int, streams: Streams) -> Tensor:
-        made = first_tensor(self._fake(n), "fake")
-        if len(made) != n:
-            raise ValueError(f"fake({n}) gives {len(made)} points; it must give {n}")
+        try:
+            made = self._fake(n)
+            self._law = made if isinstance(made, Distribution) else None
+            made = drawn_from(made, n) if isinstance(made, Distribution) else made
+        except Exception as error:  # the user's own code may raise anything
+            blame("fake", self._fake, str(n), error)
+        made = first_tensor(made, "fake")
+        if made.ndim == 0 or len(made) != n:
+            raise ValueError(f"fake({n}) gives {_count(made)}; it must give {n}")
         return self._rows(made, "fake")
+
+    def probe(self, n: int) -> Tensor:
+        with own_random_numbers(0, self._generators):
+            return self.fake(n, self.streams("probe"))
 
     def held_out(self, n: int, purpose: str) -> HeldOut:
         held = super().held_out(min(n, self._real.most or n), purpose)
         if held.real.shape[-1] != held.fake.shape[-1]:
             raise ValueError(
                 f"real points have {held.real.shape[-1]} numbers each and fake ones "
-                f"{held.fake.shape[-1]}; they must be of the same space"
+                f"{held.fake.shape[-1]}; they must be of the same space (of pairs such as images "
+                "with labels, the first entry is taken)"
             )
+        self._before = held.real
         return held._replace(real=held.real.to(held.fake))
 
     def _rows(self, points: Tensor, name: str) -> Tensor:
-        if points.ndim == 0:
-            raise ValueError(f"{name} gives a single number; points have shape (n, ...)")
-        if name == "fake" or self._shape is None:
-            self._shape = points.shape[1:]
+        self._shapes[name] = points.shape[1:]
+        if name == "fake":
+            self._dtype = points.dtype
+        if len(self._shapes) == 2 and not _same_order(*self._shapes.values()):
+            real, fake = (tuple(self._shapes[side]) for side in ("real", "fake"))
+            raise ValueError(
+                f"real points have shape {real} and fake ones {fake}; bring both into the same "
+                "order of axes"
+            )
         return points.reshape(1, len(points), -1)
 
+    def _own_shape(self, points: Tensor) -> Tensor:
+        """Points as ``fake`` makes them; a copy, so that functions may change it in place."""
+        shape = self._shapes["fake"]
+        return points[0].reshape(-1, *shape).to(self._dtype, copy=True)
+
     def _scored(self, points: Tensor) -> Tensor:
-        assert self._critic is not None
-        assert self._shape is not None
-        scores = self._critic(points[0].reshape(-1, *self._shape))
-        scores = scores[0] if isinstance(scores, (tuple, list)) else scores
-        if not isinstance(scores, Tensor) or scores.shape[:1] != points.shape[1:2]:
+        n = points.shape[1]
+        shape = (n, *self._shapes["fake"])
+        try:
+            given = self._critic(self._own_shape(points))  # pyright: ignore[reportOptionalCall]
+        except Exception as error:  # the user's own code may raise anything
+            blame("critic", self._critic, f"points of shape {shape}", error)
+        scores = _first_entry(given)
+        if not isinstance(scores, Tensor) or scores.ndim == 0 or len(scores) != n:
+            gives = _count(scores) if isinstance(scores, Tensor) else shown(scores)
             raise ValueError(
-                f"critic gives {getattr(scores, 'shape', type(scores).__name__)} for "
-                f"{points.shape[1]} points; it must give one score for each"
+                f"critic(points of shape {shape}) gives {gives}; it must give one score for each, "
+                "as a tensor"
             )
-        return scores.reshape(len(scores), -1).mean(-1)[None, :, None]
+        if points.requires_grad and torch.is_grad_enabled() and not scores.requires_grad:
+            raise ValueError(
+                f"critic(points of shape {shape}) gives scores without a gradient; it must not "
+                "detach them, nor compute them under torch.no_grad()"
+            )
+        return scores.reshape(n, -1).mean(-1)[None, :, None].to(points.dtype)
 
     def described(self, points: Tensor) -> Tensor:
-        if self._features is None:
-            return points
-        assert self._shape is not None
-        vectors = first_tensor(self._features(points[0].reshape(-1, *self._shape)), "features")
-        return vectors.reshape(1, len(vectors), -1)
+        found = points
+        if self._features is not None:
+            try:
+                vectors = first_tensor(self._features(self._own_shape(points)), "features")
+            except Exception as error:  # the user's own code may raise anything
+                blame("features", self._features, f"points of shape {tuple(points.shape)}", error)
+            if vectors.ndim == 0 or len(vectors) != points.shape[1]:
+                raise ValueError(
+                    f"features({points.shape[1]} points) gives {_count(vectors)}; it must give "
+                    "one vector for each"
+                )
+            found = vectors.reshape(1, len(vectors), -1)
+        return found if found.dtype in (torch.float32, torch.float64) else found.float()
 
     def pool(self) -> Tensor:
-        """Every real point that is known, ``(1, N, d)``."""
-        drawn = self._real.pool if len(self._real.pool) else self._real.draw(2000, 0, 0)
-        return self._rows(drawn, "real")
+        if self._real.function is not None and not len(self._real.pool):
+            with own_random_numbers(0, self._generators):
+                self._real.pool = self._drawn(POOL, 0)[0]
+        return self._rows(self._real.pool, "real")
+
+    def laws(self) -> tuple[Distribution, Distribution] | None:
+        known = self._features is None and self._real.law is not None and self._law is not None
+        return (self._real.law, self._law) if known else None  # pyright: ignore
 
     def networks(self) -> Iterable[nn.Module]:
         return [
             net
-            for net in (*self._networks.values(), self._critic, self._features)
+            for net in (*self._networks.values(), self._fake, self._critic, self._features)
             if isinstance(net, nn.Module)
         ]
 
@@ -205,3 +201,20 @@ class GivenGame(Game):
         now = {name: norm_of_one(net.parameters()) for name, net in self._networks.items()}
         norms = {**now, **self._norms}
         return {tags.gradient(name): norm for name, norm in norms.items() if norm is not None}
+
+
+def _count(points: Tensor) -> str:
+    return f"{len(points)} points" if points.ndim else "a single number"
+
+
+def _first_entry(given: Any) -> Any:
+    """Of a tuple, list or mapping, the first entry; else what it is."""
+    while isinstance(given, (tuple, list, Mapping)) and len(given):
+        given = next(iter(given.values())) if isinstance(given, Mapping) else given[0]
+    return given
+
+
+def _same_order(a: torch.Size, b: torch.Size) -> bool:
+    """Whether two shapes, flattened, have their numbers in the same order: one is flat already."""
+    wide_a, wide_b = ([side for side in shape if side != 1] for shape in (a, b))
+    return len(wide_a) < 2 or len(wide_b) < 2 or wide_a == wide_b

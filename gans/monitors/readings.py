@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -37,6 +38,16 @@ class Monitor(ABC):
 def value(reading: Reading) -> Tensor:
     """The numbers alone, shape ``(K,)``."""
     return reading.value if isinstance(reading, Estimate) else reading
+
+
+def of_member(reading: Reading, k: int) -> Reading:
+    """One member's part, of shape ``(1,)``."""
+    if not isinstance(reading, Estimate):
+        return reading.reshape(-1)[k : k + 1]
+    tensors = {"value": reading.value, "stderr": reading.stderr, "floor": reading.floor}
+    low, high = reading.ci
+    one = {name: tensor[k : k + 1] for name, tensor in tensors.items()}
+    return replace(reading, ci=(low[k : k + 1], high[k : k + 1]), **one)
 
 
 def scalars(readings: Mapping[str, Reading]) -> dict[str, float]:

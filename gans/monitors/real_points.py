@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler
 
 from divergences.checks import shown
@@ -41,23 +43,45 @@ def first_tensor(batch: Any, name: str = "real") -> Tensor:
     return points if points.is_floating_point() else points.float()
 
 
+def drawn_from(law: Distribution, n: int) -> Tensor:
+    """So many points of a distribution, ``(n, ...)``."""
+    return law.sample(torch.Size([n]))
+
+
 @final
 class RealPoints:
     """A user's real points, of shape ``(n, ...)``.
 
     Arguments:
-        source: A tensor, an array, a dataset, a dataloader, any iterable of batches, or a function
-            of n. Of tuples and dicts the first entry is taken.
+        source: A tensor, an array, a dataset, a dataloader, any iterable of batches, a
+            distribution or a function of n. Of tuples and dicts the first entry is taken.
         keep: Points that are kept of a dataset, a dataloader or an iterable.
 
     Raises:
         TypeError: If ``source`` is none of these.
-        ValueError: If it holds fewer than 8 points.
+        ValueError: If it holds fewer than 8 points, or numbers that are not finite.
     """
 
     def __init__(self, source: Any, keep: int):
         self.function: Callable[[int], Any] | None = None
+        self.law: Distribution | None = None
         self.pool = torch.empty(0)
+        if isinstance(source, Distribution):
+            if source.batch_shape:
+                raise ValueError(
+                    f"real = {shown(source)} are {tuple(source.batch_shape)} distributions: give "
+                    "one, e.g. torch.distributions.Independent(real, 1), whose coordinates are "
+                    "independent"
+                )
+            self.law, self.function = source, partial(drawn_from, source)
+            return
+        if hasattr(source, "__next__"):
+            raise TypeError(
+                f"real = {shown(source)}: training would go without what the monitor takes of an "
+                "iterator; give the points, the dataset or the dataloader"
+            )
+        if _is_numbers(source):
+            source = np.array(source, np.float32)
         if isinstance(source, Tensor) or hasattr(source, "__array__"):
             self.pool = _some(first_tensor(source), MOST)
         elif isinstance(source, (DataLoader, Dataset)) or hasattr(source, "__iter__"):
@@ -74,6 +98,12 @@ class RealPoints:
             raise ValueError(
                 f"real has shape {tuple(self.pool.shape)}: at least 8 points are needed"
             )
+        finite = torch.isfinite(self.pool.reshape(len(self.pool), -1)).all(-1)
+        if not finite.all():
+            raise ValueError(
+                f"real has {int((~finite).sum())} of {len(finite)} points with numbers that are "
+                f"NaN or infinite, first point {int((~finite).nonzero()[0])}; leave them out"
+            )
 
     @property
     def most(self) -> int | None:
@@ -88,6 +118,15 @@ class RealPoints:
         return self.pool[order[(torch.arange(n) + start) % len(order)].to(self.pool.device)]
 
 
+def _is_numbers(source: Any) -> bool:
+    """Whether it is a list of numbers, or of lists of numbers."""
+    if not isinstance(source, (list, tuple)):
+        return False
+    while isinstance(source, (list, tuple)) and len(source):
+        source = source[0]
+    return isinstance(source, (int, float))
+
+
 def _some(points: Tensor, most: int) -> Tensor:
     if len(points) <= most:
         return points
@@ -99,7 +138,13 @@ def _collected(source: Any, keep: int) -> Tensor:
     """At most ``keep`` points: at random where they can be picked, the first ones elsewhere."""
     parts: list[Tensor] = []
     for batch in _batches(source, keep):
-        parts.append(first_tensor(batch).cpu())
+        points = first_tensor(batch).cpu()
+        if points.ndim == 0 or (parts and points.shape[1:] != parts[0].shape[1:]):
+            raise ValueError(
+                f"real holds points of shape {tuple(points.shape[1:])} after others of shape "
+                f"{tuple(parts[0].shape[1:]) if parts else ()}; all must have the same"
+            )
+        parts.append(points)
         if sum(map(len, parts)) >= keep:
             break
     return torch.cat(parts)[:keep] if parts else torch.empty(0)

@@ -8,107 +8,18 @@ pass through for a moment is named only if two measurements in a row show it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple, final
+from collections.abc import Callable, Mapping
+from typing import Any, final
 
 import torch
-from scipy.stats import beta
 from torch import Tensor
 
-from divergences.estimate import Estimate
+from divergences.checks import entries
 from gans.monitors import tags
-from gans.monitors.readings import Readings, interval_of_mean, value
-from gans.monitors.real_cloud import RealCloud, nearest
-
-RARE = 1e-3
-"""Probability of the evidence under chance alone, below which a state is named."""
+from gans.monitors.evidence import RARE, Look, Start, State, share, spread
 
 
-class State(NamedTuple):
-    """A state's name and the numbers that it rests on."""
-
-    name: str
-    evidence: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.evidence}"
-
-
-@dataclass(frozen=True)
-class Look:
-    """What the rules judge: one member's points and scores at one iteration.
-
-    Attributes:
-        readings: What the monitors found.
-        real: All known real points, ``(N, d)``; the others are compared with these.
-        fake: Generated points ``(n, d)``.
-        probe: Points from the same noise at every look, ``(m, d)``.
-        training: Points from the same noise as ``probe``, with batch statistics; ``None`` if the
-            networks have no batch normalisation.
-        scores: The critic's, of real and of generated points, or ``None``.
-        saturating: Mean size of the gradient of log(1 - D) at generated points; NaN if unknown.
-        weights: The generator's parameters in one vector, or ``None``.
-        wasserstein: Whether the critic is one of a Wasserstein GAN; ``None`` if unknown.
-    """
-
-    readings: Readings
-    real: RealCloud
-    fake: Tensor
-    probe: Tensor
-    training: Tensor | None = None
-    scores: tuple[Tensor, Tensor] | None = None
-    saturating: float = math.nan
-    weights: Tensor | None = None
-    wasserstein: bool | None = None
-
-    @cached_property
-    def to_real(self) -> tuple[Tensor, Tensor]:
-        """Distance of each generated point to the nearest real one, and which that is."""
-        return nearest(self.fake, self.real.points)
-
-    @cached_property
-    def elsewhere(self) -> bool:
-        """Whether half the generated points are far from all real ones, as few real points are."""
-        return bool(self.to_real[0].median() > 3 * self.real.widely_apart)
-
-    def interval(self, tag: str) -> tuple[float, float]:
-        """The 95 % interval of a reading; NaN where it has none."""
-        reading = self.readings.get(tag)
-        return interval_of_mean(reading) if isinstance(reading, Estimate) else (math.nan, math.nan)
-
-    def around(self, tag: str) -> tuple[float, float]:
-        """Mean and 1.96 standard errors either way, of what is no bound but a value itself."""
-        found = self.readings.get(tag)
-        if not isinstance(found, Estimate):
-            return math.nan, math.nan
-        half = 1.959964 * float(found.stderr.double().square().sum().sqrt()) / len(found.stderr)
-        return self.number(tag) - half, self.number(tag) + half
-
-    def number(self, tag: str) -> float:
-        """A reading's mean, NaN where there is none."""
-        return float(value(self.readings[tag]).mean()) if tag in self.readings else math.nan
-
-
-def share(hits: int, of: int) -> tuple[float, float]:
-    """Clopper-Pearson interval of a share, each end wrong with probability :data:`RARE`.
-
-    Example:
-        >>> [round(end, 3) for end in share(100, 100)]
-        [0.933, 1.0]
-    """
-    low = float(beta.ppf(RARE, hits, of - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1 - RARE, hits + 1, of - hits)) if hits < of else 1.0
-    return low, high
-
-
-def spread(points: Tensor) -> float:
-    """Root mean square distance from the mean."""
-    return float((points.double() - points.double().mean(0)).square().sum(-1).mean().sqrt())
-
-
-def diverging(look: Look, first: Look | None) -> State | None:
+def diverging(look: Look, first: Start | None) -> State | None:
     bad = int((~torch.isfinite(look.fake).all(-1)).sum())
     if bad:
         what = f"{bad} of {len(look.fake)} generated points are NaN or infinite"
@@ -120,11 +31,11 @@ def diverging(look: Look, first: Look | None) -> State | None:
     broken = [tag for tag, norm in norms.items() if not math.isfinite(norm)]
     if broken:
         return State("not finite", f"{broken[0]} is {norms[broken[0]]}")
-    if look.weights is not None and not torch.isfinite(look.weights).all():
+    if any(not torch.isfinite(tensor).all() for tensor in look.weights or ()):
         return State("not finite", "the generator's parameters are NaN or infinite")
     if first is None:
         return None
-    now, then = look.number(tags.SLOPE_MEAN), first.number(tags.SLOPE_MEAN)
+    now, then = look.number(tags.SLOPE_MEAN), first.slope
     largest = float(scores.abs().max())
     if then > 0 and now > 1000 * then and largest > 1000:
         return State(
@@ -135,7 +46,7 @@ def diverging(look: Look, first: Look | None) -> State | None:
     return None
 
 
-def other_scale(look: Look, first: Look | None) -> State | None:
+def other_scale(look: Look, first: Start | None) -> State | None:
     real, fake = spread(look.real.points), spread(look.fake)
     if not 0 < real < math.inf:
         return None
@@ -149,7 +60,7 @@ def other_scale(look: Look, first: Look | None) -> State | None:
     return None
 
 
-def copies(look: Look, first: Look | None) -> State | None:
+def copies(look: Look, first: Start | None) -> State | None:
     own = look.real.apart
     close = 0.01 * float(own.median())
     if close <= 0 or float((own <= close).double().mean()) > 0.01:
@@ -166,13 +77,13 @@ def copies(look: Look, first: Look | None) -> State | None:
     return None
 
 
-def missing_regions(look: Look, first: Look | None) -> State | None:
+def missing_regions(look: Look, first: Start | None) -> State | None:
     if look.elsewhere:
         return None  # it is not that some regions are left out
     known, seen = look.real.held, look.real.in_regions(look.fake)
-    lows = [share(int(k), len(look.real.points))[0] for k in known]
-    chances = [(1 - low) ** len(look.fake) for low in lows]
-    empty = [k for k, c in enumerate(chances) if seen[k] == 0 and c * len(known) < RARE]
+    low, _ = share(known.cpu().numpy(), len(look.real.points))
+    rare = torch.as_tensor((1 - low) ** len(look.fake) * len(known) < RARE)
+    empty = ((seen.cpu() == 0) & rare).nonzero()[:, 0].tolist()
     held = float(known[empty].sum() / known.sum()) if empty else 0.0
     if len(empty) < 3 or held < 0.1:
         return None
@@ -183,7 +94,7 @@ def missing_regions(look: Look, first: Look | None) -> State | None:
     )
 
 
-def separated(look: Look, first: Look | None) -> State | None:
+def separated(look: Look, first: Start | None) -> State | None:
     if look.scores is None or look.wasserstein or first is None:
         return None
     low, high = look.interval(tags.JS)
@@ -205,7 +116,7 @@ def ranked(real: Tensor, fake: Tensor) -> tuple[float, float]:
     return share(int((real[:n] > fake[:n]).sum()), n)
 
 
-def swapped(look: Look, first: Look | None) -> State | None:
+def swapped(look: Look, first: Start | None) -> State | None:
     if look.scores is None or first is None:
         return None
     _, high = ranked(*look.scores)
@@ -219,7 +130,7 @@ def swapped(look: Look, first: Look | None) -> State | None:
     return None
 
 
-def wrong_slope(look: Look, first: Look | None) -> State | None:
+def wrong_slope(look: Look, first: Start | None) -> State | None:
     if not look.wasserstein or first is None:
         return None
     low, high = look.interval(tags.W1_LOWER)[0], look.interval(tags.W1_UPPER)[1]
@@ -240,11 +151,11 @@ def wrong_slope(look: Look, first: Look | None) -> State | None:
     return None
 
 
-def stuck(look: Look, first: Look | None) -> State | None:
+def stuck(look: Look, first: Start | None) -> State | None:
     if first is None:
         return None
-    if look.weights is not None and first.weights is not None:
-        same = torch.equal(look.weights, first.weights)
+    if look.digest is not None and first.weights is not None:
+        same = look.digest == first.weights
     else:
         moved = float((look.probe - first.probe).abs().max()) if look.fake.numel() else 0.0
         same = moved <= 1e-6 * spread(look.probe)
@@ -252,7 +163,7 @@ def stuck(look: Look, first: Look | None) -> State | None:
     return State("generator does not move", f"its {what} not changed") if same else None
 
 
-def batch_statistics(look: Look, first: Look | None) -> State | None:
+def batch_statistics(look: Look, first: Start | None) -> State | None:
     if look.training is None or first is None:
         return None
     away = float((look.training.double().mean(0) - look.probe.double().mean(0)).norm())
@@ -267,7 +178,7 @@ def batch_statistics(look: Look, first: Look | None) -> State | None:
     return None
 
 
-def unresolved(look: Look, first: Look | None) -> State | None:
+def unresolved(look: Look, first: Start | None) -> State | None:
     (low, _), upper, floor = (
         look.interval(tags.W1_LOWER),
         look.number(tags.W1_UPPER),
@@ -276,13 +187,13 @@ def unresolved(look: Look, first: Look | None) -> State | None:
     if low <= 0 and upper <= 1.1 * floor:
         return State(
             "W1 below what the sample resolves",
-            f"transport reads {upper:.3g} between the two sides, and {floor:.3g} between two real "
-            "samples of the same size",
+            f"transport measures {upper:.3g} between the two sides, and {floor:.3g} between two "
+            "real samples of the same size",
         )
     return None
 
 
-Rule = Callable[[Look, Look | None], State | None]
+Rule = Callable[[Look, Start | None], State | None]
 AT_ONCE: tuple[Rule, ...] = (copies, stuck)
 TWICE: tuple[Rule, ...] = (
     other_scale,
@@ -300,7 +211,7 @@ class States:
     """Names what is wrong, if anything is, from look to look; the first look is the reference."""
 
     def __init__(self) -> None:
-        self.first: Look | None = None
+        self.first: Start | None = None
         self._before: set[str] = set()
 
     def judge(self, look: Look) -> list[State]:
@@ -312,5 +223,12 @@ class States:
         doubtful = [s for rule in TWICE if (s := rule(look, self.first)) is not None]
         found += [state for state in doubtful if state.name in self._before]
         self._before = {state.name for state in doubtful}
-        self.first = self.first or look
+        self.first = self.first or look.start()
         return found
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"first": vars(self.first) if self.first else None, "before": sorted(self._before)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        first, before = entries("States", state, "first", "before")
+        self.first, self._before = Start(**first) if first else None, {*before}
