@@ -43,7 +43,11 @@ CLAIMS = {
 }
 THETAS = [-1.0, -0.3, -0.1, -0.03, -0.01, -0.001, 0.0, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0]
 STEPS, SIDE = 24, 20
-GAMES = ("GAN, saturating", "WGAN, one-sided penalty")
+GAMES = (
+    "GAN, saturating",
+    "WGAN, one-sided penalty",
+    "WGAN, clipped, with a name that takes two lines",
+)
 
 
 def segments():
@@ -76,18 +80,36 @@ def segments():
         ],
         "gradients": [
             {
-                "name": "saturating loss through D",
+                "name": "JS, through the discriminator",
+                "exact": "JS",
                 "values": [1e-3 / t if t else None for t in THETAS],
                 "stderr": [1e-5 if t else None for t in THETAS],
             },
             {
-                "name": "W1 through the critic",
+                "name": "W1, through the critic",
+                "exact": "W1",
                 "values": [
                     0.9998 * math.copysign(a, t) for a, t in zip(apart, THETAS, strict=True)
                 ],
                 "stderr": error,
             },
         ],
+    }
+
+
+def limited_slope():
+    """``data/limited_slope.json``: the closed form, with a slight error."""
+    slopes, thetas = [0.5, 1.0, 2.0, 8.0], [0.1, 0.3, 1.0, 3.0]
+    js = [[math.log(2) - math.log1p(math.exp(-a * t / 2)) for t in thetas] for a in slopes]
+    pull = [[a / 2 / (1 + math.exp(a * t / 2)) for t in thetas] for a in slopes]
+    error = [[1e-4] * len(thetas)] * len(slopes)
+    return {
+        "slopes": slopes,
+        "thetas": thetas,
+        "js": js,
+        "js_stderr": error,
+        "gradient": pull,
+        "gradient_stderr": error,
     }
 
 
@@ -134,9 +156,8 @@ def training():
         "target": target.tolist(),
         "extent": [-1.5, 1.5, -1.5, 1.5],
         "side": SIDE,
-        "games": [game(GAMES[0], target, noise, grid, True),
-                  game(GAMES[1], target, noise, grid, False)],
-    }  # fmt: skip
+        "games": [game(name, target, noise, grid, name == GAMES[0]) for name in GAMES],
+    }
 
 
 def curve():
@@ -151,7 +172,7 @@ def curve():
 
 def make(out, settings=None):
     """Write the folder as the arguments would."""
-    data = {"segments": segments(), "training": training()}
+    data = {"segments": segments(), "limited_slope": limited_slope(), "training": training()}
     rows = [{"game": "a & b", "value": 1 / 3, "arrival": math.inf}]
     first = Findings(CLAIMS["one"], {"curve": curve()}, {"rows": rows}, data)
     claims = []

@@ -9,7 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-EXACT, JS_COLOUR, W1_COLOUR, TRAP = "#222222", "#c8501e", "#1f5fa8", "#b0a08a"
+EXACT, TRAP = "#222222", "#b0a08a"
+"""What is exact and of no quantity; what misleads."""
+JS_COLOUR, W1_COLOUR, LIMITED_COLOUR = "#c8501e", "#1f5fa8", "#7d3fa3"
+KL_COLOUR, TV_COLOUR = "#6d6f2a", "#8c5a78"
+OWN_COLOUR, PULL_COLOUR, SAMPLE_COLOUR = "#2c7a5b", "#8a6a1f", "#b3315f"
+"""The critic's own value, the gradient at the generated points, and these points."""
 
 
 def with_band(

@@ -72,15 +72,14 @@ class Record(TypedDict):
 
 
 class Distance(TypedDict):
-    """A line of the slider's table."""
+    """A quantity at each theta."""
 
     name: Line
     values: list[Number]
-    stderr: NotRequired[list[Number]]
 
 
 class Measured(TypedDict):
-    """A line that stands beside an exact one."""
+    """What was measured of a quantity at each theta, with standard errors."""
 
     name: Line
     values: list[Number]
@@ -94,7 +93,18 @@ class Segments(TypedDict):
     thetas: Annotated[list[float], Meta(min_length=1)]
     exact: list[Distance]
     measured: list[Measured]
-    gradients: list[Distance]
+    gradients: list[Measured]
+
+
+class LimitedSlope(TypedDict):
+    """``data/limited_slope.json``: by L, then by theta."""
+
+    slopes: Annotated[list[float], Meta(min_length=1)]
+    thetas: Annotated[list[float], Meta(min_length=1)]
+    js: list[list[Number]]
+    js_stderr: list[list[Number]]
+    gradient: list[list[Number]]
+    gradient_stderr: list[list[Number]]
 
 
 Point = tuple[float, float]

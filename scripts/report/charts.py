@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scripts.report.markup import number
 
 WIDTH, HEIGHT = 360, 104
 LEFT, RIGHT, TOP, BOTTOM = 46, 354, 6, 88
-DASH = 8  # half its length, and how far the first and the last step are from the frame
 
 Value = float | str | None
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What is drawn of a series: a path, and circles at these places."""
-
-    path: str
-    circles: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,14 +21,10 @@ class Series:
     Attributes:
         values: As the records have them.
         tone: CSS class that colours it.
-        draw: ``line``, ``dashes`` or ``dots``.
-        stderr: Half lengths of the error bars of dots, none by default.
     """
 
     values: Sequence[Value]
     tone: str
-    draw: Callable[[Series, Axis], Shape]
-    stderr: Sequence[Value] = ()
 
 
 class Axis:
@@ -70,8 +57,7 @@ class Axis:
 
 
 def x(step: int, steps: int) -> float:
-    start, end = LEFT + DASH, RIGHT - DASH
-    return start + (end - start) * (step / (steps - 1) if steps > 1 else 0)
+    return LEFT + (RIGHT - LEFT) * (step / (steps - 1) if steps > 1 else 0)
 
 
 @dataclass(frozen=True)
@@ -92,16 +78,16 @@ class Chart:
     mark: int
     label: str
     box = (WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM)
-    first, last = LEFT + DASH, RIGHT - DASH
+    first, last = LEFT, RIGHT
 
     @property
     def steps(self) -> int:
         return len(self.series[0].values)
 
     @property
-    def shapes(self) -> list[tuple[str, Shape]]:
-        """Tone and shape of each series."""
-        return [(one.tone, one.draw(one, self.axis)) for one in self.series]
+    def paths(self) -> list[tuple[str, str]]:
+        """Tone and path of each series."""
+        return [(one.tone, line(one, self.axis)) for one in self.series]
 
     @property
     def ticks(self) -> tuple[str, str]:
@@ -124,42 +110,18 @@ def tick(value: float) -> str:
     return text if len(text) <= 6 else number(float(f"{value:.1g}"))
 
 
-def points(series: Series, axis: Axis) -> Iterator[tuple[int, float, float] | None]:
-    """Step, value and height of each number, ``None`` for a gap."""
+def points(series: Series, axis: Axis) -> Iterator[tuple[int, float] | None]:
+    """Step and height of each number, ``None`` for a gap."""
     for step, value in enumerate(series.values):
         placed = axis.place(value)
-        yield None if placed is None else (step, placed, axis.y(placed))
+        yield None if placed is None else (step, axis.y(placed))
 
 
-def line(series: Series, axis: Axis) -> Shape:
-    """A line that breaks where there is no number."""
+def line(series: Series, axis: Axis) -> str:
+    """A path that breaks where there is no number."""
     path, pen = "", "M"
     for point in points(series, axis):
         if point is not None:
-            path += f"{pen}{x(point[0], len(series.values)):.1f} {point[2]:.1f}"
+            path += f"{pen}{x(point[0], len(series.values)):.1f} {point[1]:.1f}"
         pen = "M" if point is None else "L"
-    return Shape(path)
-
-
-def dashes(series: Series, axis: Axis) -> Shape:
-    """A dash per number, for steps that are no continuum."""
-    return Shape(
-        "".join(
-            f"M{x(point[0], len(series.values)) - DASH:.1f} {point[2]:.1f}h{2 * DASH}"
-            for point in points(series, axis)
-            if point is not None
-        )
-    )
-
-
-def dots(series: Series, axis: Axis) -> Shape:
-    """A dot per number, with a bar of one standard error each way."""
-    path, circles = "", []
-    for step, value, y in filter(None, points(series, axis)):
-        at = x(step, len(series.values))
-        circles.append((at, y))
-        error = series.stderr[step] if series.stderr else None
-        if isinstance(error, int | float):
-            low, high = axis.y(value - error), axis.y(value + error)
-            path += f"M{at:.1f} {low:.1f}V{high:.1f}"
-    return Shape(path, tuple(circles))
+    return path

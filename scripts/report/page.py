@@ -8,7 +8,7 @@ import hashlib
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,31 @@ from divergences.whole_files import write_atomically
 from gans.runtime.files import contents
 from scripts.lab.checked_files import Damaged, load, load_record
 from scripts.lab.claims import FAILS, HOLDS, QUALIFIED
-from scripts.lab.record_shapes import REMEDY, Claim, Record, Segments, changed_files
-from scripts.lab.record_shapes import Training as Games
+from scripts.lab.record_shapes import (
+    REMEDY,
+    Claim,
+    LimitedSlope,
+    Record,
+    Segments,
+    Training,
+    changed_files,
+)
+from scripts.report.colours import QUANTITIES, stylesheet
 from scripts.report.embedded_figures import Figures
 from scripts.report.equations import mathml
+from scripts.report.live_game import LiveGame
 from scripts.report.markup import short
-from scripts.report.rendering import HERE, render
-from scripts.report.theta import Theta
-from scripts.report.training_player import Training
+from scripts.report.moved_segments import MovedSegments
+from scripts.report.player import Player
+from scripts.report.rendering import HERE, render, script
 
 TITLE = "How far apart are two distributions, and what does a GAN learn from each answer?"
 LIMIT = 3_000_000
+STYLES = ("widgets.css", "style.css")
 OVERVIEW = "segments"
 ROWS = 200
 TONES = {HOLDS: ("holds", "✓"), QUALIFIED: ("part", "◐"), FAILS: ("fails", "✗")}
 """The colour and the sign of each verdict."""
-WIDGETS = {"segments": (Theta, Segments), "training": (Training, Games)}
 PARTS = {
     place
     for template in sorted((HERE / "templates").glob("*.html"))
@@ -73,19 +82,19 @@ def whole(out: Path, titles: Mapping[str, str]) -> str:
     arguments: dict[str, list[Claim]] = {}
     for claim in claims:
         arguments.setdefault(claim["argument"], []).append(claim)
-    widgets = [
-        widget(load(path, shape, REMEDY), path)
-        for name, (widget, shape) in WIDGETS.items()
-        if (path := out / "data" / f"{name}.json").is_file()
-    ]
+    widgets = list(widgets_of(out / "data"))
     tables = [read_table(path) for path in sorted((out / "tables").glob("*.csv"))]
     equations = read_equations(out, claims)
     check_records(out, claims)
-    style = (HERE / "style.css").read_text(encoding="utf-8") + figures.stylesheet()
+    style = stylesheet(QUANTITIES) + figures.stylesheet()
+    style += "".join((HERE / name).read_text(encoding="utf-8") for name in STYLES)
+    names = dict.fromkeys(name for widget in widgets for name in widget.scripts)
+    scripts = [script(name) for name in names]
     return render(
         "page.html",
         title=TITLE,
-        hashes=[digest(widget.script) for widget in widgets],
+        scripts=scripts,
+        hashes=[digest(text) for text in scripts],
         style=Markup(style),
         widgets=widgets,
         claims=claims,
@@ -99,9 +108,21 @@ def whole(out: Path, titles: Mapping[str, str]) -> str:
     )
 
 
-def digest(script: str) -> str:
+def widgets_of(folder: Path) -> Iterator[MovedSegments | LiveGame | Player]:
+    """What moves on the page; two of them show records of the folder, if it has them."""
+    segments, limited = folder / "segments.json", folder / "limited_slope.json"
+    games = folder / "training.json"
+    if segments.is_file():
+        trained = load(limited, LimitedSlope, REMEDY) if limited.is_file() else None
+        yield MovedSegments(load(segments, Segments, REMEDY), segments, trained)
+    yield LiveGame()
+    if games.is_file():
+        yield Player(load(games, Training, REMEDY), games)
+
+
+def digest(text: str) -> str:
     """What the content security policy knows a script by."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def read_claims(out: Path) -> list[Claim]:

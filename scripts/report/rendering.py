@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from markupsafe import Markup
+
 from divergences.escaped_templates import templates
 from scripts.report.markup import RELATIONS, name_of, number, spoken, to_error, with_error
 
@@ -28,6 +30,11 @@ TEMPLATES.filters |= {
     "with_error": with_error,
 }
 TEMPLATES.globals |= {"RELATIONS": RELATIONS}
+
+
+def script(name: str) -> Markup:
+    """A script of the page, which is ours and is not escaped."""
+    return Markup((HERE / name).read_text(encoding="utf-8"))
 
 
 def render(template: str, **given: Any) -> str:

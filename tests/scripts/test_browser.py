@@ -1,49 +1,27 @@
 """The report in a real browser: quiet, alone, moved by the keyboard, legible in light and dark."""
 
 import json
-import re
+import math
 import shutil
-from pathlib import Path
+from itertools import pairwise
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
+import torch
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from divergences import exact
+from gans.targets import ParallelSegments
+from scripts.arguments.lipschitz_js.limited_slope import limited_js, limited_js_slope
 from scripts.report import write_report
 from tests import report_folder
 
-BROWSER, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-background-networking --disable-component-update --disable-dev-shm-usage "
-    "--window-size=1400,1000"
-)
 CLAIMS = [claim.id for claims in report_folder.CLAIMS.values() for claim in claims]
-
-pytestmark = pytest.mark.skipif(
-    not (BROWSER.exists() and DRIVER.exists()),
-    reason=f"needs {BROWSER} and {DRIVER}: Debian's packages chromium and chromium-driver",
-)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     return write_report(report_folder.make(tmp_path_factory.mktemp("reproduce"))).as_uri()
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(BROWSER)
-    profile = tmp_path_factory.mktemp("profile")
-    for flag in [*FLAGS.split(), f"--user-data-dir={profile}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, Service(str(DRIVER)))  # given, so that none is looked for
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
@@ -73,7 +51,8 @@ def read(text):
 
 
 def pixels(driver):
-    script = "return [...document.querySelectorAll('canvas')].map((c) => c.toDataURL())"
+    script = "return [...document.querySelectorAll('.game canvas')]"
+    script += ".filter((c) => c.checkVisibility()).map((c) => c.toDataURL())"
     return driver.execute_script(script)
 
 
@@ -92,7 +71,8 @@ def test_it_is_quiet_and_asks_for_nothing_but_itself(browser, page):
     assert browser.get_log("browser") == []
     events = [json.loads(e["message"])["message"] for e in browser.get_log("performance")]
     sent = [e["params"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    assert [request["request"]["url"] for request in sent] == [page]
+    addresses = [request["request"]["url"] for request in sent]
+    assert [address for address in addresses if not address.startswith("blob:")] == [page]
 
 
 def test_an_error_of_a_script_would_be_seen(browser):
@@ -116,45 +96,142 @@ def test_every_claim_is_there_with_its_sentence(browser, name):
     assert find(browser, f'#verdicts a[href="#{name}"]').is_displayed()
 
 
-STATE = """
-return [
-  document.getElementById("theta-now").textContent,
-  document.getElementById("theta").getAttribute("aria-valuetext"),
-  document.getElementById("moving").getAttribute("transform"),
-  ...Array.from(document.querySelectorAll(".readout output[data-column]"))
-    .sort((a, b) => a.dataset.column - b.dataset.column)
-    .map((output) => output.textContent),
-];"""
+def put(driver, selector, value):
+    """Move a slider, or choose, as a reader would."""
+    driver.execute_script(
+        "const node = document.querySelector(arguments[0]); node.value = arguments[1];"
+        "node.dispatchEvent(new Event('input', { bubbles: true }));"
+        "node.dispatchEvent(new Event('change', { bubbles: true }));",
+        selector,
+        value,
+    )
 
 
-def compare(text, value, stderr):
-    """An output says what the record says: to four digits, or to its error's second one."""
-    if value is None:
-        assert text == "–"
-    elif stderr is None:
-        assert read(text) == pytest.approx([float(value)], rel=5e-4)
-    else:
-        assert read(text) == [
-            pytest.approx(value, abs=stderr / 10),
-            pytest.approx(stderr, rel=0.05),
-        ]
+def moved(driver):
+    """Theta, L, and the exact values and derivatives beside the sliders."""
+    return driver.execute_script("""
+      const text = (selector) => document.querySelector(selector).textContent;
+      const rows = (kind) => Object.fromEntries(
+        [...document.querySelectorAll(`[data-${kind}]`)].map(
+          (output) => [output.dataset[kind], output.textContent]));
+      return [text("#theta-now"), text("#slope-now"), text("#theta-near"),
+        rows("value"), rows("gradient"), rows("trained")];""")
 
 
-def test_arrow_keys_move_theta_and_the_numbers_are_those_of_the_records(browser):
-    data = report_folder.segments()
+@pytest.mark.parametrize("step", [-200, -60, -20, 0, 1, 60, 200])
+def test_the_sliders_show_the_exact_divergences(browser, step):
+    theta = step / 200
+    slope = 2 ** (step % 7 - 2)
+    put(browser, "#theta", step)
+    put(browser, "#slope", round(4 * math.log2(slope)))
+    now, at, _, values, gradients, _ = moved(browser)
+    assert read(now) == pytest.approx([theta])
+    assert read(at) == pytest.approx([slope])
+    home, away = ParallelSegments(0.0), ParallelSegments(theta)
+    distance = torch.tensor(theta, dtype=torch.float64)
+    exactly = {
+        "kl": exact.kl_divergence(home, away),
+        "tv": exact.total_variation(home, away),
+        "js": exact.js_divergence(home, away),
+        "w1": exact.wasserstein(home, away),
+        "limited": limited_js(distance, slope),
+    }
+    for name, value in exactly.items():
+        assert read(values[name]) == pytest.approx([float(value)], rel=6e-4), name
+    if theta == 0:
+        assert set(gradients.values()) == {"–"}
+        return
+    assert read(gradients["js"]) == read(gradients["tv"]) == [0]
+    assert read(gradients["w1"]) == [math.copysign(1, theta)]
+    pull = math.copysign(1, theta) * float(limited_js_slope(distance, slope))
+    assert read(gradients["limited"]) == pytest.approx([pull], rel=6e-4)
+
+
+def test_beside_it_stands_what_was_trained_nearest(browser):
+    data, limited = report_folder.segments(), report_folder.limited_slope()
+    put(browser, "#theta", 55)
+    put(browser, "#slope", 4)
+    _, _, near, _, _, trained = moved(browser)
+    assert read(near) == [0.3]
+    column = data["thetas"].index(0.3)
+    for row in data["measured"]:
+        value, error = read(trained[row["exact"].lower()])
+        assert value == pytest.approx(row["values"][column], abs=row["stderr"][column] / 10)
+        assert error == pytest.approx(row["stderr"][column], rel=0.05)
+    assert read(trained["limited"])[0] == pytest.approx(limited["js"][2][1], abs=1e-5)
+    put(browser, "#slope", 5)
+    assert moved(browser)[-1]["limited"] == "–"  # nothing was trained at that L
+
+
+def test_one_look_shows_js_flat_and_w1_straight(browser):
+    """The lines that are drawn, in pixels: the heights of their points over the true scale."""
+    heights = browser.execute_script("""
+      const line = (name) => [...document.querySelectorAll(`#moved-values .line.q-${name}`)].at(-1)
+        .getAttribute("d").match(/[\\d.]+ [\\d.]+/g).map((pair) => pair.split(" ").map(Number));
+      return ["js", "w1"].map(line);""")
+    js, w1 = heights
+    assert len({y for _, y in js}) == 1
+    slopes = [(y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairwise(w1)]
+    assert max(slopes) - min(slopes) < 0.02 * abs(slopes[0])
+
+
+def test_what_was_trained_stands_there_as_points_with_error_bars(browser):
+    count = """return ["circle", ".bar"].map((kind) =>
+      document.querySelectorAll(`#moved-values ${kind}${arguments[0]}`).length)"""
+    put(browser, "#slope", 4)
+    points, bars = browser.execute_script(count, ".q-w1")
+    assert points == bars == len(report_folder.THETAS)
+    assert browser.execute_script(count, ".q-limited") == [3, 3]  # of four; one is at theta = 3
+    put(browser, "#slope", 6)
+    assert browser.execute_script(count, ".q-limited") == [0, 0]
+
+
+def test_the_logarithmic_axis_keeps_theta_and_reaches_small_ones(browser):
+    put(browser, "#theta", 60)
+    find(browser, "#theta-log").send_keys(Keys.SPACE)
+    assert read(moved(browser)[0]) == pytest.approx([0.3], rel=0.05)
+    put(browser, "#theta", 25)
+    assert 0 < read(moved(browser)[0])[0] < 0.003
+    put(browser, "#theta", 0)
+    assert read(moved(browser)[0]) == [0]
+
+
+def test_arrow_keys_move_theta(browser):
     slider = find(browser, "#theta")
     slider.send_keys(Keys.HOME)
-    seen = set()
-    rows = data["exact"] + data["measured"] + data["gradients"]
-    for step, theta in enumerate(data["thetas"]):
-        now, spoken, place, *texts = browser.execute_script(STATE)
-        assert read(now) == read(spoken.removeprefix("θ = ")) == [theta]
-        assert float(re.findall(r"[-\d.]+", place)[0]) == pytest.approx(150 * theta)
-        for row, text in zip(rows, texts, strict=True):
-            compare(text, row["values"][step], row["stderr"][step] if "stderr" in row else None)
-        seen.add(mark(browser, "#theta-section"))
-        slider.send_keys(Keys.ARROW_RIGHT)
-    assert len(seen) == len(data["thetas"])
+    slider.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert read(moved(browser)[0]) == [-0.99]
+    assert slider.get_attribute("aria-valuetext") == "θ = −0.99"
+
+
+def frame(driver):
+    """Wait until the worker's answer is drawn; what is said of it."""
+    script = """
+      const done = arguments[0];
+      const wait = () => document.querySelector('[data-live="w1"]').textContent
+        ? done([...document.querySelectorAll("#live-now, [data-live]")].map((o) => o.textContent))
+        : setTimeout(wait, 20);
+      wait();"""
+    return driver.execute_async_script(script)
+
+
+def test_a_game_trains_in_the_page_step_by_step(browser):
+    put(browser, "[name=warmup]", "0")
+    now, own, w1, js, *_ = frame(browser)
+    assert (now, read(w1), read(js)) == ("0", [1], [0.6931])
+    find(browser, "#live-step").send_keys(Keys.SPACE)
+    browser.execute_async_script(
+        "const wait = () => document.getElementById('live-now').textContent === '1'"
+        " ? arguments[0]() : setTimeout(wait, 20); const done = arguments; wait();".replace(
+            "arguments[0]()", "done[0]()"
+        )
+    )
+    now, after, *_ = frame(browser)
+    assert now == "1"
+    assert after != own
+    put(browser, "[name=objective]", "wasserstein")
+    assert find(browser, "[name=constraint]").get_attribute("value") == "penalty"
+    assert browser.get_log("browser") == []
 
 
 def test_arrow_keys_move_the_iteration_its_numbers_mark_and_canvas(browser):
@@ -166,11 +243,10 @@ def test_arrow_keys_move_the_iteration_its_numbers_mark_and_canvas(browser):
     assert find(browser, "#iteration-now").text == str(data["iterations"][3])
     assert mark(browser, "#training-section") != start
     after = pixels(browser)
-    assert len(after) == 2
     assert all(a != b for a, b in zip(after, before, strict=True))
     curves = [curve for game in data["games"] for curve in game["curves"]]
     outputs = browser.find_elements(By.CSS_SELECTOR, "#training-section .curve output")
-    shown = [read(output.text)[0] for output in outputs]
+    shown = [read(output.get_attribute("textContent"))[0] for output in outputs]
     assert shown == pytest.approx([curve["values"][3] for curve in curves], rel=5e-4)
     low = find(browser, '.game output[data-shade="low"]').text
     assert read(low) == pytest.approx([data["games"][0]["low"][3]], rel=5e-4)
@@ -191,7 +267,7 @@ def test_the_surface_is_upright(chromium, tmp_path):
     media(chromium)
     chromium.get(write_report(folder).as_uri())
     corners = """
-      const canvas = document.querySelector("canvas");
+      const canvas = document.querySelector(".game canvas");
       const at = (x, y) => canvas.getContext("2d").getImageData(x, y, 1, 1).data[0];
       const [right, bottom] = [canvas.width - 1, canvas.height - 1];
       return [at(0, bottom), at(right, bottom), at(0, 0), at(right, 0)];"""
@@ -200,8 +276,10 @@ def test_the_surface_is_upright(chromium, tmp_path):
     assert low > high[0] + 40  # in light the low end of the shade is the brighter one
 
 
-def test_play_moves_and_pause_stops(browser):
-    find(browser, "#iteration").send_keys(Keys.HOME)
+def test_it_starts_at_the_first_iteration_plays_and_pauses(browser):
+    iterations = report_folder.training()["iterations"]
+    assert find(browser, "#iteration-now").text == str(iterations[0])
+    put(browser, "#speed", "4")
     play = find(browser, "#play")
     play.send_keys(Keys.SPACE)
     assert play.text == "Pause"
@@ -209,9 +287,43 @@ def test_play_moves_and_pause_stops(browser):
     play.send_keys(Keys.SPACE)
     assert play.text == "Play"
     stopped = find(browser, "#iteration-now").text
-    assert int(stopped) > 0
+    assert iterations[0] < int(stopped) < iterations[-1]
     browser.execute_async_script("setTimeout(arguments[0], 300)")
     assert find(browser, "#iteration-now").text == stopped
+
+
+def test_it_stops_at_the_end_and_begins_anew(browser):
+    put(browser, "#speed", "4")
+    put(browser, "#iteration", report_folder.STEPS - 2)
+    play = find(browser, "#play")
+    play.send_keys(Keys.SPACE)
+    browser.execute_async_script("setTimeout(arguments[0], 500)")
+    assert play.text == "Play"
+    last = str(report_folder.training()["iterations"][-1])
+    assert find(browser, "#iteration-now").text == last
+    play.send_keys(Keys.SPACE)
+    assert play.text == "Pause"
+    assert find(browser, "#iteration-now").text != last
+
+
+def test_any_two_games_stand_side_by_side_and_change_places(browser):
+    shown = """return [...document.querySelectorAll(".game")].filter((g) => g.checkVisibility())
+      .sort((a, b) => a.style.order - b.style.order)
+      .map((g) => g.querySelector("h3").textContent)"""
+    names = [game["name"] for game in report_folder.training()["games"]]
+    assert browser.execute_script(shown) == names[:2]
+    put(browser, "[name=right]", "2")
+    assert browser.execute_script(shown) == [names[0], names[2]]
+    put(browser, "[name=left]", "2")
+    assert browser.execute_script(shown) == [names[2], names[0]]
+
+
+def test_panels_side_by_side_are_aligned(browser):
+    tops = """return [...document.querySelectorAll(".game")].filter((g) => g.checkVisibility())
+      .map((g) => [...g.querySelectorAll("canvas, .chart")].map((e) =>
+        Math.round(e.getBoundingClientRect().top)))"""
+    left, right = browser.execute_script(tops)
+    assert left == right
 
 
 def test_where_motion_is_unwelcome_the_button_goes_one_step(browser):
@@ -285,14 +397,18 @@ def test_nothing_sticks_out_sideways(browser, width):
 def test_the_keyboard_reaches_the_controls_and_sees_where_it_is(browser):
     reached = []
     browser.execute_script("[...document.querySelectorAll('#verdicts a')].at(-1).focus()")
-    for _ in range(20):
+    for _ in range(40):
         browser.switch_to.active_element.send_keys(Keys.TAB)
         active = browser.switch_to.active_element
         reached.append(active.get_attribute("id"))
         assert active.value_of_css_property("outline-style") == "solid", reached
-        if reached[-1] == "iteration":
+        if reached[-1] == "speed":
             break
-    assert [name for name in reached if name] == ["theta", "play", "iteration"]
+    assert [name for name in reached if name] == [
+        *("theta", "slope", "theta-log"),
+        *("live-play", "live-step", "live-reset"),
+        *("play", "iteration", "speed"),
+    ]
 
 
 def test_without_scripts_the_tables_and_the_figure_stand_in(chromium, page):
@@ -300,7 +416,7 @@ def test_without_scripts_the_tables_and_the_figure_stand_in(chromium, page):
     chromium.get(page)
     for shown in ("#theta-table table", "#figure-training", "#true .source", "#true math"):
         assert visible(chromium, shown)
-    for hidden in ("#theta", "#play", "canvas", ".readout"):
+    for hidden in ("#theta", "#play", "canvas", ".moved", "#live-play"):
         assert not visible(chromium, hidden)
     assert str(report_folder.THETAS[1]).replace("-", "−") in find(chromium, "#theta-table").text
     chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -71,4 +71,5 @@ def judge(found: Results, settings: Settings) -> Findings:
             "biased_gradients": biased.drawn(found["enumerated"], scaled),
         },
         tables={"lipschitz_js": trained.by_slope(solved, read, free)},
+        data={"limited_slope": trained.for_the_slider(read)},
     )

@@ -284,3 +284,12 @@ def by_slope(
         }
         for i, theta in enumerate(THETAS.tolist())
     ]
+
+
+def for_the_slider(found: dict[str, Tensor]) -> dict[str, Any]:
+    """What the page draws beside the closed form: means over seeds, by L and theta."""
+    data: dict[str, Any] = {"slopes": SLOPES.tolist(), "thetas": THETAS.tolist()}
+    for name in ("js", "gradient"):
+        data[name] = found[name].mean(-1).tolist()
+        data[f"{name}_stderr"] = standard_error(found[name]).tolist()
+    return data

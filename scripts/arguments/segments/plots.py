@@ -55,21 +55,26 @@ def for_the_slider(found: Results) -> dict[str, Any]:
         "W1, Lipschitz critic": ("W1", found["w1"]["w1"]),
     }
     gradients = {
-        "saturating loss through the discriminator": found["js"][f"gradient {LOOKS[-1]}"],
-        "through the critic": found["w1"]["slope"],
+        "JS, through the discriminator": ("JS", found["js"][f"gradient {LOOKS[-1]}"]),
+        "W1, through the critic": ("W1", found["w1"]["slope"]),
     }
 
-    def over_seeds(values: Tensor) -> dict[str, list[float]]:
-        return {"values": values.mean(-1).tolist(), "stderr": standard_error(values).tolist()}
+    def beside(rows: dict[str, tuple[str, Tensor]]) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                "exact": law,
+                "values": values.mean(-1).tolist(),
+                "stderr": standard_error(values).tolist(),
+            }
+            for name, (law, values) in rows.items()
+        ]
 
     return {
         "thetas": THETAS.tolist(),
         "exact": [{"name": name, "values": values.tolist()} for name, values in laws.items()],
-        "measured": [
-            {"name": name, "exact": law, **over_seeds(values)}
-            for name, (law, values) in measured.items()
-        ],
-        "gradients": [{"name": name, **over_seeds(values)} for name, values in gradients.items()],
+        "measured": beside(measured),
+        "gradients": beside(gradients),
     }
 
 

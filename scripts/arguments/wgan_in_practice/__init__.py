@@ -72,7 +72,7 @@ def judge(results: Results, settings: Settings) -> Findings:
         claims=[tracking_claim(found), value_claim(found, results[ON_SEGMENTS])],
         figures={"practice_tracking": tracking(found), "training": beside(found)},
         tables={"practice": by_look(found)},
-        data={"training": frames(found, {"GAN": SATURATING, "WGAN": PENALTY})},
+        data={"training": frames(found)},
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, final
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.optim import Adam, RMSprop
 
 from divergences.networks.layers import MLP
@@ -25,7 +26,7 @@ from scripts.lab.jobs import CommonSettings
 from scripts.lab.training import train
 from scripts.lab.training_monitors import CriticAgainstTransport
 
-SIDE, ARROWS, EXTENT, SHOWN = 28, 11, 1.6, 250
+SIDE, ARROWS, EXTENT, SHOWN = 28, 11, 1.6, 200
 """Resolution of the critic's surface, arrows along a side, half-width of the picture, points."""
 
 
@@ -67,7 +68,7 @@ GAMES: dict[str, tuple[float, Callable[..., AdversarialModule]]] = {
 
 @final
 class Film(pl.Callback):
-    """Keeps a picture of the first member with each measurement, of games in the plane."""
+    """Keeps a picture of the first member with each measurement."""
 
     def __init__(self, measured: InMemory):
         self.measured = measured
@@ -75,28 +76,29 @@ class Film(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         if self.measured.is_due(trainer.global_step):
-            fake = held_out(pl_module, SHOWN, "film")[1]
-            if fake.shape[-1] == 2:
-                self.frames.append(frame(pl_module, fake))
+            self.frames.append(frame(pl_module, held_out(pl_module, SHOWN, "film")[1]))
 
 
 @torch.no_grad()
 def frame(module: AdversarialModule, fake: Tensor) -> dict[str, list[Any]]:
-    """The first member's points, its critic's scores on a lattice, and what pulls there."""
-    members = len(module.seeds)
+    """The first member's points, its critic's scores on a lattice, and what pulls there.
+
+    Of more than two dimensions: the plane of the first two, in which the ring lies.
+    """
+    members, more = len(module.seeds), fake.shape[-1] - 2
 
     def lattice(count: int) -> Tensor:
         along = torch.linspace(-EXTENT, EXTENT, count)
         rows = torch.cartesian_prod(along, along).flip(-1)  # the first coordinate runs fastest
-        return rows.expand(members, -1, -1)
+        return pad(rows, (0, more)).expand(members, -1, -1)
 
     with torch.enable_grad():
         arrows = descent_at(AdversarialGame(module), lattice(ARROWS))
     return {
-        "samples": fake[0].tolist(),
+        "samples": fake[0, :, :2].tolist(),
         "surface": module.scores(lattice(SIDE))[0].tolist(),
-        "arrows": arrows[0].tolist(),
-        "points": lattice(ARROWS)[0].tolist(),
+        "arrows": arrows[0, :, :2].tolist(),
+        "points": lattice(ARROWS)[0, :, :2].tolist(),
     }
 
 

@@ -10,8 +10,16 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from divergences.random_streams import Streams
-from scripts.arguments.wgan_in_practice.games import EXTENT, PLANE, SIDE
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, with_band
+from scripts.arguments.wgan_in_practice.games import EXTENT, PENALTY, PLANE, SATURATING, SIDE
+from scripts.lab.plotting import (
+    EXACT,
+    JS_COLOUR,
+    OWN_COLOUR,
+    SAMPLE_COLOUR,
+    W1_COLOUR,
+    drawing,
+    with_band,
+)
 
 LOG2 = math.log(2)
 
@@ -24,9 +32,9 @@ def tracking(found: dict[str, dict[str, Any]]) -> Figure:
         axes.axhline(LOG2, color=EXACT, lw=0.8, ls=":")
         x = run["iterations"]
         with_band(axes, x, run["transport"].T, W1_COLOUR, "exact W1 of samples")
-        with_band(axes, x, run["fresh"].T, TRAP, "JS, fresh discriminator")
+        with_band(axes, x, run["fresh"].T, JS_COLOUR, "JS, fresh discriminator")
         label = "critic's value" if "WGAN" in name else "its own JS"
-        with_band(axes, x, run["own"].T, JS_COLOUR, label)
+        with_band(axes, x, run["own"].T, OWN_COLOUR, label)
         axes.set_title(name, fontsize=9)
         axes.legend(fontsize=7, loc="upper right")
         axes.set_ylim(-0.05, 1.7)
@@ -37,10 +45,8 @@ def tracking(found: dict[str, dict[str, Any]]) -> Figure:
 
 def beside(found: dict[str, dict[str, Any]]) -> Figure:
     """First, middle and last picture of a GAN and a WGAN with equally good critics."""
-    names = [name for name, run in found.items() if run["frames"] and "optimum" in name]
-    names += [name for name, run in found.items() if run["frames"] and "penalty" in name]
-    figure, panels = drawing(9.6, 6.4, len(names), 3, sharex=True, sharey=True)
-    for row, name in zip(panels, names, strict=True):
+    figure, panels = drawing(9.6, 6.4, 2, 3, sharex=True, sharey=True)
+    for row, name in zip(panels, (SATURATING, PENALTY), strict=True):
         run = found[name]
         for axes, i in zip(row, (0, len(run["frames"]) // 2, -1), strict=True):
             still(axes, run["frames"][i])
@@ -61,8 +67,8 @@ def still(axes: Any, shot: dict[str, list[Any]]) -> None:
     )
     arrows, points = torch.tensor(shot["arrows"]), torch.tensor(shot["points"])
     axes.quiver(*points.T, *arrows.T, color=EXACT, width=0.004, alpha=0.7)
-    axes.plot(*torch.tensor(shot["samples"]).T, ".", color=JS_COLOUR, ms=2.5)
-    axes.plot(*PLANE.centres.T, "o", mfc="none", color=W1_COLOUR, ms=7)  # pyright: ignore
+    axes.plot(*torch.tensor(shot["samples"]).T, ".", color=SAMPLE_COLOUR, ms=2.5)
+    axes.plot(*PLANE.centres.T, "o", mfc="none", color=EXACT, ms=7)  # pyright: ignore
     axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT))
 
 
@@ -70,10 +76,10 @@ def rounded(values: Tensor) -> list[float]:
     return [round(v, 3) for v in values.flatten().tolist()]
 
 
-def frames(found: dict[str, dict[str, Any]], shown: dict[str, str]) -> dict[str, Any]:
-    """What the report's scrubber draws: pictures of the first member, curves of all."""
+def frames(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What the report's player draws: pictures of the first member, curves of all."""
     games = []
-    for game in shown.values():
+    for game in dict.fromkeys((SATURATING, PENALTY, *found)):
         run = found[game]
         surfaces = [torch.tensor(shot["surface"]) for shot in run["frames"]]
         lows, highs = [float(s.min()) for s in surfaces], [float(s.max()) for s in surfaces]
@@ -81,7 +87,7 @@ def frames(found: dict[str, dict[str, Any]], shown: dict[str, str]) -> dict[str,
         curves = {
             "JS, fresh discriminator (nats)": run["fresh"],
             "W1, exact transport": run["transport"],
-            "the critic's own reading": run["own"],
+            "the critic's own value": run["own"],
             "pull on the generated points": run["pull"],
         }
         games.append(
@@ -106,7 +112,7 @@ def frames(found: dict[str, dict[str, Any]], shown: dict[str, str]) -> dict[str,
         )
     target = PLANE.draw(Streams([0], "picture"), 250)[0]
     return {
-        "iterations": found[next(iter(shown.values()))]["iterations"],
+        "iterations": found[SATURATING]["iterations"],
         "target": [rounded(p) for p in target],
         "extent": [-EXTENT, EXTENT, -EXTENT, EXTENT],
         "side": SIDE,
