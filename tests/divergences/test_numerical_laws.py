@@ -1,6 +1,6 @@
 """Random pairs of laws at random scales: right within the interval, a warning, or a refusal.
 
-``NUMERICAL_EXAMPLES=5000`` tries more (25 by default); with ``-s`` the outcomes are counted.
+``NUMERICAL_EXAMPLES=5000`` tries more (15 by default); with ``-s`` the outcomes are counted.
 Truths are SciPy's: its densities, averaged over its quantiles by its quadrature.
 """
 
@@ -25,7 +25,7 @@ from divergences.estimate import Estimate
 from divergences.numerical.monte_carlo import MonteCarlo
 from divergences.numerical.quadrature import Quadrature
 
-EXAMPLES = int(os.environ.get("NUMERICAL_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("NUMERICAL_EXAMPLES", "15"))
 SEED = int(os.environ.get("NUMERICAL_SEED", "0"))
 REFUSALS = (ValueError, TypeError, NotImplementedError, RuntimeError)
 QUANTITIES: dict[str, Callable[..., Estimate]] = {
