@@ -11,8 +11,10 @@ from gans.callbacks import (
     LipschitzAudit,
     Pictures,
 )
+from gans.generator_module import GeneratorModule, NonFiniteLoss
+from gans.minimum_distance import MinimumDistance
 from gans.mode_metrics import ModeCoverage
-from gans.modules import WGAN, AdversarialModule, NonFiniteLoss, VanillaGAN
+from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.networks import (
     Generator,
     NoiseGenerator,
@@ -82,6 +84,7 @@ __all__ = [
     "Funnels",
     "Gaussian",
     "Generator",
+    "GeneratorModule",
     "GradientClipping",
     "Gradients",
     "Grid",
@@ -89,6 +92,7 @@ __all__ = [
     "ImageDensity",
     "LeastSquares",
     "LipschitzAudit",
+    "MinimumDistance",
     "ModeCoverage",
     "Modes",
     "NoiseGenerator",

@@ -22,11 +22,11 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from divergences.whole_files import atomically
 from gans.callbacks.periodic import is_last
 from gans.callbacks.seals import broken, sealed
-from gans.modules import AdversarialModule
+from gans.generator_module import GeneratorModule
 from gans.runtime.files import clear_partial
 
 NEEDED = {"state_dict": dict, "global_step": int, "optimizer_states": list, "streams": dict}
-"""What a checkpoint of an :class:`gans.modules.AdversarialModule` cannot do without."""
+"""What a checkpoint of an :class:`gans.GeneratorModule` cannot do without."""
 GRACE = 20.0
 """Seconds that an iteration may take to end when the run is asked to stop."""
 _TIMED = hasattr(signal, "setitimer")  # not on Windows
@@ -183,7 +183,7 @@ class Checkpoints(Checkpoint):
     ) -> None:
         # a run may be made longer: its last iteration then was not the last
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        assert isinstance(pl_module, AdversarialModule)
+        assert isinstance(pl_module, GeneratorModule)
         progress["is_last_batch"] = checkpoint["global_step"] >= pl_module.iterations
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from gans.callbacks.logged import Coverage, Divergences
 from gans.callbacks.periodic import is_last
 from gans.callbacks.sinks import log
-from gans.modules import AdversarialModule
+from gans.generator_module import GeneratorModule
 from gans.monitors import tags
 from gans.targets.gaussian_mixtures import Modes
 
@@ -24,8 +24,16 @@ def _band(tag: str, ends: tuple[str, str]) -> list[Any]:
     return ["Margin", [tag, *(f"band/{tag}/{end}" for end in ends)]]
 
 
-def dashboard(members: int, quantity: str, modes: bool = False) -> dict[str, dict[str, list[Any]]]:
-    """TensorBoard's custom-scalar layout: what belongs together in one chart."""
+def dashboard(
+    members: int, quantity: str | None, modes: bool = False
+) -> dict[str, dict[str, list[Any]]]:
+    """TensorBoard's custom-scalar layout: what belongs together in one chart.
+
+    Arguments:
+        members: How many there are.
+        quantity: What the critic measures; ``None`` where there is no critic.
+        modes: Whether modes are counted.
+    """
     any_divergence = "^" + tags.divergence("{}_.*")
     layout: dict[str, dict[str, list[Any]]] = {
         "divergence": {
@@ -67,9 +75,10 @@ def dashboard(members: int, quantity: str, modes: bool = False) -> dict[str, dic
             for name, tag in (
                 ("W1", tags.W1_UPPER),
                 ("JS", tags.JS),
-                ("critic's reading", tags.read_by_critic(quantity)),
+                ("critic's reading", quantity and tags.read_by_critic(quantity)),
                 ("generator gradient, log10", f"{tags.gradient('generator')}_log10"),
             )
+            if tag is not None
         }
     return layout
 
@@ -100,11 +109,12 @@ class Dashboard(pl.Callback):
         self.divergences, self.settings = divergences, dict(settings or {})
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.global_step > 0 or not isinstance(pl_module, AdversarialModule):
+        if trainer.global_step > 0 or not isinstance(pl_module, GeneratorModule):
             return  # a resumed run has them already
         covered = any(isinstance(c, Coverage) for c in trainer.callbacks)  # pyright: ignore
         modes = covered and isinstance(pl_module.target, Modes)
-        layout = dashboard(len(pl_module.seeds), pl_module.objective.quantity, modes)
+        quantity = None if pl_module.objective is None else pl_module.objective.quantity
+        layout = dashboard(len(pl_module.seeds), quantity, modes)
         write_layout(trainer.loggers, layout)
         unknown = dict.fromkeys((f"final/{tag}" for tag in tags.SHOWN), math.nan)
         for logger in list[Any](trainer.loggers):

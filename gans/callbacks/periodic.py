@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from divergences.checks import entries, whole_number
-from gans.modules import AdversarialModule
+from gans.generator_module import GeneratorModule
 from gans.monitors.game import AdversarialGame, Game, evaluating
 
 MOST = 10_000
@@ -48,15 +48,15 @@ class Periodic(pl.Callback):
     def observe(self, trainer: pl.Trainer, game: Game) -> None:
         """Measure the game and log what is found at ``trainer.global_step``."""
 
-    def _ours(self, module: pl.LightningModule) -> AdversarialModule:
-        if not isinstance(module, AdversarialModule):
+    def _ours(self, module: pl.LightningModule) -> GeneratorModule:
+        if not isinstance(module, GeneratorModule):
             raise TypeError(
                 f"{type(self).__name__} measures the modules of gans, and this is a "
                 f"{type(module).__name__}: use gans.DivergenceMonitor"
             )
         return module
 
-    def _observe(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+    def _observe(self, trainer: pl.Trainer, module: GeneratorModule) -> None:
         if trainer.logger is None or trainer.global_step == self._seen:
             return
         module.check_finite()  # or an observer would stumble over what training left behind

@@ -36,7 +36,7 @@ from gans.cli import without
 from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded
 from gans.cli.vocabulary import Vocabulary
-from gans.modules import AdversarialModule, NonFiniteLoss
+from gans.generator_module import GeneratorModule, NonFiniteLoss
 from gans.monitors.w1_bracket import w1_bracket
 from gans.runtime.available_memory import check_fits, lack_of_memory, limit_memory
 from gans.runtime.escaping import printable, tell
@@ -59,6 +59,8 @@ The flags people need. Each can stand in the YAML file instead, except --out, --
                                          Relativistic (VanillaGAN)
   --model.constraint GradientPenalty     or WeightClipping, LipschitzPenalty, SpectralNorm,
                                          Orthogonal, R1, R2, DRAGAN, GradientClipping, Combined
+  --model.distance EnergyDistance        or MMD, Sinkhorn, EarthMover, Sliced (MinimumDistance,
+                                         which has no critic)
   --model.constraint.weight X            its parameters: weight of a penalty, c of clipping
   --model.scheduler ConstantThenLinear   learning rates that fall at the end
   --model.ema .999                       keep an averaged generator beside the live one
@@ -165,7 +167,7 @@ class TrainCLI(LightningCLI):
                     f"trainer.{name} = {config.trainer[name]}: a run has one epoch of all its "
                     "model.iterations; set those"
                 )
-        AdversarialModule.check_precision(str(config.trainer.precision))
+        GeneratorModule.check_precision(str(config.trainer.precision))
         out = self.out_folder(config)
         if rank_zero_only.rank == 0 and not self.held:  # the others write nothing
             self.acts.until_end.enter_context(locked(out))
@@ -407,7 +409,7 @@ def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
     """The command itself, see :func:`train`."""
     try:
         TrainCLI(
-            AdversarialModule,
+            GeneratorModule,
             acts=chosen,
             known=known,
             parser_class=Parser,

@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from torch.nn.parameter import Parameter
 
 from divergences.random_streams import Streams
-from gans.modules import AdversarialModule
+from gans.generator_module import GeneratorModule
 from gans.objectives import Objective
 from gans.targets.gaussian_mixtures import Modes
 
@@ -120,10 +120,10 @@ class AdversarialGame(Game):
         generator: Another generator than the module's own, such as its moving average.
     """
 
-    def __init__(self, module: AdversarialModule, generator: Any = None):
+    def __init__(self, module: GeneratorModule, generator: Any = None):
         self.module = module
         self.seeds, self.iteration = module.seeds, module.global_step
-        self.critic, self.objective = module.critic, module.objective
+        self.critic, self.objective = module.players().get("critic"), module.objective
         self.generator = module.generator if generator is None else generator
 
     def real(self, n: int, streams: Streams) -> Tensor:
@@ -143,7 +143,7 @@ class AdversarialGame(Game):
 
     def networks(self) -> Iterable[nn.Module]:
         averaged = self.module.generator_ema
-        return [self.module.critic, self.module.generator, *([averaged] if averaged else [])]
+        return [*self.module.players().values(), *([averaged] if averaged else [])]
 
     def streams(self, purpose: str) -> Streams:
         return self._on_device(super().streams(purpose))
@@ -153,17 +153,12 @@ class AdversarialGame(Game):
         return streams
 
     def groups(self) -> dict[str, Iterable[Parameter]]:
-        return {
-            "generator": self.generator.parameters(),
-            "critic": self.module.critic.parameters(),
-        }
+        players = {**self.module.players(), "generator": self.generator}
+        return {name: player.parameters() for name, player in players.items()}
 
     def reported(self) -> dict[str, Tensor]:
         found = {f"generator/{name}": read for name, read in self.generator.readings().items()}
-        if self.module.last is not None:
-            found["loss/critic"] = self.module.last.critic_loss
-            found["loss/generator"] = self.module.last.generator_loss
-        return found
+        return found | {f"loss/{name}": losses for name, losses in self.module.last.items()}
 
     def laws(self) -> tuple[Distribution, Distribution] | None:
         law = self.generator.law()
@@ -199,7 +194,7 @@ def evaluating(networks: Iterable[nn.Module]) -> Iterator[None]:
             part.training = training
 
 
-def held_out(module: AdversarialModule, n: int, purpose: str) -> HeldOut:
+def held_out(module: GeneratorModule, n: int, purpose: str) -> HeldOut:
     """``n`` real and fake points per member that depend on seed, purpose and iteration only."""
     game = AdversarialGame(module)
     with evaluating(game.networks()):

@@ -91,21 +91,24 @@ def limit_memory() -> None:
 
 
 def check_fits(module: Any, processes: int = 1) -> None:
-    """Refuse a game whose critic step takes more than there is, before anything is done.
+    """Refuse a game of which a step takes more than there is, before anything is done.
 
     What is compared is a lower bound: of every layer, its inputs or its outputs at all points of a
-    minibatch, whichever are fewer, are kept for the gradient.
+    minibatch, whichever are fewer, are kept for the gradient. A critic is given both sides.
 
     Arguments:
-        module: A :class:`gans.modules.AdversarialModule`.
+        module: A :class:`gans.GeneratorModule`.
         processes: That share the minibatch.
 
     Raises:
         ValueError: Names both numbers.
     """
-    weights = [p for p in module.critic.parameters() if p.ndim > 1 and p.shape[-2] > 1]
-    per_point = sum(p.numel() // max(p.shape[-2:]) * p.element_size() for p in weights)
-    least, there = 2 * module.batch_size // processes * per_point, available()
+    per_pair = 0
+    for name, player in module.players().items():
+        weights = [p for p in player.parameters() if p.ndim > 1 and p.shape[-2] > 1]
+        kept = sum(p.numel() // max(p.shape[-2:]) * p.element_size() for p in weights)
+        per_pair = max(per_pair, kept * (2 if name == "critic" else 1))
+    least, there = module.batch_size // processes * per_pair, available()
     if there is not None and least > there:
         raise ValueError(
             f"model.batch_size = {module.batch_size} with {len(module.seeds)} members takes at "

@@ -27,9 +27,9 @@ from gans.callbacks import (
 )
 from gans.callbacks.checkpoints import newest_good
 from gans.figures import draw_state
+from gans.generator_module import GeneratorModule
 from gans.mode_coverage import exact_w1
 from gans.mode_metrics import ModeCoverage
-from gans.modules import AdversarialModule
 from gans.monitors import CoveredModes, points_of
 from scripts.lab.mode_protocols import PROTOCOLS, Mixture, Protocol
 from scripts.lab.training import quiet_trainer
@@ -79,7 +79,7 @@ class Row:
         """Where its TensorBoard logs and, until it has a record, its checkpoints are."""
         return out / "tensorboard" / self.key
 
-    def module(self) -> AdversarialModule:
+    def module(self) -> GeneratorModule:
         """What is to be trained."""
         return self.under.module(self.row, self.target, range(self.seeds), self.iterations)
 
@@ -124,7 +124,7 @@ class Spent(pl.Callback):
         self.before = state_dict["seconds"]
 
 
-def play(module: AdversarialModule, folder: Path, *callbacks: pl.Callback) -> None:
+def play(module: GeneratorModule, folder: Path, *callbacks: pl.Callback) -> None:
     """Train to the end, from the newest good checkpoint in ``folder`` if there is one.
 
     What is written on the way does not grow with the length of the run.
@@ -183,10 +183,11 @@ def measure(folder: str, job: Row) -> dict[str, Any]:
     }
 
 
-def still(module: AdversarialModule, real: Tensor, fake: Tensor, job: Row) -> Figure:
+def still(module: GeneratorModule, real: Tensor, fake: Tensor, job: Row) -> Figure:
     """The first seed's samples over its critic; of a packed critic, scores of copies."""
-    pack = getattr(module.critic, "pack", 1)
-    critic = _Copies(module.critic, pack) if pack > 1 else module.critic
+    critic = module.players().get("critic")
+    pack = getattr(critic, "pack", 1)
+    critic = _Copies(critic, pack) if critic is not None and pack > 1 else critic
     figure = draw_state(critic, real, fake)
     figure.suptitle(f"{job.target}, {job.row}", fontsize=10)
     return figure

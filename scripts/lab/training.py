@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit
-from gans.modules import AdversarialModule
+from gans.generator_module import GeneratorModule
 
 
 def quiet_trainer(**settings: Any) -> pl.Trainer:
@@ -25,7 +25,7 @@ def quiet_trainer(**settings: Any) -> pl.Trainer:
     return pl.Trainer(**quiet | settings)
 
 
-def train(module: AdversarialModule, folder: str, *callbacks: pl.Callback) -> None:
+def train(module: GeneratorModule, folder: str, *callbacks: pl.Callback) -> None:
     """Train to the end under the usual monitoring, with TensorBoard logs in ``folder``."""
     divergences = Divergences(every=100)
     trainer = quiet_trainer(

@@ -29,7 +29,8 @@ class CriticAgainstTransport(Monitor):
 
     ``own`` is what the game's critic reads, ``transport`` exact transport between samples,
     ``fresh`` JS as a discriminator trained from scratch reads it, and ``pull`` the mean size of
-    the generator loss's gradient at its points. What has no answer is NaN.
+    the generator loss's gradient at its points. What has no answer is NaN, as are ``own`` and
+    ``pull`` of a game without a critic.
 
     Arguments:
         fresh_steps: Training of the fresh discriminator.
@@ -42,13 +43,14 @@ class CriticAgainstTransport(Monitor):
     def read(self, game: Game) -> Readings:
         real, fake, _ = game.held_out(POINTS, "witness")
         few, none = (real[:, :FEW], fake[:, :FEW]), torch.full((len(real),), math.nan)
+        alone = game.critic is None
         found = {
-            "own": critic_value(game, real, fake).value,
+            "own": none if alone else critic_value(game, real, fake).value,
             "transport": self._answers(
                 "transport", lambda: EarthMover(floor=False)(*few).value, none
             ),
             "fresh": self._answers("fresh", lambda: self.fresh_js(real, fake, game.seeds), none),
-            "pull": descent_at(game, fake[:, :FEW]).norm(dim=-1).mean(-1),
+            "pull": none if alone else descent_at(game, fake[:, :FEW]).norm(dim=-1).mean(-1),
         }
         return {name: value.double() for name, value in found.items()}
 

@@ -22,7 +22,7 @@ import torch
 from pytorch_lightning.loggers.logger import DummyLogger
 
 from gans.cli.configuration import Parser, check_sections, limit_imports
-from gans.modules import AdversarialModule
+from gans.generator_module import GeneratorModule
 from gans.runtime.available_memory import check_fits, limit_memory
 from scripts.lab.origin import fingerprint
 from scripts.lab.training import quiet_trainer
@@ -93,14 +93,12 @@ def run(job: Job) -> list[Outcome]:
 def parser() -> Parser:
     """Understands the ``model`` part of a training configuration, and ``readings``."""
     made = Parser(exit_on_error=False)
-    made.add_lightning_class_args(AdversarialModule, "model", subclass_mode=True, required=True)
+    made.add_lightning_class_args(GeneratorModule, "model", subclass_mode=True, required=True)
     made.add_lightning_class_args(Readings, "readings")
     return made
 
 
-def build(
-    config: dict[str, Any], modules: Sequence[str] = ()
-) -> tuple[AdversarialModule, Readings]:
+def build(config: dict[str, Any], modules: Sequence[str] = ()) -> tuple[GeneratorModule, Readings]:
     """The module and what watches it."""
     with _parsing(config, modules) as (understands, parsed):
         built: Any = understands.instantiate_classes(parsed)

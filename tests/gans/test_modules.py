@@ -10,7 +10,8 @@ from torch.optim import SGD, Adam
 from divergences import GradientPenalty, SpectralNorm, Unconstrained, WeightClipping
 from divergences.networks.layers import MLP
 from divergences.random_streams import Streams
-from gans.modules import WGAN, NonFiniteLoss, VanillaGAN
+from gans.generator_module import NonFiniteLoss
+from gans.modules import WGAN, VanillaGAN
 from gans.networks import NoiseGenerator, Packed, SegmentGenerator
 from gans.objectives import Hinge, NonSaturating, Relativistic, Saturating, Wasserstein
 from gans.penalties import R1, R2, Combined, GradientClipping

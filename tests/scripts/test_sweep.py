@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.custom_scalar import layout_pb2
 
 from divergences.whole_files import plain
-from gans.modules import NonFiniteLoss
+from gans.generator_module import NonFiniteLoss
 from scripts.lab.checked_files import write_record
 from scripts.lab.executors import Local
 from scripts.sweep import __main__ as command

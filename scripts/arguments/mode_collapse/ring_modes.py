@@ -13,8 +13,8 @@ from torch import Tensor
 
 from divergences.random_streams import Streams
 from gans.callbacks import InMemory
+from gans.generator_module import GeneratorModule
 from gans.mode_metrics import ModeCoverage
-from gans.modules import AdversarialModule
 from gans.monitors import CoveredModes, points_of
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
@@ -46,7 +46,7 @@ class Mixed:
     expects: Prediction
 
 
-def trained(module: AdversarialModule, *callbacks: pl.Callback) -> AdversarialModule:
+def trained(module: GeneratorModule, *callbacks: pl.Callback) -> GeneratorModule:
     """The module after its last iteration; nothing is logged."""
     quiet_trainer(callbacks=list(callbacks)).fit(module)
     return module

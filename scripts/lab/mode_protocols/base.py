@@ -8,7 +8,7 @@ from functools import partial
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from gans.modules import AdversarialModule
+from gans.generator_module import GeneratorModule
 from gans.targets import Modes
 
 
@@ -35,12 +35,12 @@ class Protocol:
 
     source: str
     mixtures: Mapping[str, Mixture]
-    rows: Mapping[str, Callable[..., AdversarialModule]]
+    rows: Mapping[str, Callable[..., GeneratorModule]]
     schedule: Callable[..., LRScheduler] | None = None
 
     def module(
         self, row: str, mixture: str, seeds: range, iterations: int | None = None
-    ) -> AdversarialModule:
+    ) -> GeneratorModule:
         """A row's module on a mixture, for all of its iterations or fewer."""
         on = self.mixtures[mixture]
         iterations = iterations or on.iterations

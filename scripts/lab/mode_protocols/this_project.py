@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Adam
 
+from divergences.estimate import Estimator
 from divergences.f_divergences import SquaredHellinger
 from divergences.networks.layers import MLP, FourierFeatures
 from divergences.networks.lipschitz import (
@@ -18,6 +19,10 @@ from divergences.networks.lipschitz import (
     WeightClipping,
 )
 from divergences.random_streams import Streams
+from divergences.samples.earth_mover import EarthMover
+from divergences.samples.kernel import MMD, EnergyDistance
+from divergences.samples.sinkhorn import Sinkhorn
+from gans.minimum_distance import MinimumDistance
 from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.networks import NoiseGenerator, Packed
 from gans.objectives import (
@@ -37,6 +42,13 @@ from scripts.lab.mode_protocols.base import Mixture, Protocol
 # over the standard deviation of a coordinate: of the ring 1 / sqrt 2, of a grid with s modes a
 # side and spacing 1 sqrt((s^2 - 1) / 12)
 _LARGE = math.sqrt(99 / 12)
+DISTANCES: dict[str, Estimator] = {
+    "energy distance": EnergyDistance(),
+    "MMD, width .3": MMD(bandwidth=0.3),
+    "Sinkhorn divergence": Sinkhorn(0.5, order=2, tolerance=1e-2, floor=False),
+    "exact transport": EarthMover(floor=False),
+}
+"""What generators without a critic minimise, between minibatches."""
 MIXTURES = {
     "ring": Mixture(Ring(math.sqrt(2), 0.01 * math.sqrt(2)), 8000),
     "grid": Mixture(Grid(2 / math.sqrt(8), 0.05 / math.sqrt(8)), 20000),
@@ -56,6 +68,7 @@ _COMMON: dict[str, Any] = {
 }
 _GAN = partial(VanillaGAN, critic=_LEAKY, **_COMMON)
 _WGAN = partial(WGAN, critic=_LEAKY, **_COMMON)
+_PLAIN = partial(MinimumDistance, **{k: v for k, v in _COMMON.items() if k != "critic_optimizer"})
 _PACKED = partial(Packed, pack=2, network=_LEAKY)
 _EIGHT = partial(NoiseGenerator, latent=8, hidden=(128, 128))
 _COINS = partial(NoiseGenerator, bits=8, hidden=(128, 128))
@@ -127,6 +140,7 @@ OURS = Protocol(
         "WGAN-GP, weight .1": partial(_WGAN, constraint=GradientPenalty(0.1)),
         "WGAN-GP, weight 10": partial(_WGAN, constraint=GradientPenalty(10.0)),
         "WGAN, one-sided, weight 10": partial(_WGAN, constraint=LipschitzPenalty(10.0)),
+        **{name: partial(_PLAIN, distance=distance) for name, distance in DISTANCES.items()},
     },
     schedule=ConstantThenLinear,
 )

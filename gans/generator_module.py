@@ -1,0 +1,224 @@
+"""What all our Lightning modules share: generators in training, their streams, their averages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from divergences.checks import entries, shown, whole_number
+from divergences.networks.layers import check_decay, member_norms, move_average
+from divergences.random_streams import Streams
+from gans.networks import Generator
+from gans.networks.plain import generator_factory
+from gans.objectives import Objective
+from gans.sharing import average_gradients
+from gans.targets import Target
+
+GeneratorFactory = Callable[[Streams, int], Generator]
+"""From the members' streams and the dimension of the points to a generator."""
+OptimizerFactory = Callable[[Any], Optimizer]
+"""From parameters to an optimizer."""
+SchedulerFactory = Callable[[Optimizer], LRScheduler]
+"""From an optimizer to its learning-rate schedule."""
+
+LOOK_EVERY = 10
+"""Iterations between two looks at whether all numbers are finite; each waits for the device."""
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss or weight became NaN or infinite; says where, whose, and what can be resumed."""
+
+
+class GeneratorModule(pl.LightningModule, ABC):
+    """K generators in training; member k depends on ``seeds[k]`` and its own target only.
+
+    One ``training_step`` is one *generator iteration*, whatever it takes, so
+    ``trainer.global_step``, ``max_steps``, checkpoints and every x-axis count generator
+    iterations. The module draws its own minibatches from the members' random streams, whose
+    states are part of a checkpoint: a resumed run continues bit for bit.
+
+    Arguments:
+        target: What the generators should learn, of ``batch_shape`` ``()`` or ``(K,)``.
+        generator: Makes the generators; with one seed also a torch module from noise ``(n, m)``
+            to points ``(n, d)``, see :class:`~gans.PlainGenerator`.
+        scheduler: Makes the learning-rate schedule of each optimizer, stepped once per
+            generator iteration; constant rates by default.
+        ema: Decay of an exponential moving average of the generators' weights, kept beside them
+            as ``generator_ema``; none by default.
+        batch_size: Points per side, step and member.
+        iterations: Generator iterations in all.
+        seeds: One per member, each once.
+
+    Raises:
+        ValueError: If a count is out of range, or the target cannot serve the seeds.
+    """
+
+    objective: Objective | None = None
+    """What a critic and the generator minimise, where there is a critic."""
+    generator_gradients: Callable[..., Tensor]
+    """From streams and a minibatch to losses, ``(K,)``, with gradients left in the generators."""
+
+    def __init__(
+        self,
+        target: Target,
+        generator: GeneratorFactory,
+        scheduler: SchedulerFactory | None = None,
+        ema: float | None = None,
+        batch_size: int = 128,
+        iterations: int = 1000,
+        seeds: Sequence[int] = (0,),
+    ):
+        super().__init__()
+        for name, count in {"batch_size": batch_size, "iterations": iterations}.items():
+            whole_number(name, count)
+        check_decay("ema", ema)
+        self.automatic_optimization = False
+        self.batch_size, self.iterations = batch_size, iterations
+        self.seeds = tuple(seeds)
+        twice = [seed for seed, times in Counter(self.seeds).items() if times > 1]
+        if twice:
+            raise ValueError(
+                f"seeds = {list(self.seeds)!s:.60}: {twice[0]} is there twice; members of one "
+                "seed are one run, counted twice"
+            )
+        self.streams = Streams(self.seeds)
+        self.target = target
+        self.dimension = target.draw(Streams(self.seeds, "shape"), 1).shape[-1]
+        make = generator_factory(generator)
+        self.generator = self.made(
+            "generator", make(self._streams_of("generator"), self.dimension)
+        )
+        self.ema = ema
+        self.generator_ema = deepcopy(self.generator).requires_grad_(False) if ema else None
+        self.scheduler_factory = scheduler
+        self.last: dict[str, Tensor] = {}
+
+    def _streams_of(self, player: str) -> Streams:
+        return Streams(self.seeds, player)
+
+    @staticmethod
+    def made(name: str, player: Any) -> Any:
+        """The network that a factory has made.
+
+        Raises:
+            TypeError: If it is none.
+        """
+        if not isinstance(player, nn.Module):
+            raise TypeError(f"{name} makes {shown(player)}: it must make a network")
+        return player
+
+    def players(self) -> dict[str, nn.Module]:
+        """The networks that are trained, by the names that their gradients are logged under."""
+        return {"generator": self.generator}
+
+    @abstractmethod
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """One generator iteration, which ends with :meth:`end_iteration`."""
+
+    @abstractmethod
+    def generator_minibatch(self) -> list[Tensor]:
+        """What the generators' loss is taken of: noise, and real points where it needs them."""
+
+    def generator_step(self, optimizer: Optimizer | LightningOptimizer) -> Tensor:
+        """One step of every generator on a minibatch; returns the losses."""
+        losses = self.generator_gradients(self.streams, *self.generator_minibatch())
+        average_gradients(self.generator.parameters())
+        optimizer.step()
+        if self.generator_ema is not None:
+            self.average()
+        return losses
+
+    @staticmethod
+    def check_precision(precision: str) -> None:
+        """Refuse float16, whose loss scaling raw optimizer steps would bypass."""
+        if precision in ("16", "16-mixed", "16-true"):
+            raise ValueError(
+                f"precision = {precision}: float16 needs a loss scaling that critic steps and "
+                "gradient penalties bypass; use 32-true, 64-true or bf16-mixed"
+            )
+
+    def scheduled(self, *optimizers: Optimizer) -> Any:
+        """The optimizers, with their schedules if there are any, as Lightning takes them."""
+        if self.scheduler_factory is None:
+            return optimizers
+        return list(optimizers), [self.scheduler_factory(o) for o in optimizers]
+
+    def setup(self, stage: str) -> None:
+        self.check_precision(str(self.trainer.precision))
+        # Lightning does so after it has restored a checkpoint, in single precision
+        self.trainer.precision_plugin.convert_module(self)
+
+    def on_fit_start(self) -> None:
+        self.streams.device, self.streams.dtype = self.device, self.dtype  # pyright: ignore
+        self.target = self.target.to(self.device, self.streams.dtype)
+        world = self.trainer.world_size
+        if self.batch_size % world:
+            raise ValueError(
+                f"batch_size = {self.batch_size} cannot be shared by {world} processes"
+            )
+        self.streams.share = (self.global_rank, world)
+
+    @property
+    def points(self) -> int:
+        """Points per side, step and member that this process draws."""
+        return self.batch_size // self.streams.share[1]
+
+    def train_dataloader(self) -> range:
+        return range(self.iterations)
+
+    def end_iteration(self, **losses: Tensor) -> None:
+        """Keep each player's losses, ``(K,)``, lower the rates, see that all is finite."""
+        if self.scheduler_factory is not None:
+            schedules: Any = self.lr_schedulers()
+            for schedule in schedules if isinstance(schedules, list) else [schedules]:
+                schedule.step()
+        self.last = losses
+        if self.global_step % LOOK_EVERY == 0:
+            self.check_finite()
+
+    def on_train_end(self) -> None:
+        self.check_finite()
+
+    def check_finite(self) -> None:
+        """Stop a run in which a loss or weight is no number, before it is saved.
+
+        Raises:
+            NonFiniteLoss: Names the first such member.
+        """
+        watched = {f"{name}_loss": losses for name, losses in self.last.items()}
+        for name, player in self.players().items():
+            watched[f"{name} weights"] = member_norms(player.parameters(), len(self.seeds))
+        if torch.isfinite(torch.stack(list(watched.values()))).all():
+            return
+        name, values = next(w for w in watched.items() if not torch.isfinite(w[1]).all())
+        member = int((~torch.isfinite(values)).nonzero()[0])
+        saved = getattr(self.trainer.checkpoint_callback, "_last_checkpoint_saved", "")
+        raise NonFiniteLoss(
+            f"iteration {self.global_step}: {name} of member {member} (seed "
+            f"{self.seeds[member]}) is {values[member].item()}; last good checkpoint: "
+            f"{saved or 'none yet'}; lower the learning rates or strengthen the constraint"
+        )
+
+    def average(self) -> None:
+        """Move the averaged generator a little towards the live one."""
+        if self.generator_ema is None or self.ema is None:
+            raise ValueError("there is no average to move: set ema, e.g. .999")
+        move_average(self.generator_ema, self.generator, self.ema)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.check_finite()
+        checkpoint["streams"] = self.streams.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        (streams,) = entries(type(self).__name__, checkpoint, "streams")
+        self.streams.load_state_dict(streams)
