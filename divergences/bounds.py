@@ -3,7 +3,7 @@ r"""Lower bounds on a divergence, read from the scores a critic gives to samples
 Each function takes the scores of points from P and of points from Q, of shape ``(..., n)`` and
 ``(..., m)``, and returns an :class:`~divergences.Estimate` of shape ``(...)``. The
 bounds hold for any critic that has *not* seen these points; on its training points a critic that
-overfits reads anything up to the maximum. Their intervals have one side, see :func:`lower_bound`.
+overfits gives anything up to the maximum. Their intervals have one side: see :func:`lower_bound`.
 
 Bounds on a divergence that can be infinite hang on exponentials of scores, whose mean a sample
 may not show: their stderr is ``nan`` where the mean rests on a few points, and a warning says
@@ -221,13 +221,13 @@ def kantorovich_rubinstein(p_scores: Tensor, q_scores: Tensor) -> Estimate:
 
 
 def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
-    r"""KL(P||Q) as any function f sees it at best, in nats; f + constant gives the same.
+    r"""KL(P||Q) at the best scaling of any function f, in nats; f + constant gives the same.
 
     .. math:: \mathrm{KL}(P \| Q) \ge E_P[f] - \log E_Q[e^f]
 
     with equality iff :math:`f = \log p/q` up to a constant. The log-mean-exp is taken in float64,
     and the standard error from the delta method. Being the logarithm of a sample mean, the second
-    term reads low by about :math:`\mathrm{Var}(e^f) / (2 m\, E[e^f]^2)`, which the interval
+    term is low by about :math:`\mathrm{Var}(e^f) / (2 m\, E[e^f]^2)`, which the interval
     allows for, and by anything where rare points of Q carry the mean; so the *estimate* is no
     strict lower bound, unlike :func:`nwj`.
 

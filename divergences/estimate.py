@@ -1,4 +1,4 @@
-"""What an estimate is and what an estimator promises. Imports nothing of this package."""
+"""What an estimate is and what an estimator returns. Imports nothing of this package."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Estimate:
         bound: Which side of the true value the *expectation* of ``value`` lies on: ``"exact"``
             (no bias), ``"lower"``, ``"upper"`` or ``"none"`` (no such promise).
         n: Sizes of the two samples.
-        floor: What the same method reads at P = Q with the same sizes, ``nan`` if unmeasured.
+        floor: What the same method measures at P = Q with the same sizes, ``nan`` if unmeasured.
             Shown beside the value, never subtracted from it.
         seconds: Wall-clock time spent.
         warnings: What the method knows it cannot know, one sentence each.
@@ -195,7 +195,7 @@ class Estimator(ABC):
         quantity: What is estimated: ``"kl"``, ``"js"``, ``"tv"``, ``"w1"``, ...
         bound: Which side of the true value the estimate lies on, in expectation.
         rate: The exponent ``r`` in ``error ~ n**-r`` on smooth overlapping 2-D pairs, or ``None``
-            where the literature promises none.
+            where the literature states none.
         references: The papers it comes from.
     """
 

@@ -20,7 +20,7 @@ from divergences.guard import guard
 
 @final
 class DivergenceMetric(Metric):
-    """What an estimator reads from all real and generated points seen since the last reset.
+    """The divergence estimated from all real and generated points seen since the last reset.
 
     All points are kept until then, so memory grows with them. Points seen by several processes are
     concatenated before the estimator is called, on every one of them.

@@ -2,7 +2,7 @@ r"""Which modes of a mixture a generator covers, how evenly, and how wide it mak
 
 By the published definitions. A sample belongs to the mode with the nearest centre and is of *high
 quality* if it lies within 3 standard deviations of it. Every number is of the sample given: n =
-2500 is what the published tables use. None of them sees everything. Coverage and the mode KL
+2500 is what the published tables use. None of them measures everything. Coverage and the mode KL
 ignore bad samples; the share of high quality rewards modes that are too narrow, which only their
 core shows; and all of them ignore shape, which :func:`exact_w1` does not.
 """
@@ -136,7 +136,7 @@ def mode_kl(counts: Tensor, weights: Tensor) -> ModeKL:
     of densities: blind to where in its mode a sample lies.
 
     A perfect sampler's reverse KL is not 0: :math:`2 n\, \mathrm{KL}` is about chi-square with
-    M - 1 degrees of freedom, so that it reads about (M - 1) / 2n, that is .0014 for 8 modes and
+    M - 1 degrees of freedom, so that it is about (M - 1) / 2n, that is .0014 for 8 modes and
     .0049 for 25 at n = 2500.
 
     References:
@@ -181,7 +181,7 @@ def perfect_share(d: int, within: float = 3.0) -> float:
 
     .. math:: P(\|x\| < r) = F_{\chi^2_d}(r^2), \qquad 1 - e^{-r^2 / 2} \text{ for } d = 2
 
-    What the share of high quality reads for a perfect sampler: 98.89 % in the plane. More means
+    The share of high quality of a perfect sampler: 98.89 % in the plane. More means
     modes narrower than the target's, not better samples. It falls with the dimension: 3 standard
     deviations hold 8.7 % of a law in 16 dimensions, and 10 hold nothing of one in 700.
 
@@ -229,7 +229,7 @@ def perfect_covered(
 
 
 def perfect_core_spread(d: int, within: float = 3.0) -> float:
-    r"""What :func:`core_spread` reads for a perfect sampler, which it sees without its tails.
+    r"""The value of :func:`core_spread` for a perfect sampler without its tails.
 
     .. math::
         \frac1\sigma \sqrt{\tfrac1d E[\|x\|^2 \mid \|x\| < r \sigma]}

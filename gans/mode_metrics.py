@@ -39,7 +39,7 @@ class ModeCoverage(Metric):
     - ``core_spread``, ``core_width``: see :func:`core_spread` and :func:`core_width`; with
       ``core_modes``, how many modes the former is a mean over;
     - ``covered_1_perfect``, ``covered_20_perfect``, ``high_quality_perfect``,
-      ``core_spread_perfect``: what a perfect sampler reads, where that is not the obvious value.
+      ``core_spread_perfect``: the value of a perfect sampler, where it is not the obvious one.
 
     torchmetrics drops the axis of a single member. A generator and its moving average are two
     models: give each a metric of its own, or ``reset`` in between.
@@ -52,7 +52,7 @@ class ModeCoverage(Metric):
         at_least: Thresholds for covered modes.
         enough: Samples that a mode must have for its core to be measured.
         dimension: Of the modes' noise, if less than that of the points: what a perfect sampler
-            reads depends on it.
+            measures depends on it.
         kwargs: As for :class:`torchmetrics.Metric`.
 
     Raises:

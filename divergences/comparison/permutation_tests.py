@@ -403,7 +403,7 @@ class CombinedTest(TwoSampleTest):
     """All tests of this module at once: the smallest of their p-values, compared as such.
 
     Under each labelling the smallest p-value of all tests is taken; the p-value is the share of
-    labellings with one at least as small. The laws may differ in any way that one of them sees.
+    labellings with one at least as small. The laws may differ in any way that one measures.
 
     References:
         | Resampling-Based Multiple Testing (Westfall and Young, 1993), section 2.3

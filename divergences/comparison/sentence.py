@@ -80,7 +80,7 @@ def _no_difference(found: Comparison) -> str:
 
 
 def least_shift(n: int, m: int, d: int) -> float:
-    """Shift of one of ``d`` normal columns that a test at level .05 sees in four of five samples.
+    """Shift of one of ``d`` normal columns that a test at level .05 finds in four of five samples.
 
     In standard deviations, for the difference of two means at level ``.05 / d``.
 

@@ -87,7 +87,7 @@ class AnchoredCritic(Learned):
     hundreds of anchors, chosen from thousands, f is good where the potential has its peaks near
     points of P, as min-funnel pairs do; a potential without peaks, such as that of a shifted
     copy, it can read but not follow: between two segments its value is right and its gradient
-    *on* them points along them. It reads a lower bound always.
+    *on* them points along them. It measures a lower bound always.
 
     The anchors are points of P: first the busiest of many candidates, all of whose heights are
     trained roughly; then, ``sweeps`` times, each moves to the best of the points on which its own

@@ -1,7 +1,7 @@
-"""What learned estimators share: how a network is trained, read on fresh points, and refused.
+"""What learned estimators share: how a network is trained, measured on fresh points, and refused.
 
-A trained critic is only as good as its training, so what it reads is always measured on points
-it has not seen, and the network stays available for what else one wants to know about it: its
+A trained critic is only as good as its training, so its divergence is always measured on points
+that it was not trained on. The network stays available for what else one wants of it: its
 gradient, its Lipschitz constant.
 """
 
@@ -103,11 +103,11 @@ class Fit:
 
     @torch.no_grad()
     def estimate(self, x: Tensor, y: Tensor) -> Estimate:
-        """What the network reads on held-out points of shape ``(K, n, d)`` and ``(K, m, d)``."""
+        """The divergence on held-out points of shape ``(K, n, d)`` and ``(K, m, d)``."""
         return replace(self.read(self.scores(x), self.scores(y)), quantity=self.quantity)
 
     def held_out(self, p: Source, q: Source, n: int = 4096) -> Estimate:
-        """What the network reads on ``n`` fresh points from each side."""
+        """The divergence on ``n`` fresh points from each side."""
         like = next(self.network.parameters())
         streams = Streams(self.seeds, "held-out", like.device, like.dtype)
         return self.estimate(p.draw(streams, n), q.draw(streams, n))
@@ -158,7 +158,7 @@ def streams_of_both(p: Source, q: Source, seeds: Sequence[int]) -> tuple[Streams
 
 @dataclass(frozen=True, kw_only=True)
 class Learned(Estimator):
-    """Trains one network per member on P and Q and reads a divergence from its scores.
+    """Trains one network per member on P and Q and measures a divergence from its scores.
 
     Arguments:
         hidden: Widths of the hidden layers.

@@ -36,7 +36,7 @@ UNCERTIFIED = (
 @final
 @dataclass(frozen=True, kw_only=True)
 class Critic(Learned):
-    r"""W1 as a critic sees it: :math:`E_P[f] - E_Q[f]` under a Lipschitz constraint.
+    r"""W1 by a critic: :math:`E_P[f] - E_Q[f]` under a Lipschitz constraint.
 
     A lower bound on W1, and its estimates say so, if the constraint truly bounds the Lipschitz
     constant by 1 (:class:`~divergences.SpectralNorm`,

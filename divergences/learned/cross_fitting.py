@@ -1,6 +1,6 @@
 """Training on one half of two samples and reading on the other, both ways round.
 
-A network learns the points that it is trained on, so what it reads there says little about the
+A network learns the points that it is trained on, so what it measures there says little about the
 laws. It is read on the other half; and it stops learning where points that are kept back from its
 training say so. The halves then change places, so that every point is read once.
 """
@@ -211,6 +211,6 @@ def usable(first: Estimate, second: Estimate, diverged: Tensor) -> Estimate:
         )
         one, other = (f"{r.value[k]:.4g} ± {r.stderr[k]:.2g}" for r in readings)
         what = "no estimate" if lost[0][k] and lost[1][k] else "only one half is used"
-        warnings.append(f"member {k}: {what}: one half reads {one}, the other {other}: {reason}")
+        warnings.append(f"member {k}: {what}: one half gives {one}, the other {other}: {reason}")
     value, stderr, low, high = columns
     return replace(mean, value=value, stderr=stderr, ci=(low, high), warnings=tuple(warnings))

@@ -28,11 +28,11 @@ class RatioLearned(Learned):
 
     Arguments:
         whiten: Divide each coordinate by its pooled standard deviation first. Without it an
-            under-trained discriminator reads a JS that shrinks with the distance between the
+            under-trained discriminator measures a JS that shrinks with the distance between the
             supports, which looks like a Wasserstein distance and is an artefact.
         fourier: Scales of the random waves put beside the points, see
             :class:`~divergences.FourierFeatures`; none by default. Laws with several
-            modes need them: without, a divergence of .15 between two rings reads 0.
+            modes need them: without, a divergence of .15 between two rings measures 0.
     """
 
     whiten: bool = True
@@ -158,7 +158,7 @@ class DonskerVaradhan(RatioLearned):
 
     The loss is unbounded on a finite sample, where f may rise on points of P that no point of Q
     stands by: it overfits soon, and where one point carries a mean the estimate is refused.
-    :class:`DiscriminatorKL` reads the same bound from a safer loss.
+    :class:`DiscriminatorKL` measures the same bound from a safer loss.
 
     References:
         | MINE: Mutual Information Neural Estimation (Belghazi et al., 2018), Equation 5

@@ -50,7 +50,7 @@ def slopes(
 
 
 def _through(gradient: Tensor, output: Tensor, rectifier: float) -> Tensor:
-    """A gradient on the other side of a rectifier, whose output tells where it is linear how."""
+    """A gradient on the other side of a rectifier, whose output says where it is linear."""
     return torch.ops.aten.leaky_relu_backward.default(gradient, output, rectifier, True)
 
 

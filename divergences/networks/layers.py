@@ -255,8 +255,8 @@ class MLP(nn.Sequential):
 class Whiten(nn.Module):
     r"""Shifts and divides each coordinate by a fixed mean and standard deviation per member.
 
-    A discriminator reads densities, and :math:`p/(p+q)` does not care in which units the points
-    come; its *training* does. On segments a distance .001 apart an MLP on raw inputs needs
+    A discriminator estimates :math:`p/(p+q)`, which is the same in any units of the points; its
+    *training* is not. On segments a distance .001 apart an MLP on raw inputs needs
     thousands of steps to notice that there are two of them.
 
     Arguments:

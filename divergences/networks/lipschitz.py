@@ -152,7 +152,7 @@ class SlopePenalty(Constraint):
 
     @abstractmethod
     def excess(self, norms: Tensor) -> Tensor:
-        """How far each norm is from where the penalty wants it."""
+        """How far each norm is from the one that the penalty asks for."""
 
     def points(self, real: Tensor, fake: Tensor, streams: Streams) -> Tensor:
         """Where the norms are taken."""
@@ -325,7 +325,7 @@ class Orthogonal(Constraint):
 
 
 def penalised_value(w1: Tensor, weight: float) -> Tensor:
-    r"""Dual value that a gradient penalty of weight :math:`\lambda` reads at its optimum.
+    r"""Dual value that a gradient penalty of weight :math:`\lambda` measures at its optimum.
 
     Along a potential of slope s the penalised objective is
     :math:`s W_1 - \lambda (s - 1)^2`; its maximum is at :math:`s = 1 + W_1/(2\lambda)`, where the
@@ -346,7 +346,7 @@ def corrected_value(dual: Tensor, weight: float) -> Tensor:
 
     Raises:
         ValueError: If ``weight`` is not positive, or ``dual`` is below ``-weight / 2``, which no
-            penalised critic reads.
+            penalised critic measures.
 
     Example:
         >>> corrected_value(torch.tensor(1.05), weight=10.0)
@@ -356,7 +356,7 @@ def corrected_value(dual: Tensor, weight: float) -> Tensor:
     if (squared < 0).any():
         raise ValueError(
             f"dual = {dual.min().item():.4g} is below -weight / 2 = {-weight / 2:.4g}; no critic "
-            "under this penalty reads that, is the sign right?"
+            "under this penalty measures that, is the sign right?"
         )
     return weight * (squared.sqrt() - 1)
 

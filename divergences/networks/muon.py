@@ -56,8 +56,8 @@ class Muon(Optimizer):
     .. math:: M \leftarrow \mu M + (1 - \mu) \nabla_W, \qquad W \leftarrow W - \eta\, U V^\top,
         \quad M = U \Sigma V^\top
 
-    Of all steps whose spectral norm is :math:`\eta` this one promises the largest descent, and it
-    turns all directions of a layer at once, where few large singular values rule the gradient.
+    Of all steps whose spectral norm is :math:`\eta` this one has the largest first-order descent.
+    It turns all directions of a layer at once, where few large singular values rule the gradient.
     On a min-funnel pair of 64 dimensions and 64 funnels an
     :class:`~divergences.Orthogonal` critic of two
     :class:`~divergences.FullSort` layers of 128 units, on batches of 1024, points as well

@@ -125,7 +125,7 @@ def estimate_of(
         reason = "by up to" if told_apart else "and cannot be told from 0; it may be off by"
         notes = (
             f"biased upward {reason} {float(off):.3g}: between samples of equal laws it "
-            f"reads {float(floor):.3g}",
+            f"measures {float(floor):.3g}",
         )
     value, stderr, floor, low, high = (t.to(like.dtype) for t in (value, stderr, floor, low, high))
     if not value.isfinite():
@@ -144,7 +144,7 @@ class EarthMover(Estimator):
 
     Exact for the samples: the cost of the plan is compared with the dual value of its potentials,
     and a warning is given if they differ by more than a millionth. Of the laws the samples come
-    from it is an overestimate, in expectation, by up to ``floor``: what it reads between two
+    from it is an overestimate, in expectation, by up to ``floor``: its value between two
     samples of the same law. In more than about four
     dimensions the floor hides most of what there is to see. It is measured between halves of
     ``x`` and of ``y``, rescaled to the full sizes by :math:`n^{-1/\max(2, d)}`, shown, and never

@@ -69,11 +69,11 @@ class HistogramEstimator(Estimator):
         value, stderr, low, high, notes = self.read(grid.cells())
         coarse = self.value(grid.halved().cells())
         lost = max(value - coarse, 0.0)
-        # the interval allows for it; of a smooth law a finer grid reads only a third as much more
+        # the interval allows for it; of a smooth law a finer grid gives only a third as much more
         rise = min(lost, QUANTITIES[self.quantity].largest - value)
         if rise > 5 * stderr + (value - low):
             notes += (
-                f"the grid is too coarse: half its resolution reads {lost:.3g} less, so a finer "
+                f"the grid is too coarse: half its resolution gives {lost:.3g} less, so a finer "
                 "one may read as much more; give more bins or more points",
             )
         if grid.cells_across < FEWEST_ACROSS and value < 0.9 * QUANTITIES[self.quantity].largest:
@@ -208,7 +208,7 @@ class HistogramJS(HistogramEstimator):
     :math:`H((p + q)/2) - H(p)/2 - H(q)/2`, each entropy raised by its first-order bias, half the
     sum over cells of the share's variance over the share: :math:`(C - 1)/2n` for a sample of
     ``n`` points in ``C`` cells. May be negative. That is too little where cells hold few points,
-    so the interval's lower end goes down to the plug-in value less what it reads when the same
+    so the interval's lower end goes down to the plug-in value less what it measures when the same
     points are dealt out to both samples at random.
 
     References:

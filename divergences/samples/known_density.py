@@ -45,7 +45,7 @@ class KnownDensity(Estimator):
     with :math:`\hat H_k` the Kozachenko-Leonenko entropy, :math:`c_d` the volume of the unit ball
     and :math:`\rho_k(i)` the distance from :math:`x_i` to its k-th neighbour. Sees what two
     samples cannot: a mode of P that Q lacks costs its full price. For a GAN with a known target
-    density it reads KL(generated||real).
+    density it measures KL(generated||real).
 
     Above four dimensions the bias outlasts the noise and changes its sign with n, so that no
     change from ``k`` to ``2k`` neighbours shows it. There the interval is widened by what the
@@ -158,7 +158,7 @@ def _biased(near: Reading, far: Reading, rate: float) -> tuple[str, ...]:
 
 @cache
 def _entropy_bias(n: int, d: int, k: int) -> float:
-    """How far the entropy of ``n`` standard normal points in ``d`` dimensions reads off, in size.
+    """How far the entropy of ``n`` standard normal points in ``d`` dimensions is off, in size.
 
     The points' mean of -log p, whose expectation is the entropy, has most of the same noise.
     """

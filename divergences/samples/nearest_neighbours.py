@@ -142,7 +142,7 @@ class NearestNeighbours(Estimator):
         emptied = nu[:, 0] > math.exp(APART / d) * rho[:, -1]
         diverging = _diverging(bare, bare_far) or _missed(float(emptied.mean()))
         near, far, bent = bare, bare_far, bare
-        # where most of P lies beyond all y, no model knows log p/q
+        # where most of P lies beyond all y, no model can give log p/q
         drift = None if diverging else Drift.between(a, b)
         if drift is not None:
 

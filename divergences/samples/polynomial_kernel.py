@@ -21,7 +21,7 @@ class KernelDistance(Estimator):
     .. math:: k(x, y) = \left(\frac{x \cdot y}{d} + 1\right)^3
 
     No unit, and yet not free of units: the kernel depends on the scale and the origin of the
-    columns. It sees means, covariances and third moments, and no other difference. May be
+    columns. It depends on means, covariances and third moments, and on no other difference. May be
     negative.
 
     References:

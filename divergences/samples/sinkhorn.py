@@ -61,14 +61,14 @@ class Sinkhorn(Estimator):
 
     with cost :math:`C = \|x_i - y_j\|^p`, so in the unit of the data to the power ``order``. Tends
     to :math:`W_p^p` as ε goes to 0 and, for ``order`` 1, to half the energy distance as it goes to
-    infinity; in between it reads low (0.83 for a W1 of 1.13 at ε = 0.1). Take
+    infinity; in between it is low (0.83 for a W1 of 1.13 at ε = 0.1). Take
     :class:`~divergences.EarthMover` for the number and this for a gradient.
 
     Solved in the log domain while ε falls to its final value, until the marginals of the plan are
     off by less than ``tolerance`` in total variation norm. The stderr is from the potentials.
 
-    Of the laws' own divergence it is an overestimate, in expectation, by about ``floor``: what it
-    reads between samples of equal laws, measured between halves of ``x`` and of ``y`` and rescaled
+    Of the laws' own divergence it is an overestimate, in expectation, by about ``floor``: its
+    value between samples of equal laws, measured between halves of ``x`` and of ``y`` and rescaled
     to the full sizes by :math:`n^{-p/\max(2p, d)}`. The interval's lower end allows for that much,
     and so covers more than 95 % where ε is large; a warning says where it exceeds the error.
 

@@ -53,7 +53,7 @@ class Sliced(Estimator):
         order: 1 or 2.
         projections: Number of random lines; in one dimension a single one is used.
         seed: Of the lines, the same in each call and for each member.
-        floor: Measure what it reads between samples of the same law, on halves of each sample.
+        floor: Measure its value between samples of the same law, on halves of each sample.
 
     Raises:
         TypeError: If the samples are not floating-point tensors of one dtype.

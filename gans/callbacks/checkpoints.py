@@ -61,7 +61,7 @@ def damage(path: Path) -> str | None:
     except zipfile.BadZipFile:
         return f"truncated, or no checkpoint ({path.stat().st_size} bytes)"
     except pickle.UnpicklingError:
-        return "it wants to run code on loading, which is refused"
+        return "it would run code on loading, which is refused"
     except Exception as error:  # what torch says of bytes that are no checkpoint can be anything
         return f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:80]})"
     return _misfit(content, path.stem)

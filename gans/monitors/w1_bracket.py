@@ -38,7 +38,7 @@ def w1_bracket(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> st
 
     Of means over members. Where W1 is known exactly it is said; elsewhere it is at least the lower
     end of the 95 % interval of a potential that has not seen the points, and at most the upper end
-    of that of transport between samples. A critic reads more or less than W1 only if its own
+    of that of transport between samples. A critic measures more or less than W1 only if its own
     interval lies wholly above or below.
 
     Arguments:
@@ -61,7 +61,7 @@ def w1_bracket(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> st
         at_least = f"at least {low:.3g} (95 %; {dual})"
         said = (
             f"W1 is {at_least if low > 0 else f'not told from 0 ({dual})'} and at most "
-            f"{high:.3g} (95 %; transport between samples, which reads "
+            f"{high:.3g} (95 %; transport between samples, which gives "
             f"{float(values[FLOOR].mean()):.3g} between samples of the target)"
         )
     else:
@@ -75,7 +75,7 @@ def w1_bracket(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> st
         verdict = "less than that: it is held too flat, or lags behind (n_critic, warmup)"
     else:
         verdict = "which agrees with that"
-    return f"{said}; the critic reads {critic}, {verdict}"
+    return f"{said}; the critic measures {critic}, {verdict}"
 
 
 def _mean(values: Tensor, stderr: Tensor) -> Mean:

@@ -1,6 +1,6 @@
 r"""Two Gaussians seen by a discriminator and by a critic: the paper's Figure 2.
 
-The data are N(0, 1), the generator makes N(8, 1). A discriminator tells them apart perfectly: it
+The data are N(0, 1), the generator makes N(8, 1). A discriminator separates them perfectly: it
 is 1 on one side, 0 on the other, and flat where the fakes are. A 1-Lipschitz critic cannot do
 better than a straight line of slope -1, which points every fake, near or far, towards the data.
 
@@ -55,7 +55,7 @@ def fitted(estimator: Learned, distance: float, seeds: Sequence[int]) -> Fit:
 
 
 def discriminator(distance: float, seeds: Sequence[int], steps: int) -> dict[str, Tensor]:
-    """D along the line, its slope at the fake mean, and what the saturating loss tells that mean.
+    """D along the line, its slope at the fake mean, and the saturating gradient at that mean.
 
     With logit f, D' = D (1 - D) f', and the derivative of E log(1 - D) in the mean is -E[D f'].
     """

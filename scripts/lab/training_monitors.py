@@ -27,8 +27,8 @@ to 5."""
 class CriticAgainstTransport(Monitor):
     """The critic's own value beside numbers that do not depend on it.
 
-    ``own`` is what the game's critic reads, ``transport`` exact transport between samples,
-    ``fresh`` JS as a discriminator trained from scratch reads it, and ``pull`` the mean size of
+    ``own`` is what the game's critic measures, ``transport`` exact transport between samples,
+    ``fresh`` JS as a discriminator trained from scratch measures it, and ``pull`` the mean size of
     the generator loss's gradient at its points. What has no answer is NaN, as are ``own`` and
     ``pull`` of a game without a critic.
 

@@ -1,4 +1,4 @@
-"""What a sweep reads of each member, at one cadence."""
+"""What a sweep measures of each member, at one cadence."""
 
 from __future__ import annotations
 

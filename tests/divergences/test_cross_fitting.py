@@ -247,7 +247,7 @@ def test_a_length_follows_its_unit(estimator, unit):
 def test_training_that_diverges_is_refused_without_an_exception(learner):
     estimate = learner(optimizer=partial(SGD, lr=1e9))(*pair(128))
     assert estimate.value.isnan()
-    assert "no estimate: one half reads" in estimate.warnings[-1]
+    assert "no estimate: one half gives" in estimate.warnings[-1]
     assert "diverged" in estimate.warnings[-1]
 
 

@@ -116,7 +116,7 @@ def assert_refused(estimate):
     assert estimate.value.isnan().all()
     assert estimate.stderr.isnan().all()
     assert all(end.isnan().all() for end in estimate.ci)
-    assert "no estimate: one half reads" in estimate.warnings[-1]
+    assert "no estimate: one half gives" in estimate.warnings[-1]
 
 
 KL_READERS = [DiscriminatorKL, DonskerVaradhan, NWJ, FDivergence]

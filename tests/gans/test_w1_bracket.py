@@ -56,7 +56,7 @@ def test_a_known_w1_of_zero_is_said_and_a_critic_that_agrees_is_not_blamed(law):
     blamed = 0
     for values, stderr in readings(law, law, 1):
         said = w1_bracket(values | {EXACT: torch.zeros(1)}, stderr)
-        assert said.startswith("W1 is 0 (exact); the critic reads ")
+        assert said.startswith("W1 is 0 (exact); the critic measures ")
         assert "held-out" not in said
         blamed += "agrees" not in said
     assert blamed <= 12
@@ -85,7 +85,7 @@ def test_the_bracket_is_that_of_the_intervals_of_means():
     stderr = {LOWER: torch.tensor([0.06, 0.08]), UPPER: torch.tensor([0.2, 0.0])}
     assert w1_bracket(values, stderr) == (
         "W1 is at least 0.402 (95 %; held-out dual 0.5 ± 0.098) and at most 0.996 (95 %; "
-        "transport between samples, which reads 0.2 between samples of the target)"
+        "transport between samples, which gives 0.2 between samples of the target)"
     )
 
 

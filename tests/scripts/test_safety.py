@@ -55,13 +55,13 @@ def hostile_checkpoint(path, proof):
 
 def test_a_hostile_checkpoint_is_refused_and_nothing_runs(proof, tmp_path, capsys):
     hostile_checkpoint(tmp_path / "x.ckpt", proof)
-    assert damage(tmp_path / "x.ckpt") == "it wants to run code on loading, which is refused"
+    assert damage(tmp_path / "x.ckpt") == "it would run code on loading, which is refused"
     with pytest.raises(pickle.UnpicklingError):
         AtomicCheckpointIO().load_checkpoint(tmp_path / "x.ckpt", weights_only=False)
     with pytest.raises(SystemExit) as caught:
         main(["fit", f"--config={CONFIG}", "--out=run", "--ckpt_path=x.ckpt"])
     assert caught.value.code == 2
-    assert "it wants to run code on loading" in capsys.readouterr().err
+    assert "it would run code on loading" in capsys.readouterr().err
     assert not proof.exists()
 
 

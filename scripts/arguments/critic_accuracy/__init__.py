@@ -216,7 +216,7 @@ def bound_claim(
         id="critic-lower-bound",
         source="Arjovsky et al. 2017, arXiv 1701.07875, Equation 2; Anil et al. 2019, arXiv "
         "1811.05381, Section 4",
-        statement="A critic that is 1-Lipschitz by construction never reads more than W1.",
+        statement="A critic that is 1-Lipschitz by construction never measures more than W1.",
         expected=HOLDS,
         checks=[
             stays_below(f"{name}, D = {d}", found[name, d]["deviation"])

@@ -54,7 +54,7 @@ def measures() -> Figure:
     information.set(
         xlabel="probability p of the event",
         ylabel="information -log2 p, bits",
-        title="Rarer tells more; independent adds",
+        title="A rarer outcome carries more information; independent ones add",
     )
     q = torch.linspace(0.01, 0.9, 300, dtype=torch.float64)
     law = two_outcomes(torch.tensor(RARE, dtype=torch.float64))

@@ -162,7 +162,7 @@ def properties(name: str, f: Callable[[Tensor], Tensor], seeds: int, n: int) -> 
     together, apart_ = f(a * b), f(a) + f(b)
     return [
         Check.near(f"{name}: farthest I(ab) from I(a) + I(b)", 0, apart(together, apart_), 1e-12),
-        Check.near(f"{name}: share of pairs in which the rarer tells more", 1, share, 0),
+        Check.near(f"{name}: share of pairs in which the rarer outcome carries more", 1, share, 0),
         Check.near(f"{name}: information of a certain event", 0, f(a.new_ones(1)), 0),
     ]
 

@@ -183,7 +183,7 @@ def claim(found: dict[str, Tensor], trained: Tensor) -> Claim:
         r"\theta_{k+1} = (1 - 2h)\,\theta_k",
         n_seeds=len(trained),
         figure="seg_kink",
-        note="JS is no better for having no kink where theta is: it jumps, and tells nothing "
+        note="JS is no better for having no kink where theta is: it jumps, and gives no gradient "
         "before. A kink costs an error as large as the step, which a falling rate takes away. "
         "Through a trained critic, which lags behind, theta swings by "
         f"{float(share.mean()):.1f} ± {float(standard_error(share)):.1f} steps.",

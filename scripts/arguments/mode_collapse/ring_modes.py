@@ -137,7 +137,7 @@ def claim(target: str, found: dict[str, dict[str, Tensor]], mixed: Mixed) -> Cla
         )
         + f"{name} has {modes} modes with a sample at least, {100 * quality:.1f} % of high "
         f"quality and a reverse KL of {kl} after 400000. A perfect sampler has 98.9 %. The modes' "
-        f"width here is {width:.2f} of the target's, which none of these numbers sees.",
+        f"width here is {width:.2f} of the target's, which none of these numbers measures.",
     )
 
 

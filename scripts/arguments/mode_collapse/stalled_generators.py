@@ -148,7 +148,7 @@ def claim(found: dict[str, dict[str, Tensor]], silenced: Silenced) -> Claim:
         controls=checks("non-saturating", control)[:1],
         limits=[
             Check.at_most(
-                "iterations over those of the published games; less than half tells only that "
+                "iterations over those of the published games; less than half shows only that "
                 "the published share is not excluded",
                 0.5,
                 silenced.iterations / full,

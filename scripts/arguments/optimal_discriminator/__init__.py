@@ -2,8 +2,8 @@ r"""The optimal discriminator is p / (p + q), and its value a JS divergence: in 
 
 At D* = p / (p + q) the discriminator's objective is V(D*) = 2 JS(P, Q) - 2 log 2. What is
 measured: that a trained discriminator becomes D* where there are points and that the identity
-holds (optimum), and what is left when the points are a fixed sample: a discriminator that tells
-two samples of one law apart (finite_sample), and a distance between them that is not zero
+holds (optimum), and what is left when the points are a fixed sample: a discriminator that
+separates two samples of one law (finite_sample), and a distance between them that is not zero
 (sample_bias).
 
 Sources: Goodfellow et al. (2014), Fournier & Guillin (2015), Arjovsky & Bottou (2017), Arora et

@@ -1,4 +1,4 @@
-"""What a discriminator reads on the points it was trained on, and on others."""
+"""What a discriminator measures on the points it was trained on, and on others."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def d_star_claim(proper: dict[str, Tensor], shuffled: dict[str, Tensor]) -> Clai
     return Claim(
         id="d-star",
         source=f"A4; {GOODFELLOW}, Proposition 1",
-        statement="A trained discriminator becomes D* = p / (p + q), and reads the JS divergence.",
+        statement="A trained discriminator becomes D* = p / (p + q) and measures JS.",
         expected=HOLDS,
         equation=r"D^*(x) = \frac{p(x)}{p(x) + q(x)}",
         checks=checks("", proper),

@@ -1,4 +1,4 @@
-"""What the earth mover's distance reads between two samples of the same law."""
+"""What the earth mover's distance measures between two samples of the same law."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ def floor_claim(
         figure="optimal_discriminator_floor",
         note="Between two samples of one law the distance is not 0 but a floor, which falls as "
         "n^(-1/2) on the line, a little slower in the plane, and hardly at all in many "
-        f"dimensions. It must not be subtracted: a true 1 then reads {float(corrected.mean()):.2f}"
-        f" in the plane, while the reading itself is {float(one['W1'].mean()):.2f}. Rates: "
+        f"dimensions. It must not be subtracted: a true 1 becomes {float(corrected.mean()):.2f} "
+        f"in the plane, while the reading itself is {float(one['W1'].mean()):.2f}. Rates: "
         "sqrt(log n / n) in the plane; tolerance three standard errors over pairs of samples.",
     )
 

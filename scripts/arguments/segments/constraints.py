@@ -122,7 +122,7 @@ def penalty_claim(readings: dict[float, Tensor], two_sided: Tensor) -> Claim:
     return Claim(
         id="seg-w-gp",
         source="Gulrajani et al. 2017, arXiv 1704.00028, Equation 3; derivation: penalised_value",
-        statement="A gradient-penalty critic overshoots by a known law: it reads "
+        statement="A gradient-penalty critic overshoots by a known law: it measures "
         "W (1 + W / (2 lambda)), and lambda (sqrt(1 + 2 reading / lambda) - 1) is W again.",
         expected=QUALIFIED,
         checks=checks,
@@ -172,8 +172,8 @@ def clipping_claim(
     return Claim(
         id="seg-w-clip",
         source=f"{SOURCE}, Algorithm 1 and Section 3",
-        statement="A clipped critic reads K |theta| with K unknown; divided by its steepest slope "
-        "between the supports it reads |theta|.",
+        statement="A clipped critic measures K |theta| with K unknown; divided by its steepest "
+        "slope between the supports it measures |theta|.",
         expected=QUALIFIED,
         checks=checks,
         limits=[
@@ -185,7 +185,7 @@ def clipping_claim(
         equation=r"E_P[f] - E_Q[f] = K |\theta|, \quad K \le c^{L+1} H^L",
         n_seeds=raw.shape[-1],
         figure="segments_constraints",
-        note=f"Raw, c = .01 reads {raw.mean():.5f} at theta = 1; with no constraint at all the "
+        note=f"Raw, c = .01 measures {raw.mean():.5f} at theta = 1; with no constraint at all the "
         f"reading is {free.mean():.0f} after 300 steps and growing. On overlapping laws the "
         "steepest slope is reached in a small region only, and dividing by it undershoots.",
     )
@@ -194,7 +194,7 @@ def clipping_claim(
 def constraint_figure(
     readings: dict[float, Tensor], thetas: Tensor, clip: dict[float, dict[str, Tensor]]
 ) -> Figure:
-    """What each constraint reads against the true W1."""
+    """The value under each constraint against the true W1."""
     figure, (penalty, clipping) = drawing(9.6, 3.9, 1, 2)
     line = torch.linspace(0, 1.05, 60, dtype=torch.float64)
     penalty.plot(line, line, color=EXACT, lw=1, ls=":", label="exact: W1")
@@ -209,7 +209,7 @@ def constraint_figure(
             ms=4,
             color=colour,
             capsize=3,
-            label=f"penalty weight {weight:g}: reads {mean[-1]:.3f} at 1",
+            label=f"penalty weight {weight:g}: {mean[-1]:.3f} at 1",
         )
     penalty.set(
         xlabel="W1 = |theta|",

@@ -205,8 +205,8 @@ def js_claim(js: Tensor, raw: Tensor) -> Claim:
     return Claim(
         id="seg-js",
         source=f"{SOURCE}, Example 1 and Figure 1",
-        statement="A discriminator trained to its optimum reads JS = log 2 at every theta != 0, "
-        "however small, and 0 at theta = 0.",
+        statement="A discriminator trained to its optimum measures JS = log 2 at every theta != "
+        "0, however small, and 0 at theta = 0.",
         expected=HOLDS,
         checks=[
             at_log2("theta != 0", away),
@@ -224,7 +224,7 @@ def js_claim(js: Tensor, raw: Tensor) -> Claim:
         n_seeds=js.shape[-1],
         figure="segments",
         note="Inputs are divided by their pooled standard deviation, which makes every theta the "
-        "same problem for the network. On raw inputs the same training reads "
+        "same problem for the network. On raw inputs the same training measures "
         f"{raw[near].mean():.3f} at theta = .001 and {raw[THETAS == 1].mean():.4f} at 1: a smooth "
         "V that looks like a Wasserstein distance and only measures how far training has come.",
     )
@@ -237,7 +237,7 @@ def w1_claim(critic: dict[str, Tensor], emd: dict[str, Tensor], js: Tensor) -> C
     return Claim(
         id="seg-w",
         source=f"{SOURCE}, Example 1 and Figure 1",
-        statement="A Lipschitz critic reads W1 = |theta|, with slope sign(theta).",
+        statement="A Lipschitz critic measures W1 = |theta|, with slope sign(theta).",
         expected=HOLDS,
         checks=[
             is_distance("critic", w1[FAR]),
@@ -253,7 +253,7 @@ def w1_claim(critic: dict[str, Tensor], emd: dict[str, Tensor], js: Tensor) -> C
         n_seeds=w1.shape[-1],
         figure="segments",
         note="The critic is spectrally normalised. Exact transport between independent samples of "
-        f"1000 points reads {floor.mean():.4f} ± {float(standard_error(floor)):.4f} at theta = 0 "
+        f"1000 points is {floor.mean():.4f} ± {float(standard_error(floor)):.4f} at theta = 0 "
         "(theory: .4431 / sqrt(n) = .0140), and its gradient is smoothed there: "
         + ", ".join(
             f"{g.mean():.2f} at {t:g}"
@@ -296,7 +296,7 @@ def sample_kl_claim(apart: dict[str, Tensor], home: dict[str, Tensor]) -> Claim:
         controls=[grows("theta = 0", home)],
         equation=r"\mathrm{KL}_{n} \approx d \log n + \mathrm{const}",
         n_seeds=repeats,
-        note="Ignoring the supports it reads "
+        note="Ignoring the supports it measures "
         + ", ".join(f"{v:.1f} at n = {n}" for n, v in zip(SIZES, blind.tolist(), strict=True))
         + ": a plausible number at each n, and wrong at all of them.",
     )

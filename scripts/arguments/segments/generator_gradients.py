@@ -18,7 +18,7 @@ from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, leg
 
 
 def generator_gradients(network: nn.Module, fake: Tensor) -> dict[str, Tensor]:
-    """What each generator loss tells theta through a discriminator, and what limits it.
+    """The gradient in theta of each generator loss through a discriminator, and what limits it.
 
     With logit f and fakes (theta, z): the saturating loss E log(1 - D) has derivative
     -E[sigmoid(f) df/dx0], the -log D loss -E[sigmoid(-f) df/dx0]. Since sigmoid(f) <=
@@ -106,8 +106,8 @@ def gradient_claim(seen: dict[str, Tensor], slope: Tensor) -> Claim:
     return Claim(
         id="seg-gradient",
         source=f"{SOURCE}, Example 1; Arjovsky & Bottou 2017, arXiv 1701.04862, Theorem 2.4",
-        statement="The better the discriminator, the less the saturating loss tells theta: its "
-        "gradient vanishes. Through the critic it is sign(theta).",
+        statement="The better the discriminator, the smaller the saturating gradient in theta: it "
+        "vanishes. Through the critic it is sign(theta).",
         expected=HOLDS,
         checks=[
             vanished(f"saturating gradient at theta = 1 after {steps} D steps", saturating),

@@ -41,7 +41,7 @@ def over_theta(found: Results) -> list[dict[str, Any]]:
 
 
 def for_the_slider(found: Results) -> dict[str, Any]:
-    """What the report's slider over theta reads: exact values, measurements, gradients."""
+    """What the report's slider over theta measures: exact values, measurements, gradients."""
     away = ParallelSegments(THETAS)
     laws = {
         "KL(P_0‖P_θ)": exact.kl_divergence(HOME, away),

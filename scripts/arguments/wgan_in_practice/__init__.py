@@ -2,7 +2,7 @@ r"""WGAN as it is trained: does the critic's value say how far the samples are, 
 
 Generators learn the ring of eight modes, in the plane and embedded in 32 dimensions. On the way
 what the players read themselves is put beside exact transport between samples and beside JS as a
-discriminator trained from scratch sees it.
+discriminator trained from scratch measures it.
 
 Source: Wasserstein GAN (Arjovsky et al., 2017), Section 4.2.
 """
@@ -177,7 +177,7 @@ def value_claim(found: dict[str, dict[str, Any]], segments: dict[str, Tensor]) -
         n_seeds=len(last[PENALTY]["own"]),
         figure="practice_tracking",
         note=f"Ratio to exact transport at the end of training: {ratios}. The tolerance is what "
-        "exact transport itself reads between two samples of the target. A critic can track a "
+        "exact transport itself measures between two samples of the target. A critic can track a "
         "distance (loss-tracks-quality) without measuring it.",
     )
 

@@ -185,7 +185,7 @@ def as_row(record: dict[str, Any], transport: dict[str, Any]) -> dict[str, Any]:
 def corrected(record: dict[str, Any]) -> list[float]:
     """What values deviate by once a slope penalty's overshoot is taken out; NaN without one.
 
-    NaN, too, where the value is less than any that a critic under that penalty reads.
+    NaN, too, where the value is less than any that a critic under that penalty measures.
     """
     values, weight = _numbers(record["value"]), SOLVERS[record["solver"]].penalty_weight()
     if weight is None:

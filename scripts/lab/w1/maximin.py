@@ -103,7 +103,7 @@ class Maximin(MaximinLearned):
     :class:`~scripts.lab.w1.batch_transport.CTransform` (MM:B), one over a network.
     f is trained on Q and on T(x), which comes to lie on Q; nothing trains it
     on P, where its value and gradient are read, nor between the laws: between two segments it
-    reads one and a half times the distance, while what is maximised comes near the distance
+    measures one and a half times the distance, while what is maximised comes near the distance
     itself. A mover that has not found the minimum leaves that too high, so that no bound is left:
     between two normal laws on a line, one and a half standard deviations apart, one seed in two
     was a third too high after 250 steps.
