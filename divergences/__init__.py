@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from divergences import bounds, discrete, exact, f_divergences, numerical
-from divergences.comparison import Comparison, compare
+from divergences.comparison import Closer, Comparison, closer, compare
 from divergences.estimate import Estimate, Estimator
 from divergences.guard import guard
 from divergences.learned.anchored import AnchoredCritic
@@ -31,6 +31,8 @@ from divergences.networks.muon import Muon
 from divergences.numerical.monte_carlo import MonteCarlo
 from divergences.numerical.quadrature import Quadrature
 from divergences.random_streams import Streams
+from divergences.samples.authenticity import Authenticity, DataCopying
+from divergences.samples.clipped_coverage import ClippedCoverage, ClippedDensity
 from divergences.samples.coverage import Coverage, Density, Precision, Recall
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.frechet import FrechetDistance
@@ -53,12 +55,17 @@ __all__ = [
     "MMD",
     "NWJ",
     "AnchoredCritic",
+    "Authenticity",
     "ClassifierAUC",
     "ClassifierAccuracy",
+    "ClippedCoverage",
+    "ClippedDensity",
+    "Closer",
     "Comparison",
     "Constraint",
     "Coverage",
     "Critic",
+    "DataCopying",
     "Density",
     "Discriminator",
     "DiscriminatorKL",
@@ -98,6 +105,7 @@ __all__ = [
     "WeightClipping",
     "Whiten",
     "bounds",
+    "closer",
     "compare",
     "discrete",
     "exact",

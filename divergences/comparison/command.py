@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, final
 
+from divergences.comparison.closer import closer
 from divergences.comparison.comparison import compare
 from divergences.comparison.files import READERS, read_table
 from divergences.comparison.permutation_tests import PERMUTATIONS
@@ -29,8 +30,12 @@ What is printed: every estimate with its 95 % interval, p-values, the columns th
 differ most, what should be known of the data, and one sentence. Lengths are in
 standard deviations of the columns.
 
-example:
+With --target T: which of A and B is closer to T, by the energy distance, with an
+interval of the difference.
+
+examples:
   python -m divergences real.csv generated.csv --out runs/comparison
+  python -m divergences one.csv other.csv --target real.csv
 
 Exit code: 0 whether or not the samples differ, 2 for files that cannot be compared.
 """
@@ -53,7 +58,10 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("a", metavar="A", help="file of points x, such as real ones")
     parser.add_argument("b", metavar="B", help="file of points y, such as generated ones")
     parser.add_argument(
-        "--out", metavar="DIR", help="also write comparison.html and comparison.json there"
+        "--target", metavar="T", help="file of points: which of A and B is closer to them?"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="also write a page and what was found, as JSON, there"
     )
     parser.add_argument(
         "--permutations", type=int, default=PERMUTATIONS, metavar="N",
@@ -61,7 +69,7 @@ def main(args: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     options = parser.parse_args(args)
     try:
-        return _run(options.a, options.b, options.out, options.permutations)
+        return _run(options)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
@@ -70,17 +78,23 @@ def main(args: Sequence[str] | None = None) -> int:
         return BAD_INPUT
 
 
-def _run(first: str, second: str, out: str | None, permutations: int) -> int:
-    folder = Path(out) if out is not None else None
+def _run(options: argparse.Namespace) -> int:
+    folder = Path(options.out) if options.out is not None else None
     if folder is not None and folder.exists() and not folder.is_dir():
         raise ValueError(f"--out {folder}: is a file; give a folder")
-    found = compare(read_table(first), read_table(second), permutations=permutations)
+    first, second = read_table(options.a), read_table(options.b)
+    if options.target is None:
+        found = compare(first, second, permutations=options.permutations)
+        files = {"comparison.html": found.to_html, "comparison.json": found.to_json}
+    else:
+        target = read_table(options.target)
+        found = closer(target, first, second)
+        files = {"closer.json": found.to_json}
     print(found)
     if folder is not None:
-        for name, text in (("html", found.to_html()), ("json", found.to_json())):
-            path = folder / f"comparison.{name}"
-            write_atomically(path, text)
-            print(visible(path, keep="\n"))
+        for name, text in files.items():
+            write_atomically(folder / name, text())
+            print(visible(folder / name, keep="\n"))
     return 0
 
 

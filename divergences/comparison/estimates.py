@@ -12,6 +12,8 @@ from torch import Tensor
 from divergences.answers import UNANSWERED
 from divergences.comparison.permutation_tests import fewer, some
 from divergences.estimate import Estimate, Estimator
+from divergences.samples.authenticity import Authenticity
+from divergences.samples.clipped_coverage import ClippedCoverage, ClippedDensity
 from divergences.samples.coordinates import standardised
 from divergences.samples.coverage import Coverage, Density, Precision, Recall
 from divergences.samples.earth_mover import EarthMover
@@ -97,6 +99,11 @@ def questions(d: int) -> tuple[Question, ...]:
         Question("recall", "recall of x", (Recall(),), 2000, standard=True),
         Question("density", "density", (Density(),), 2000, standard=True),
         Question("coverage", "coverage", (Coverage(),), 2000, standard=True),
+        Question("clipped_density", "clipped density", (ClippedDensity(),), 2000, standard=True),
+        Question(
+            "clipped_coverage", "clipped coverage", (ClippedCoverage(),), 2000, standard=True
+        ),
+        Question("authenticity", "authenticity of y", (Authenticity(),), 2000, standard=True),
         Question("frechet", "Fréchet distance", (FrechetDistance(),), 50_000, SQUARED, True),
         Question("kid", "KID", (KernelDistance(),), 3000, standard=True),
     ]

@@ -147,23 +147,39 @@ def matched(first: Table, second: Table) -> Matched:
         ValueError: If columns differ, have one name twice, or hold missing or infinite values; if
             there are too few rows or too many columns, or nothing that varies.
     """
-    for table in (first, second):
-        _check(table)
-    notes: tuple[str, ...] = ()
-    if first.names is not None and second.names is not None:
-        second, notes = _by_name(first, second)
-    elif first.values.shape[1] != second.values.shape[1]:
-        raise ValueError(
-            f"{first.label} has {first.values.shape[1]} columns and {second.label} "
-            f"{second.values.shape[1]}; give both the same ones"
-        )
-    elif first.names is not None or second.names is not None:
-        notes = ("only one of the two has names of columns: they are matched by position",)
-    names = first.names or second.names
-    if names is None:
-        names = tuple(f"column {j}" for j in range(first.values.shape[1]))
+    (first, second), names, notes = aligned(first, second)
     labels = first.label, second.label
     return _varying(Matched(first.values, second.values, names, labels, notes))
+
+
+def aligned(*tables: Table) -> tuple[list[Table], tuple[str, ...], tuple[str, ...]]:
+    """Tables with their columns in one order, the names of these, and notes.
+
+    Raises:
+        ValueError: As :func:`matched`.
+    """
+    for table in tables:
+        _check(table)
+    model = next((t for t in tables if t.names is not None), tables[0])
+    found, notes = [], []
+    for table in tables:
+        if table.names is None or model.names is None:
+            if table.values.shape[1] != model.values.shape[1]:
+                raise ValueError(
+                    f"{model.label} has {model.values.shape[1]} columns and {table.label} "
+                    f"{table.values.shape[1]}; give both the same ones"
+                )
+            if model.names is not None:
+                notes.append(
+                    f"{model.label} has names of columns and {table.label} none: they are "
+                    "matched by position"
+                )
+        elif table is not model:
+            table, moved = _by_name(model, table)
+            notes += moved
+        found.append(table)
+    names = model.names or tuple(f"column {j}" for j in range(model.values.shape[1]))
+    return found, names, tuple(notes)
 
 
 def _check(table: Table) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from divergences.checks import seed_number, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
 from divergences.samples.coordinates import standardised
+from divergences.samples.rank_probability import probability_above
 
 RIDGE = 1e-3  # of the features' second moment
 
@@ -148,11 +149,5 @@ class ClassifierAUC(TwoSampleClassifier):
     quantity: ClassVar[str] = "c2st_auc"
 
     def read(self, of_x: np.ndarray, of_y: np.ndarray) -> tuple[float, float]:
-        from scipy.stats import rankdata  # a third of a second, of which nobody else has use
-
-        n, m = len(of_x), len(of_y)
-        ranks = rankdata(np.concatenate([of_x, of_y]))
-        above_x = (ranks[n:] - rankdata(of_y)) / n  # share of x below each y
-        below_y = 1 - (ranks[:n] - rankdata(of_x)) / m
-        variance = above_x.var(ddof=1) / m + below_y.var(ddof=1) / n
-        return float(above_x.mean()), math.sqrt(variance)
+        value, variance = probability_above(of_x, of_y)
+        return value, math.sqrt(variance)

@@ -9,10 +9,16 @@ from pathlib import Path
 
 from gans.cli.errors import Parser, guarded
 from gans.runtime.locks import locked
-from scripts.benchmark import estimators, modes, speed, w1
+from scripts.benchmark import comparison, estimators, modes, speed, w1
 from scripts.lab.options import add_flags, check_flags
 
-COMMANDS = {"estimators": estimators, "modes": modes, "speed": speed, "w1": w1}
+COMMANDS = {
+    "comparison": comparison,
+    "estimators": estimators,
+    "modes": modes,
+    "speed": speed,
+    "w1": w1,
+}
 
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:

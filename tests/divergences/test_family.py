@@ -124,6 +124,8 @@ def built(kind: type[Estimator], case: Case, pair: Pair) -> Estimator | None:
             return None
         log_q = case.densities[1].log_prob
         return dv.KnownDensity(lambda points: log_q(pair.back(points)) - pair.log_volume)
+    if kind is dv.DataCopying:
+        return dv.DataCopying(pair.x)
     if kind is dv.Sinkhorn:
         return dv.Sinkhorn(0.1 * pair.scale, max_iterations=200)
     return kind(**brief(kind))
