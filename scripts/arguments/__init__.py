@@ -13,6 +13,7 @@ ARGUMENTS = {
     "couplings": "earth being moved: W1 is the least cost of all joint laws",
     "segments": "two parallel segments: JS is stuck at log 2, W1 is |theta|",
     "lipschitz_js": "which part of a WGAN gives the gradient, and what W1's gradient is worth",
+    "particle_flows": "particles that follow a divergence, and generators that follow particles",
     "optimal_discriminator": "a trained discriminator is p / (p + q), and what follows from it",
     "vanishing_gradient": "the better the discriminator, the smaller the generator's gradient",
     "log_d_alternative": "the -log D loss: a gradient that stays, at a price",

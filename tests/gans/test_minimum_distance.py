@@ -104,8 +104,8 @@ def test_a_distance_brings_theta_to_the_target(name, tmp_path):
         DISTANCES[name],
         generator=partial(SegmentGenerator, theta=1.0),
         generator_optimizer=partial(SGD, lr=0.1),
-        batch_size=32,
-        iterations=40,
+        batch_size=16,
+        iterations=20,
     )
     trainer(tmp_path).fit(module)
     assert float(module.generator.theta.detach().abs()) < 0.15  # a step and a half of W1

@@ -12,7 +12,14 @@ from scipy.stats import energy_distance, wasserstein_distance
 from divergences.networks.lipschitz import lipschitz_audit
 from divergences.random_streams import Streams
 from gans.targets import ParallelSegments
-from scripts.arguments.lipschitz_js import biased, family, kink, limited_slope, trained
+from scripts.arguments.lipschitz_js import (
+    biased,
+    family,
+    kink,
+    limited_slope,
+    limited_training,
+    trained,
+)
 
 
 def precise(distance, slope):
@@ -131,3 +138,27 @@ def test_descent_on_a_kink_jumps_by_the_step_and_on_a_flat_loss_stays():
     torch.testing.assert_close(path[:, -1], path[:, -3])
     torch.testing.assert_close(kink.swing(path), torch.full((2,), 0.1, dtype=torch.float64))
     assert (kink.descend(kink.js, start, 0.1, falls=False) == start[:, None]).all()
+
+
+@pytest.mark.parametrize("slope", [0.5, 2.0, 8.0, 16.0])
+def test_the_time_to_arrive_is_that_of_the_flow(slope):
+    start, end = 1.0, 0.1
+    with mp.workdps(40):
+        integrand = lambda x: 1 / mp.diff(lambda t: precise(t, slope), x)  # noqa: E731
+        predicted = float(mp.quad(integrand, [end, 0.5, start]))
+    ends = torch.tensor([start, end], dtype=torch.float64)
+    found = limited_training.time_between(ends[0], ends[1], slope)
+    assert float(found) == pytest.approx(predicted, rel=1e-12)
+    there = limited_training.theta_at(found[None], start, slope)
+    assert float(there) == pytest.approx(end, abs=1e-12)
+
+
+def test_the_flow_rests_at_its_end():
+    times = torch.tensor([0.0, 1e3], dtype=torch.float64)
+    assert limited_training.theta_at(times, 0.7, 2.0).tolist() == [pytest.approx(0.7), 0.0]
+
+
+def test_an_arrival_lies_between_two_iterations():
+    near, step = limited_training.NEAR, limited_training.STEP
+    path = torch.tensor([[1.0, near + 0.3, near - 0.1, 0.0], [1.0, 0.9, 0.8, 0.7]])
+    assert limited_training.arrival(path).tolist() == [pytest.approx(1.75 * step), math.inf]
