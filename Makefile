@@ -4,7 +4,7 @@ BIN := .venv/bin
 # 1 takes the torch that PYTHON has; a .venv made so stays so.
 REUSE_TORCH ?= $(shell sed -n 's/^include-system-site-packages = true/1/p' .venv/pyvenv.cfg 2>/dev/null)
 
-.PHONY: help install test test-divergences test-gans test-scripts slow lint mutants reproduce tensorboard clean
+.PHONY: help docs install test test-divergences test-gans test-scripts slow lint mutants reproduce tensorboard clean
 
 help:
 	@echo "make install      set .venv up from pyproject.toml and constraints.txt (REUSE_TORCH=1: see CONTRIBUTING.md)"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-gans    one package's tests; also test-divergences, test-scripts"
 	@echo "make slow         the tests marked slow"
 	@echo "make mutants      change the code of a few files and list what no test notices"
+	@echo "make docs         API pages from the docstrings, in build/docs"
 	@echo "make reproduce    run every argument into runs/reproduce and print the claims"
 	@echo "make tensorboard  look at the runs"
 	@echo "make clean        remove .venv and caches, keep runs"
@@ -54,6 +55,10 @@ lint: install
 mutants: install
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
+
+docs: install
+	$(BIN)/python -m pip install --quiet --editable '.[docs]' --constraint .venv/constraints.txt
+	$(BIN)/python -m scripts.api_pages build/docs
 
 reproduce: install
 	$(BIN)/python -m scripts.reproduce

@@ -36,6 +36,7 @@ BELOW = {
     "scripts": {
         "lab": set(),
         "examples": set(),
+        "notebooks": set(),
         "arguments": {"lab"},
         "benchmark": {"lab"},
         "sweep": {"lab"},

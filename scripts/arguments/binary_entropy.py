@@ -24,7 +24,7 @@ from divergences.discrete import cross_entropy, entropy
 from divergences.random_streams import Streams
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR
+from scripts.lab.plotting import EXACT, FIRST, SECOND
 
 ROUNDING = 1e-12
 GUESSES = {0.8: (0.3219, 0.2231), 0.7: (0.5146, 0.3567)}
@@ -168,12 +168,12 @@ def curves(seen: dict[str, Tensor]) -> Figure:
     left.annotate("1 bit at 1/2", (0.5, 1), (0.5, 0.86), ha="center", fontsize=9)
     left.set(xlabel="probability of one of the outcomes", ylabel="bits", title="Entropy of a coin")
     y = x[1:-1]
-    for label, colour, style in ((1.0, W1_COLOUR, "-"), (0.0, JS_COLOUR, "-"), (0.3, EXACT, "--")):
+    for label, colour, style in ((1.0, FIRST, "-"), (0.0, SECOND, "-"), (0.3, EXACT, "--")):
         loss = binary(torch.full_like(y, label), y) / math.log(2)
         right.plot(y, loss, color=colour, ls=style, lw=1.4, label=f"label {label:g}")
         right.plot([label], [float(h[round(1000 * label)])], "o", color=colour, ms=5)
     for guess, (bits, _) in GUESSES.items():
-        right.plot([guess], [bits], "s", color=W1_COLOUR, ms=5)
+        right.plot([guess], [bits], "s", color=FIRST, ms=5)
         right.annotate(f"{bits:g}", (guess, bits), (guess - 0.01, bits + 0.12), fontsize=9)
     right.set(xlabel="guess", ylabel="bits", ylim=(-0.1, 5))
     right.set_title("Binary cross-entropy: at the label it is H", fontsize=11)

@@ -32,7 +32,7 @@ from gans.objectives import Wasserstein
 from gans.targets import Ring, SwissRoll, Target
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, with_band
+from scripts.lab.plotting import EXACT, FIRST, TRAP, W1_COLOUR, drawing, with_band
 
 DEPTH = 12
 
@@ -235,7 +235,7 @@ def by_layer(found: dict[tuple[str, str], Tensor]) -> Figure:
     figure, panels = drawing(9.6, 4.0, 1, len(TARGETS), sharey=True)
     names = list(dict.fromkeys(name for name, _ in found))
     for law, axes in zip(TARGETS, panels, strict=True):
-        for name, colour in zip(names, (JS_COLOUR, TRAP, W1_COLOUR, EXACT), strict=True):
+        for name, colour in zip(names, (FIRST, TRAP, W1_COLOUR, EXACT), strict=True):
             gradients = found[name, law]
             layers = range(1, gradients.shape[-1] + 1)
             with_band(axes, list(layers), gradients.T, colour, name)

@@ -38,7 +38,7 @@ from divergences.samples.earth_mover import EarthMover
 from divergences.samples.plans import linear_program
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, standard_error
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import EXACT, FIRST, SECOND, TRAP, W1_COLOUR
 
 ENTROPIC = (1.0, 0.3, 0.1, 0.03)
 """Strengths of the entropy, in the unit of the points."""
@@ -267,8 +267,8 @@ def earth_moved(one: dict[str, Tensor]) -> Figure:
     entropic = f"entropic, epsilon = {ENTROPIC[DRAWN]:g}"
     drawn = [
         ("independent", one["independent"], pairs, torch.full((n * n,), 1 / n**2), EXACT),
-        ("a random matching", one["random"][0], (every, one["matching"]), each, JS_COLOUR),
-        (entropic, one["entropic"][DRAWN], pairs, one["entropic plan"].flatten(), JS_COLOUR),
+        ("a random matching", one["random"][0], (every, one["matching"]), each, FIRST),
+        (entropic, one["entropic"][DRAWN], pairs, one["entropic plan"].flatten(), SECOND),
         ("least cost: W1", one["exact"], one["plan"], each, W1_COLOUR),
     ]
     for axes, (name, cost, (i, j), weight, colour) in zip(

@@ -42,7 +42,7 @@ from scripts.lab.fixed_generator import (
     segments,
 )
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
+from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
 from scripts.lab.training import quiet_trainer
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
@@ -239,7 +239,7 @@ def vanishing_figure(seen: Results, steps: Sequence[int]) -> Figure:
     """Left, where it dies; right, where it does not."""
     figure, (dying, staying) = drawing(9.6, 4.4, 1, 2, sharey=True)
     for axes, curves in (
-        (dying, {RING: JS_COLOUR, RING_32: W1_COLOUR, SEGMENTS: TRAP}),
+        (dying, {RING: JS_COLOUR, RING_32: FIRST, SEGMENTS: TRAP}),
         (staying, {PRETRAINED: JS_COLOUR, BLURRED: TRAP, CRITIC: W1_COLOUR}),
     ):
         for name, colour in curves.items():

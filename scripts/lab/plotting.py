@@ -15,6 +15,8 @@ JS_COLOUR, W1_COLOUR, LIMITED_COLOUR = "#c8501e", "#1f5fa8", "#7d3fa3"
 KL_COLOUR, TV_COLOUR = "#6d6f2a", "#8c5a78"
 OWN_COLOUR, PULL_COLOUR, SAMPLE_COLOUR = "#2c7a5b", "#8a6a1f", "#b3315f"
 """The critic's own value, the gradient at the generated points, and these points."""
+FIRST, SECOND = "#0e7c86", "#bf4f8f"
+"""Set-ups and whatever else has no colour of its own."""
 
 
 def with_band(

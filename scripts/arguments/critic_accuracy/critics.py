@@ -26,7 +26,7 @@ from divergences.random_streams import Streams
 from divergences.samples.earth_mover import EarthMover
 from gans.targets import Transported
 from scripts.lab.jobs import CommonSettings
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import EXACT, FIRST, TRAP, W1_COLOUR
 from scripts.lab.w1 import solvers
 from scripts.lab.w1.accuracy import compared
 
@@ -72,7 +72,7 @@ COLOURS = {
     ORTHOGONAL: "#2a8a57",
     SORTED: "#7ec8a0",
     RELEASED: "#c77dbb",
-    PENALISED: JS_COLOUR,
+    PENALISED: FIRST,
     TWO_SIDED: EXACT,
     ANCHORED: W1_COLOUR,
 }

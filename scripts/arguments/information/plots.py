@@ -18,7 +18,16 @@ from divergences.discrete import (
 from scripts.arguments.information.classifier_losses import RUNGS
 from scripts.arguments.information.probability_vectors import LENGTHS
 from scripts.lab.jobs import Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, with_band
+from scripts.lab.plotting import (
+    EXACT,
+    FIRST,
+    JS_COLOUR,
+    KL_COLOUR,
+    SECOND,
+    TRAP,
+    drawing,
+    with_band,
+)
 
 RARE = 0.2
 """The first probability of the two-outcome law P in the pictures."""
@@ -42,7 +51,7 @@ def measures() -> Figure:
     }
     for name, (chance, offset, side) in events.items():
         bits = float(self_information(torch.tensor(chance, dtype=torch.float64), base=2))
-        information.plot(chance, bits, "o", color=JS_COLOUR, ms=5)
+        information.plot(chance, bits, "o", color=FIRST, ms=5)
         information.annotate(
             f"{name}: {bits:.3g}",
             (chance, bits),
@@ -60,8 +69,8 @@ def measures() -> Figure:
     law = two_outcomes(torch.tensor(RARE, dtype=torch.float64))
     other = two_outcomes(q)
     crossed, own = cross_entropy(law, other, base=2), entropy(law, base=2)
-    gibbs.fill_between(q, own, crossed, color=JS_COLOUR, alpha=0.25, lw=0, label="KL(P || Q)")
-    gibbs.plot(q, crossed, color=W1_COLOUR, lw=1.6, label="CE(P, Q)")
+    gibbs.fill_between(q, own, crossed, color=KL_COLOUR, alpha=0.25, lw=0, label="KL(P || Q)")
+    gibbs.plot(q, crossed, color=FIRST, lw=1.6, label="CE(P, Q)")
     gibbs.axhline(float(own), color=EXACT, lw=1, ls=":", label="H(P)")
     gibbs.plot(RARE, own, "o", color=EXACT, ms=5)
     gibbs.set(
@@ -79,7 +88,7 @@ def losses(found: dict[str, float], runs: dict[str, Tensor]) -> Figure:
     figure, (bridge, training) = drawing(7.4, 3.4, 1, 2)
     names = [*(rung.name for rung in RUNGS), "CrossEntropyLoss"]
     values = [*(found[rung.name] for rung in RUNGS), found["torch"]]
-    colours = [W1_COLOUR, TRAP, TRAP, TRAP, JS_COLOUR]
+    colours = [FIRST, TRAP, TRAP, TRAP, SECOND]
     rows = range(len(names))
     bridge.barh(rows, values, color=colours, height=0.62)
     for row, value in zip(rows, values, strict=True):
@@ -89,8 +98,8 @@ def losses(found: dict[str, float], runs: dict[str, Tensor]) -> Figure:
     bridge.set(xlim=(0, 2.3), xlabel="cross-entropy of one batch", title="One batch, five numbers")
     steps = list(range(len(runs["CE"])))
     gap = runs["CE"] - runs["KL"]
-    with_band(training, steps, runs["CE"], W1_COLOUR, "trained on CE: its value")
-    with_band(training, steps, runs["KL"], JS_COLOUR, "trained on KL: its value")
+    with_band(training, steps, runs["CE"], FIRST, "trained on CE: its value")
+    with_band(training, steps, runs["KL"], KL_COLOUR, "trained on KL: its value")
     kept = steps[:: max(1, len(steps) // 12)]
     training.plot(kept, gap.mean(-1)[kept], "o", color=TRAP, ms=5, label="their difference")
     training.axhline(float(runs["entropy"][0]), color=EXACT, lw=1.2, ls=":", label="H(P)")
@@ -109,11 +118,11 @@ def asymmetry(found: Results) -> Figure:
     figure, (directions, detours) = drawing(7.4, 3.4, 1, 2)
     q = torch.linspace(0.001, 0.999, 500, dtype=torch.float64)
     law, other = two_outcomes(torch.tensor(RARE, dtype=torch.float64)), two_outcomes(q)
-    directions.plot(q, kl_divergence(law, other), color=JS_COLOUR, lw=1.6, label="KL(P || Q)")
+    directions.plot(q, kl_divergence(law, other), color=KL_COLOUR, lw=1.6, label="KL(P || Q)")
     directions.plot(
-        q, kl_divergence(other, law), color=JS_COLOUR, lw=1.6, ls="--", label="KL(Q || P)"
+        q, kl_divergence(other, law), color=KL_COLOUR, lw=1.6, ls="--", label="KL(Q || P)"
     )
-    directions.plot(q, js_divergence(law, other), color=W1_COLOUR, lw=1.6, label="JS(P, Q)")
+    directions.plot(q, js_divergence(law, other), color=JS_COLOUR, lw=1.6, label="JS(P, Q)")
     directions.axhline(math.log(2), color=EXACT, lw=1, ls=":", label="log 2")
     directions.set(
         xlabel=f"Q's probability of what has {RARE:g} under P",
@@ -123,9 +132,9 @@ def asymmetry(found: Results) -> Figure:
     )
     directions.legend(fontsize=9, loc="upper center")
     styles = {
-        "KL": (JS_COLOUR, "-"),
-        "JS": (TRAP, "-"),
-        "root of JS": (W1_COLOUR, "-"),
+        "KL": (KL_COLOUR, "-"),
+        "JS": (JS_COLOUR, "-"),
+        "root of JS": (JS_COLOUR, "--"),
         "total variation": (EXACT, ":"),
     }
     for name, (colour, style) in styles.items():

@@ -35,7 +35,7 @@ from divergences.random_streams import Streams
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.kernel import EnergyDistance
 from scripts.lab.claims import HOLDS, Check, Claim, standard_error
-from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR
+from scripts.lab.plotting import EXACT, FIRST, W1_COLOUR
 
 TRUE = 0.3
 SIZES = (1, 2, 3, 4, 6, 8)
@@ -242,7 +242,7 @@ def drawn(found: dict[str, Tensor], scaled: dict[tuple[int, int], dict]) -> Figu
     value, gradient, size = figure.subplots(1, 3)
     for m, alpha in ((1, 0.4), (2, 0.65), (8, 1.0)):
         k = SIZES.index(m)
-        for name, colour in (("W1", W1_COLOUR), ("energy", JS_COLOUR)):
+        for name, colour in (("W1", W1_COLOUR), ("energy", FIRST)):
             curve, least = found[name][k], int(found[name][k].argmin())
             value.plot(GRID, curve, color=colour, alpha=alpha, lw=1.3, label=f"{name}, m = {m}")
             value.plot(GRID[least], curve[least], "o", color=colour, alpha=alpha, ms=5)
@@ -265,12 +265,12 @@ def drawn(found: dict[str, Tensor], scaled: dict[tuple[int, int], dict]) -> Figu
     size.plot(sizes, [bias_of_rare(m) for m in sizes], ".-", color=W1_COLOUR, label="coins: 1/m")
     size.axhline(2 / math.e, color=EXACT, lw=0.8, ls=":")
     for marker, (d, n) in zip("osDs", SHAPES, strict=True):
-        for name, colour in (("W1", W1_COLOUR), ("energy", JS_COLOUR)):
+        for name, colour in (("W1", W1_COLOUR), ("energy", FIRST)):
             bias = scaled[d, n][f"{name} gradient"]
             label = f"scale, {d}-D" if name == "W1" and n == SHAPES[0][1] else "_"
             size.errorbar(n, float(bias.mean()), float(standard_error(bias)), marker=marker,
                           color=colour, ms=5, label=label)  # fmt: skip
-    size.axhline(0, color=JS_COLOUR, lw=1)
+    size.axhline(0, color=FIRST, lw=1)
     size.set(xscale="log", xlabel="points m", title="bias over m\n(blue: W1, red: energy, 0)")
     size.legend(fontsize=7)
     return figure

@@ -25,7 +25,7 @@ from gans.targets import ParallelSegments
 from scripts.arguments.lipschitz_js.limited_slope import limited_js
 from scripts.arguments.segments.common import HOME
 from scripts.lab.claims import HOLDS, Check, Claim, standard_error, worst
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import EXACT, JS_COLOUR, LIMITED_COLOUR, W1_COLOUR
 
 STEPS = (0.1, 0.03, 0.01)
 SLOPE = 2.0
@@ -199,7 +199,7 @@ def paths(found: dict[str, Tensor], trained: Tensor) -> Figure:
         ("W1", 2, W1_COLOUR, "--", f"W1, step {STEPS[2]:g}"),
         ("W1, falling", 0, EXACT, "-", f"W1, step {STEPS[0]:g} / sqrt(k)"),
         ("W2 squared", 0, "#3c8d5a", "-", f"W2 squared, step {STEPS[0]:g}"),
-        ("JS_L", 0, TRAP, "-", f"JS_L, L = {SLOPE:g}, step {STEPS[0]:g}"),
+        ("JS_L", 0, LIMITED_COLOUR, "-", f"JS_L, L = {SLOPE:g}, step {STEPS[0]:g}"),
         ("JS", 0, JS_COLOUR, "-", "JS, any step"),
     ]
     late = torch.arange(ITERATIONS - 30, ITERATIONS + 1)

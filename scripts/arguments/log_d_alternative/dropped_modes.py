@@ -16,7 +16,7 @@ from divergences.numerical.quadrature import Quadrature
 from scripts.arguments.log_d_alternative.identity import SOURCE
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
+from scripts.lab.plotting import EXACT, FIRST, KL_COLOUR, TRAP, drawing, legends
 
 SD = 0.5
 """Of either mode and of the junk between them."""
@@ -178,7 +178,7 @@ def dropping_claim(cost: dict[str, Tensor]) -> Claim:
 def dropping_figure(cost: dict[str, Tensor]) -> Figure:
     """Both costs of either failure."""
     figure, (dropping, junk) = drawing(9.6, 4.0, 1, 2)
-    for name, colour in ((MINIMISED, JS_COLOUR), (COVERING, W1_COLOUR)):
+    for name, colour in ((MINIMISED, FIRST), (COVERING, KL_COLOUR)):
         dropping.plot(LEFT, cost[f"{name}: dropping"], color=colour, lw=1.6, label=name)
         junk.plot(JUNK, cost[f"{name}: junk"], color=colour, lw=1.6, label=name)
     some = LEFT[::3]

@@ -16,7 +16,7 @@ from divergences.numerical import js_divergence, kl_divergence
 from divergences.numerical.quadrature import Quadrature
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
+from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, KL_COLOUR, TRAP, drawing, legends
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
 EXACTLY = 1e-6
@@ -185,7 +185,7 @@ def identity_figure(rows: list[dict[str, float]]) -> Figure:
     """The gradient along a family, its two halves, and the KL that it is not."""
     figure, (halves, whole) = drawing(9.6, 4.2, 1, 2, sharex=True)
     theta = [row["theta"] for row in rows]
-    halves.plot(theta, [row["KL(Pg||Pr)"] for row in rows], color=W1_COLOUR, label="of KL(Pg||Pr)")
+    halves.plot(theta, [row["KL(Pg||Pr)"] for row in rows], color=KL_COLOUR, label="of KL(Pg||Pr)")
     halves.plot(theta, [-2 * row["JS"] for row in rows], color=JS_COLOUR, label="of -2 JS")
     halves.axhline(0, color=EXACT, lw=0.5)
     halves.set(
@@ -196,7 +196,7 @@ def identity_figure(rows: list[dict[str, float]]) -> Figure:
     whole.plot(theta, total, color=EXACT, lw=1.4, label="of KL(Pg||Pr) - 2 JS")
     whole.plot(theta, turned, color=TRAP, lw=1.4, ls="--", label="of KL(Pr||Pg) - 2 JS")
     whole.plot(
-        theta, [row["-log D"] for row in rows], "o", ms=4, color=W1_COLOUR, label="of E[-log D*]"
+        theta, [row["-log D"] for row in rows], "o", ms=4, color=FIRST, label="of E[-log D*]"
     )
     whole.axhline(0, color=EXACT, lw=0.5)
     whole.set(xlabel="theta", title="Together they are the -log D gradient")

@@ -19,7 +19,7 @@ from gans.monitors import CoveredModes, points_of
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols import OURS
-from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR, drawing, with_band
+from scripts.lab.plotting import EXACT, FIRST, SECOND, drawing, with_band
 from scripts.lab.training import quiet_trainer
 
 KEEPS, LOSES = "relativistic, R1 + R2", "non-saturating"
@@ -154,7 +154,7 @@ def picture(target: str, found: dict[str, dict[str, Tensor]]) -> Figure:
     """Modes covered over training, and the first seed's points at its end."""
     figure, panels = drawing(9.6, 3.6, 1, 3, width_ratios=(1.3, 1, 1))
     law = OURS.mixtures[target].target
-    colours: dict[str, str] = {KEEPS: W1_COLOUR, LOSES: JS_COLOUR}
+    colours: dict[str, str] = {KEEPS: FIRST, LOSES: SECOND}
     for row, read in found.items():
         with_band(panels[0], read["iterations"].tolist(), read["seen"].T, colours[row], row)
     panels[0].axhline(len(law.weights), color=EXACT, lw=0.8, ls="--")

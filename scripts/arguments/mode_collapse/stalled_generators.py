@@ -19,7 +19,7 @@ from scripts.arguments.mode_collapse.ring_modes import trained
 from scripts.lab.claims import HOLDS, QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols.alphagan import ALPHAGAN, game
-from scripts.lab.plotting import JS_COLOUR, TRAP, W1_COLOUR, drawing
+from scripts.lab.plotting import FIRST, SECOND, TRAP, drawing
 
 PUBLISHED, OF = 0.295, 200
 """Share of saturating games without a single mode in the end, and of how many seeds."""
@@ -178,7 +178,7 @@ def row(name: str, read: dict[str, Tensor], unheard: float) -> dict[str, Any]:
 def picture(found: dict[str, dict[str, Tensor]], unheard: float) -> Figure:
     """The gradient that reaches each seed's generator over training, and the shares that fail."""
     figure, (left, right) = drawing(9.6, 3.8, 1, 2, width_ratios=(1.6, 1))
-    for name, colour in zip(GAMES, (JS_COLOUR, W1_COLOUR), strict=True):
+    for name, colour in zip(GAMES, (FIRST, SECOND), strict=True):
         read = found[name]
         lost = failed(read, unheard)
         for curve, fails in zip(read["heard"].clamp(min=1e-16), lost.tolist(), strict=True):
@@ -192,7 +192,7 @@ def picture(found: dict[str, dict[str, Tensor]], unheard: float) -> Figure:
     ]
     interval = binomtest(round(PUBLISHED * OF), OF).proportion_ci(0.95, method="wilson")
     bars.append(("published,\nsaturating", PUBLISHED, interval.low, interval.high, OF))
-    colours = (JS_COLOUR, W1_COLOUR, TRAP)
+    colours = (FIRST, SECOND, TRAP)
     for place, (_, middle, low, high, n) in enumerate(bars):
         right.plot([place, place], [low, high], color=colours[place], lw=2)
         right.plot(place, middle, "o", color=colours[place])

@@ -17,7 +17,7 @@ from divergences.learned.discriminators import Discriminator
 from divergences.random_streams import Streams
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, with_band
+from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, drawing, with_band
 
 LOG2 = math.log(2)
 FAR = 3.0
@@ -160,7 +160,7 @@ def reading_figure(
     sizes = list(found)
     readings = {
         "fixed": (JS_COLOUR, "on the points trained on"),
-        "others": (W1_COLOUR, "on other points"),
+        "others": (FIRST, "on other points"),
     }
     for key, (colour, label) in readings.items():
         with_band(axes, sizes, torch.stack([found[n][key] for n in sizes]), colour, label)

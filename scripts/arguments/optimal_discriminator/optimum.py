@@ -22,7 +22,7 @@ from divergences.random_streams import Streams
 from gans.targets import Gaussian
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, with_band
+from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, with_band
 
 GOODFELLOW = "Goodfellow et al. 2014, arXiv 1406.2661"
 LOG2 = math.log(2)
@@ -265,7 +265,7 @@ def discriminators(found: dict[str, Tensor]) -> Figure:
         x, (p, q) = grid(gap), normals(gap)
         shown = slice(None, None, 10)
         some = x[shown].tolist()
-        for name, density, colour, aside in (("P", p, W1_COLOUR, -1.2), ("Q", q, TRAP, 1.2)):
+        for name, density, colour, aside in (("P", p, FIRST, -1.2), ("Q", q, TRAP, 1.2)):
             height = density.log_prob(x[shown]).exp()
             axes.fill_between(some, 0, height, color=colour, alpha=0.35, lw=0)
             axes.text(float(density.mean) + aside, 0.26, name, ha="center", fontsize=10)

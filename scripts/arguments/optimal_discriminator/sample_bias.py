@@ -17,7 +17,7 @@ from divergences.samples.earth_mover import EarthMover
 from scripts.arguments.optimal_discriminator.finite_sample import StandardNormal
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR, drawing, with_band
+from scripts.lab.plotting import EXACT, FIRST, W1_COLOUR, drawing, with_band
 
 SIZES = (64, 256, 1024)
 DIMENSIONS = (1, 2, 4, 8, 16)
@@ -169,7 +169,7 @@ def floor_figure(
     raw = torch.stack([apart[gap]["W1"] for gap in gaps])
     less = raw - torch.stack([apart[gap]["floor"] for gap in gaps])
     with_band(right, gaps, raw, W1_COLOUR, "between samples")
-    with_band(right, gaps, less, JS_COLOUR, "the floor subtracted")
+    with_band(right, gaps, less, FIRST, "the floor subtracted")
     right.set(
         xlabel="W1 of the laws",
         ylabel="reading",

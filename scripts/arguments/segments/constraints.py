@@ -25,7 +25,7 @@ from gans.targets import Gaussian, ParallelSegments, Target
 from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members, Settings
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends, with_band
+from scripts.lab.plotting import EXACT, FIRST, SECOND, W1_COLOUR, drawing, legends, with_band
 
 WEIGHTS = (0.1, 1.0, 10.0)
 GAP = 3.0
@@ -198,7 +198,7 @@ def constraint_figure(
     figure, (penalty, clipping) = drawing(9.6, 3.9, 1, 2)
     line = torch.linspace(0, 1.05, 60, dtype=torch.float64)
     penalty.plot(line, line, color=EXACT, lw=1, ls=":", label="exact: W1")
-    for weight, colour in zip(WEIGHTS, (JS_COLOUR, TRAP, W1_COLOUR), strict=True):
+    for weight, colour in zip(WEIGHTS, (FIRST, SECOND, W1_COLOUR), strict=True):
         penalty.plot(line, penalised_value(line, weight), color=colour, lw=1)
         mean, error = readings[weight].mean(-1), standard_error(readings[weight])
         penalty.errorbar(
@@ -219,7 +219,7 @@ def constraint_figure(
         title="Gradient penalty: W (1 + W / 2 lambda)",
     )
     clipping.plot(line[1:], line[1:], color=EXACT, lw=1, ls=":", label="exact: W1")
-    for (c, read), colour in zip(clip.items(), (W1_COLOUR, JS_COLOUR), strict=True):
+    for (c, read), colour in zip(clip.items(), (W1_COLOUR, FIRST), strict=True):
         with_band(clipping, thetas.tolist(), read["dual"], colour, f"clip {c:g}: raw reading")
         clipping.plot(
             thetas,

@@ -112,10 +112,12 @@ def overview(found: Results) -> Figure:
     js_gradient.axhline(1, color=W1_COLOUR, lw=1, label="through the critic: 1")
     for step, alpha in zip(LOOKS, (0.35, 0.6, 1.0), strict=True):
         size = found["js"][f"gradient {step}"].abs()
-        by_side(js_gradient, size, JS_COLOUR, f"saturating loss, {step} D steps", alpha=alpha)
+        share = f"{float(shares(size).mean()):.1g} / |theta|"
+        by_side(js_gradient, size, JS_COLOUR, f"after {step} D steps: {share}", alpha=alpha)
     js_gradient.set(xlabel="theta (symmetric log axis)", ylabel="|d loss / d theta|")
     js_gradient.set(yscale="log", ylim=(1e-4, 1e6))
-    js_gradient.set_title("Gradient of the generator: falls as D is trained", fontsize=11)
+    title = "Saturating loss through D: what is left falls as D is trained"
+    js_gradient.set_title(title, fontsize=10)
     js_gradient.legend(loc="upper left", fontsize=8)
 
     by_side(w1_gradient, found["w1"]["slope"], W1_COLOUR, "through the critic")
@@ -125,6 +127,16 @@ def overview(found: Results) -> Figure:
     w1_gradient.set_title("Gradient of the generator: sign(theta)", fontsize=11)
     w1_gradient.legend(loc="upper left", fontsize=8)
     return figure
+
+
+def shares(gradient: Tensor) -> Tensor:
+    """Gradients times |theta|: their sizes in the units in which the discriminator is trained.
+
+    It is given the points divided by their spread, which is |theta| / 2 along theta, so that it is
+    trained alike at every theta; in units of theta all its slopes are divided by |theta|.
+    """
+    away = THETAS != 0
+    return gradient[away] * THETAS[away].abs()[:, None]
 
 
 def by_side(axes: Axes, values: Tensor, colour: str, label: str, alpha: float = 1.0) -> None:
