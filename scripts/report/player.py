@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
@@ -16,6 +17,7 @@ from scripts.report.rendering import render
 
 FIGURE = "training"
 CANVAS = 480
+SHADES = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 TONES = ("js", "w1", "own", "pull")
 """Colours of the curves, in their order."""
 
@@ -91,13 +93,30 @@ class Player:
         return {"name": game["name"], "low": low, "high": high, "curves": curves}
 
     def drawn(self) -> dict[str, Any]:
-        """What the script draws."""
+        """What the script draws, with no more digits than can be seen."""
         games = [
-            {key: game[key] for key in ("samples", "surface", "arrows")}
+            {
+                "samples": [[round(v, 2) for v in frame] for frame in game["samples"]],
+                "surface": ["".join(map(shade, frame)) for frame in game["surface"]],
+                "arrows": {
+                    "points": game["arrows"]["points"],
+                    "vectors": [
+                        [float(f"{v:.2g}") for v in frame] for frame in game["arrows"]["vectors"]
+                    ],
+                },
+            }
             | {end: [number(value) for value in game[end]] for end in ("low", "high")}
             for game in self.data["games"]
         ]
-        return {k: self.data[k] for k in ("target", "extent", "side")} | {"games": games}
+        return {k: self.data[k] for k in ("target", "extent", "side")} | {
+            "shades": SHADES,
+            "games": games,
+        }
+
+
+def shade(value: float) -> str:
+    """One of 64 characters for a shade from 0 to 255."""
+    return SHADES[min(63, max(0, int(value) // 4))]
 
 
 def check(game: Mapping[str, Any], steps: int, side: int, where: str) -> None:

@@ -77,9 +77,7 @@ def read_svg(path: Path, prefix: str, recoloured: Callable[[str], str]) -> Svg:
         raise ValueError(
             f"{path} is no SVG file ({error}); run the argument that draws it again"
         ) from error
-    content = Markup(visible(drawn.text or "", "\n")) + Markup("").join(
-        Markup(ET.tostring(child, encoding="unicode")) for child in drawn
-    )
+    content = Markup("").join(Markup(ET.tostring(child, encoding="unicode")) for child in drawn)
     return Svg({key: drawn.attrib[key] for key in ("viewBox",) if key in drawn.attrib}, content)
 
 
@@ -125,7 +123,7 @@ def _rebuilt(
         value = re.sub(r"url\(#([^)]+)\)", lambda found: f"url(#{ids.get(found[1], '')})", value)
         if value:
             made.set(name, value)
-    made.text, made.tail = visible(node.text or "", "\n"), visible(node.tail or "", "\n")
+    made.text, made.tail = _written(node.text), _written(node.tail)
     for child in node:
         if isinstance(child.tag, str) and _local(child.tag) in ELEMENTS:
             made.append(_rebuilt(child, ids, recoloured, depth - 1))
@@ -144,10 +142,22 @@ def _styled(text: str) -> str:
     for declaration in text.split(";"):
         name, _, value = declaration.partition(":")
         if name.strip() in LOOKS and _harmless(value):
-            kept.append(f"{name.strip()}: {value.strip()}")
-    return "; ".join(kept)
+            families = value.split(",") if name.strip() == "font-family" else [value]
+            kept.append(f"{name.strip()}: {','.join(dict.fromkeys((families[0], families[-1])))}")
+    return ";".join(" ".join(declaration.split()) for declaration in kept)
+
+
+def _written(text: str | None) -> str:
+    """What stands between elements, without the indentation that nobody sees."""
+    return visible(text, "\n") if text and text.strip() else ""
 
 
 def _rounded(text: str) -> str:
-    """Coordinates in points need no more than two decimals, and no line breaks."""
-    return re.sub(r"\s+", " ", re.sub(r"(\.\d\d)\d+", r"\1", text))
+    """Coordinates in points need one decimal and no line breaks; lines go on without a letter."""
+    numbers = re.sub(r"\s+", " ", re.sub(r"\d+\.\d+", _one_decimal, text)).strip()
+    straight = set(re.findall(r"[A-Za-z]", numbers)) <= set("MLz")
+    return re.sub(r"(?<=\d) L (?=[-\d])", " ", numbers) if straight else numbers
+
+
+def _one_decimal(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.1f}".removesuffix(".0")

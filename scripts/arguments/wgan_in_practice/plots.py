@@ -10,7 +10,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from divergences.random_streams import Streams
-from scripts.arguments.wgan_in_practice.games import EXTENT, PENALTY, PLANE, SATURATING, SIDE
+from scripts.arguments.wgan_in_practice.games import (
+    ARROWS,
+    EXTENT,
+    PENALTY,
+    PLANE,
+    SATURATING,
+    SIDE,
+)
 from scripts.lab.plotting import (
     EXACT,
     JS_COLOUR,
@@ -65,9 +72,15 @@ def still(axes: Any, shot: dict[str, list[Any]]) -> None:
         cmap="PuOr",
         alpha=0.6,
     )
-    arrows, points = torch.tensor(shot["arrows"]), torch.tensor(shot["points"])
-    axes.quiver(*points.T, *arrows.T, color=EXACT, width=0.004, alpha=0.7)
-    axes.plot(*torch.tensor(shot["samples"]).T, ".", color=SAMPLE_COLOUR, ms=2.5)
+    arrows, points = (
+        torch.tensor(shot[name]).view(ARROWS, ARROWS, 2)[::2, ::2].reshape(-1, 2)
+        for name in ("arrows", "points")
+    )
+    axes.quiver(*points.T, *arrows.T, color=EXACT, width=0.005, alpha=0.7)
+    samples = torch.tensor(shot["samples"])
+    axes.plot(
+        *samples.T, ".", color=SAMPLE_COLOUR, ms=2.5, rasterized=True
+    )  # each weighs 90 bytes
     axes.plot(*PLANE.centres.T, "o", mfc="none", color=EXACT, ms=7)  # pyright: ignore
     axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT))
 

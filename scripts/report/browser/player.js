@@ -25,7 +25,8 @@
   function draw(index, step) {
     const game = games[index];
     const picture = new Picture(panels[index].querySelector("canvas"), data.extent);
-    picture.surface(game.surface[step].map((shade) => shade / 255), data.side);
+    const shades = Array.from(game.surface[step], (letter) => data.shades.indexOf(letter) / 63);
+    picture.surface(shades, data.side);
     picture.target(target);
     picture.samples(game.samples[step]);
     picture.arrows(game.points, game.arrows.vectors[step], game.strong);
