@@ -236,6 +236,7 @@ def as_tensor(sample: Any, name: str = "x") -> Tensor:
         return sample
     if not (hasattr(sample, "__array__") or isinstance(sample, (list, tuple))):
         raise TypeError(f"{name} is a {type(sample).__name__}; pass a torch.Tensor or an array")
+    refuse_masked(sample, name)
     try:
         array = np.asarray(sample)
     except ValueError as error:
@@ -246,6 +247,16 @@ def as_tensor(sample: Any, name: str = "x") -> Tensor:
             "with numpy.asarray(x, dtype=float)"
         )
     return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
+
+
+def refuse_masked(sample: Any, name: str = "x") -> None:
+    """Raise a ValueError if values are masked, which NumPy's conversion would bring back."""
+    rows = sample if isinstance(sample, (list, tuple)) else (sample,)
+    if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
+        raise ValueError(
+            f"{name} holds masked values, which are missing; remove such rows, or fill them with "
+            "numbers"
+        )
 
 
 def repeated(x: Tensor, y: Tensor) -> tuple[str, ...]:

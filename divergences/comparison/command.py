@@ -10,6 +10,7 @@ from typing import NoReturn, final
 
 from divergences.comparison.closer import closer
 from divergences.comparison.comparison import compare
+from divergences.comparison.features import KINDS, features
 from divergences.comparison.files import READERS, read_table
 from divergences.comparison.permutation_tests import PERMUTATIONS
 from divergences.shown_text import one_line, shortened, visible
@@ -22,7 +23,8 @@ Say how far apart the points in two files are, with what certainty, and where.
 
 Each file holds one table of numbers: a row for each point, a column for each
 coordinate. Files: {", ".join(READERS)}. A .csv file may have a header; columns of
-two files with headers are matched by name. Nothing in a file is executed.
+two files with headers are matched by name. Folders of images are compared by their
+features. Nothing in a file is executed.
 """
 
 EPILOG = """\
@@ -36,6 +38,7 @@ interval of the difference.
 examples:
   python -m divergences real.csv generated.csv --out runs/comparison
   python -m divergences one.csv other.csv --target real.csv
+  python -m divergences photos/ generated/ --features convolutions
 
 Exit code: 0 whether or not the samples differ, 2 for files that cannot be compared.
 """
@@ -60,6 +63,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--target", metavar="T", help="file of points: which of A and B is closer to them?"
     )
+    parser.add_argument("--features", metavar="KIND", help=f"what is compared: {KINDS}")
     parser.add_argument(
         "--out", metavar="DIR", help="also write a page and what was found, as JSON, there"
     )
@@ -82,13 +86,20 @@ def _run(options: argparse.Namespace) -> int:
     folder = Path(options.out) if options.out is not None else None
     if folder is not None and folder.exists() and not folder.is_dir():
         raise ValueError(f"--out {folder}: is a file; give a folder")
-    first, second = read_table(options.a), read_table(options.b)
+    wanted = features(options.features) if options.features is not None else None
+    paths = [path for path in (options.target, options.a, options.b) if path is not None]
+    tables = [read_table(path) for path in paths]
+    images = [table.label for table in tables if table.image is not None]
+    if wanted is not None:
+        tables = wanted(tables)
+    elif images:
+        raise ValueError(f"{images[0]}: is a folder of images; say --features: {KINDS}")
+    first, second = tables[-2:]
     if options.target is None:
         found = compare(first, second, permutations=options.permutations)
         files = {"comparison.html": found.to_html, "comparison.json": found.to_json}
     else:
-        target = read_table(options.target)
-        found = closer(target, first, second)
+        found = closer(tables[0], first, second)
         files = {"closer.json": found.to_json}
     print(found)
     if folder is not None:

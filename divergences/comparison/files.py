@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import re
 import stat
 import warnings
 import zipfile
@@ -13,16 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from divergences.checks import shown
-from divergences.comparison.tables import MOST_COLUMNS, Table, listed, numbers
+from divergences.comparison.image_folders import read_folder
+from divergences.comparison.tables import MOST_NUMBERS, RESOLVED, Table, listed, numbers
 from divergences.shown_text import is_number
 
 LARGEST_FILE = 2 * 2**30
-MOST_NUMBERS = 100_000_000  # 800 MB in double precision
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 
 
 def read_table(path: str | Path) -> Table:
     """The table in a file: ``.npy``, ``.npz`` with one array, ``.csv``, ``.tsv``, ``.parquet``.
+
+    Or that of a folder of images.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -36,6 +40,8 @@ def read_table(path: str | Path) -> Table:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise FileNotFoundError(f"{path}: cannot be opened ({reason}); check the name") from None
+    if stat.S_ISDIR(found.st_mode):
+        return read_folder(path)
     if not stat.S_ISREG(found.st_mode):
         raise ValueError(f"{path}: is no regular file; give a file of points")
     read = READERS.get(path.suffix.lower())
@@ -128,41 +134,39 @@ def _read_parquet(path: Path) -> Table:
     try:
         file = pyarrow.parquet.ParquetFile(path)
         schema, rows = file.schema_arrow, file.metadata.num_rows
-        _check_width(path, len(schema))
         if rows * len(schema) > MOST_NUMBERS:
             raise _too_large(path, f"{rows * len(schema):.2g} numbers")
         types = pyarrow.types
-        text = [
-            field.name
-            for field in schema
-            if not any(
-                is_kind(field.type)
-                for is_kind in (types.is_floating, types.is_integer, types.is_boolean)
-            )
-        ]
-        if text:
-            raise TypeError(_no_numbers(path, text))
+        kinds = types.is_floating, types.is_integer, types.is_boolean
+        other = [f for f in schema if not any(is_kind(f.type) for is_kind in kinds)]
+        if other:
+            names = [field.name for field in other]
+            raise TypeError(f"{_no_numbers(path, names)} ({shown(str(other[0].type))})")
         table = file.read()
     except pyarrow.ArrowException as error:
         raise ValueError(f"{path}: is no whole .parquet file ({type(error).__name__})") from None
-    columns = [c.cast("float64").to_numpy(zero_copy_only=False) for c in table.columns]
+    columns = []
+    for name, column in zip(schema.names, table.columns, strict=True):
+        try:
+            columns.append(column.cast("float64").to_numpy(zero_copy_only=False))
+        except pyarrow.ArrowInvalid:
+            raise ValueError(_too_fine(path, name)) from None
     array = np.stack(columns, 1) if columns else np.empty((rows, 0))
     return Table(path.name, numbers(array, str(path)), tuple(map(str, schema.names)))
 
 
 def _no_numbers(path: Path, text: list[str]) -> str:
     return (
-        f"{path}: {listed(text)}: text, not numbers; encode it as numbers in both files alike, or "
-        "leave them out of both"
+        f"{path}: {listed(text)}: text or dates, not numbers; encode it as numbers in both files "
+        "alike, or leave them out of both"
     )
 
 
-def _check_width(path: Path, columns: int) -> None:
-    if columns > MOST_COLUMNS:
-        raise ValueError(
-            f"{path}: has {columns} columns, more than {MOST_COLUMNS}: compare fewer features, "
-            "such as the first principal components of both together"
-        )
+def _too_fine(path: Path, name: str) -> str:
+    return (
+        f"{path}: column {shown(name)} holds whole numbers beyond 2**53, which double precision "
+        "cannot tell apart; subtract an offset first"
+    )
 
 
 def _read_text(path: Path, separator: str | None = None) -> Table:
@@ -173,8 +177,8 @@ def _read_text(path: Path, separator: str | None = None) -> Table:
         separator = max(counts, key=lambda mark: counts[mark])
     cells = next(csv.reader([first], delimiter=separator))
     cells = [cell.strip() for cell in cells]
-    _check_width(path, len(cells))
-    header = any(cell.lower() not in MISSING and not is_number(cell) for cell in cells)
+    texts = (cell.lower() not in MISSING and not is_number(cell) for cell in cells)
+    header = _is_count(cells) or any(texts)
     names = tuple(cells) if header else None
     skip = int(header)
     try:
@@ -193,7 +197,27 @@ def _read_text(path: Path, separator: str | None = None) -> Table:
             f"{path}: the header has {len(cells)} cells and the rows {values.shape[1]}; give "
             "every column a name"
         )
-    return Table(path.name, numbers(values, str(path)), names)
+    if values.size and np.abs(values).max() > RESOLVED:
+        _refuse_fine(path, separator, names)
+    notes = ()
+    if _is_count(cells):
+        notes = (f"{path.name}: the first line, {', '.join(cells[:3])}, ..., is taken as names",)
+    return Table(path.name, numbers(values, str(path)), names, notes)
+
+
+def _is_count(cells: list[str]) -> bool:
+    """Whether these are the names that a table without names gets: 0, 1, 2, ..."""
+    return len(cells) > 1 and cells == [str(j) for j in range(len(cells))]
+
+
+def _refuse_fine(path: Path, separator: str, names: tuple[str, ...] | None) -> None:
+    """Refuse whole numbers that double precision rounds."""
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        for row in csv.reader(lines, delimiter=separator):
+            for j, cell in enumerate(map(str.strip, row)):
+                whole = 15 < len(cell) < 400 and cell.lstrip("+-").isdigit()
+                if whole and math.isfinite(float(cell)) and int(cell) != int(float(cell)):
+                    raise ValueError(_too_fine(path, names[j] if names else str(j)))
 
 
 def _first_row(path: Path) -> str:
@@ -206,6 +230,8 @@ def _first_row(path: Path) -> str:
         raise ValueError(f"{path}: is no text; save the table as .csv again")
     if not first.strip():
         raise ValueError(f"{path}: the first line is empty; remove empty lines")
+    if first.count('"') % 2:
+        raise ValueError(f"{path}: a name in the first line has a line break or an open quote")
     if len(first) >= 2**22:
         raise ValueError(f"{path}: the first line is longer than 4 MB; is this a table?")
     return first.rstrip("\n")
@@ -236,6 +262,12 @@ def _why(path: Path, separator: str, names: tuple[str, ...] | None, width: int) 
                         text.setdefault(j, (number, cell))
     except (UnicodeDecodeError, csv.Error):
         return ValueError(f"{path}: is no text in UTF-8; save the table as .csv again")
+    if text and all(re.fullmatch(r"[+-]?\d+,\d+", cell) for _, cell in text.values()):
+        line, cell = text[min(text)]
+        return TypeError(
+            f"{path}: line {line} has {shown(cell)}: write numbers with a decimal point, not a "
+            "comma"
+        )
     if text:
         columns = [names[j] if names else str(j) for j in sorted(text)]
         line, cell = text[min(text)]

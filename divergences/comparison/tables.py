@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from divergences.checks import shown
+from divergences.estimate import refuse_masked
 
 MOST_COLUMNS = 4096
+MOST_NUMBERS = 100_000_000  # of one table: 800 MB in double precision
 FEWEST_ROWS = 4
 LISTED = 5  # names that a message shows
 RESOLVED = 2.0**53  # integers above this are not told apart in double precision
@@ -27,11 +29,15 @@ class Table:
         label: What messages call it, such as the name of a file.
         values: Of shape ``(n, d)``, in double precision.
         names: Of the columns, or ``None`` where they have none.
+        notes: What is to be known of how it was read.
+        image: Rows, columns and channels of the images that its rows are, if they are any.
     """
 
     label: str
     values: Tensor
     names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    image: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,8 @@ def as_table(sample: Any, label: str) -> Table:
     else:
         names = None
     if isinstance(sample, Tensor):
-        sample = sample.detach().cpu()
-        sample = sample.double() if sample.is_floating_point() else sample
-        sample = sample.numpy()
+        sample = _as_array(sample, label)
+    refuse_masked(sample, label)
     if not (hasattr(sample, "__array__") or isinstance(sample, (list, tuple))):
         raise TypeError(f"{label} is a {type(sample).__name__}; pass an array or a data frame")
     try:
@@ -79,6 +84,17 @@ def as_table(sample: Any, label: str) -> Table:
     except ValueError as error:
         raise ValueError(f"{label} is no table: {error}; give every row as many numbers") from None
     return Table(label, numbers(array, label), names)
+
+
+def _as_array(sample: Tensor, label: str) -> np.ndarray:
+    plain = sample.layout == torch.strided and not sample.is_nested
+    if not plain or sample.is_quantized or sample.is_meta:
+        kind = "quantized" if sample.is_quantized else "meta" if sample.is_meta else sample.layout
+        raise TypeError(f"{label} is a {kind} tensor; pass a dense one that holds its numbers")
+    sample = sample.detach().cpu().resolve_neg()
+    if sample.is_complex():
+        raise TypeError(f"{label} holds {sample.dtype}, not real numbers; pass sample.real")
+    return (sample.double() if sample.is_floating_point() else sample).numpy()
 
 
 def _refuse_text_columns(frame: Any, names: tuple[str, ...], label: str) -> None:
@@ -152,16 +168,18 @@ def matched(first: Table, second: Table) -> Matched:
     return _varying(Matched(first.values, second.values, names, labels, notes))
 
 
-def aligned(*tables: Table) -> tuple[list[Table], tuple[str, ...], tuple[str, ...]]:
-    """Tables with their columns in one order, the names of these, and notes.
+def aligned(
+    *tables: Table, widest: int = MOST_COLUMNS
+) -> tuple[list[Table], tuple[str, ...], tuple[str, ...]]:
+    """Tables with their columns in one order, ``widest`` at most, the names of these, and notes.
 
     Raises:
         ValueError: As :func:`matched`.
     """
     for table in tables:
-        _check(table)
+        _check(table, widest)
     model = next((t for t in tables if t.names is not None), tables[0])
-    found, notes = [], []
+    found, notes = [], [note for table in tables for note in table.notes]
     for table in tables:
         if table.names is None or model.names is None:
             if table.values.shape[1] != model.values.shape[1]:
@@ -182,8 +200,13 @@ def aligned(*tables: Table) -> tuple[list[Table], tuple[str, ...], tuple[str, ..
     return found, names, tuple(notes)
 
 
-def _check(table: Table) -> None:
+def _check(table: Table, widest: int) -> None:
     rows, columns = table.values.shape
+    if columns > widest:
+        raise ValueError(
+            f"{table.label} has {columns} columns, more than {widest}: compare fewer "
+            "features, such as the first principal components of both (--features pca:50)"
+        )
     if columns < 1 or rows < FEWEST_ROWS:
         wanted = "1 column" if columns < 1 else f"{FEWEST_ROWS} rows"
         raise ValueError(
@@ -191,12 +214,12 @@ def _check(table: Table) -> None:
             f"column{'s' * (columns != 1)}: at least {wanted} "
             f"{'is' if columns < 1 else 'are'} needed"
         )
-    if columns > MOST_COLUMNS:
-        raise ValueError(
-            f"{table.label} has {columns} columns, more than {MOST_COLUMNS}: compare fewer "
-            "features, such as the first principal components of both together"
-        )
     if table.names is not None:
+        if "" in table.names:
+            raise ValueError(
+                f"{table.label}: column {table.names.index('')} (from 0) has no name; name it, or "
+                "leave it out if it numbers the rows (pandas: to_csv(..., index=False))"
+            )
         twice = [name for name, count in Counter(table.names).items() if count > 1]
         if twice:
             raise ValueError(
@@ -251,6 +274,14 @@ def _varying(pair: Matched) -> Matched:
         only = [pair.names[j] for j in kept if constant[j]]
         if only:
             notes.append(f"{listed(only)}: constant in {label}")
+    counted = [
+        name for name, column in zip(names, x.T, strict=True) if bool((column.diff() == 1).all())
+    ]
+    if counted:
+        notes.append(
+            f"{listed(counted)}: counts the rows of {pair.labels[0]} one by one; leave it out if "
+            "it is an index and no measurement"
+        )
     notes += _copies(x, y, names)
     return Matched(x, y, names, pair.labels, tuple(notes))
 

@@ -100,6 +100,10 @@ TWO = np.eye(5)[:, :2]
         ("a.csv", np.eye(5), "x is a str"),
         ([[1.0, 2.0], [3.0]], np.eye(5), "every row as many"),
         (None, np.eye(5), "x is a NoneType"),
+        (np.ma.masked_array(np.eye(5), np.eye(5) > 0), np.eye(5), "masked values"),
+        (torch.eye(5).to_sparse(), np.eye(5), "pass a dense one"),
+        (torch.empty(5, 5, device="meta"), np.eye(5), "x is a meta tensor"),
+        (torch.eye(5) * 1j, np.eye(5), "not real numbers"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_named(x, y, message):

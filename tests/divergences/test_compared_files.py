@@ -96,7 +96,7 @@ BAD = [
     ("a.csv", HEADER + "\n", "a header and no rows"),
     ("a.csv", text(POINTS, HEADER) + "1,\n", "1 cells are missing, the first in line 32"),
     ("a.csv", text(POINTS, HEADER) + "1,nan\n", "missing"),
-    ("a.csv", text(POINTS, HEADER) + "1,red\n", "'height': text, not numbers"),
+    ("a.csv", text(POINTS, HEADER) + "1,red\n", "'height': text or dates"),
     ("a.csv", text(POINTS, HEADER) + "1,2,3\n", "line 32 has 3 cells"),
     ("a.csv", text(POINTS, "age"), "cells"),
     ("a.csv", text(POINTS, "age,age"), "more than once"),
@@ -104,9 +104,26 @@ BAD = [
     ("a.csv", bytes(range(256)) * 9, "no text in UTF-8"),
     ("a.csv", b"\x00\x01\x02" * 99, "no text"),
     ("a.csv", ",".join(["1"] * 10_000) + "\n", "more than 4096"),
-    ("a.parquet", as_parquet(age=POINTS[:, 0], height=["a"] * 30), "'height': text, not numbers"),
+    (
+        "a.parquet",
+        as_parquet(age=POINTS[:, 0], height=["a"] * 30),
+        "'height': text or dates",
+    ),
     ("a.parquet", as_parquet(age=POINTS[:, 0], height=[None, *POINTS[1:, 1]]), "missing"),
     ("a.parquet", b"PAR1" + bytes(50), "no whole .parquet file"),
+    ("a.parquet", as_parquet(age=[2**60 + i for i in range(30)], height=POINTS[:, 0]), "2**53"),
+    ("a.parquet", as_parquet(age=[{"x": 1.0}] * 30, height=POINTS[:, 0]), "'age': text or dates"),
+    ("a.csv", "age,height\n" + "".join(f"{2**60 + i},{i}\n" for i in range(9)), "2**53"),
+    ("a.csv", text(POINTS, HEADER).encode("utf-16"), "no text in UTF-8"),
+    ("a.csv", text(POINTS, "age;height", ";").replace(".", ","), "decimal point, not a comma"),
+    ("a.csv", '"age\nyears",height\n' + text(POINTS), "a line break or an open quote"),
+    ("a.csv", text(POINTS, ",height"), "column 0 (from 0) has no name"),
+    ("a.csv", HEADER + "\n" + "2020-01-01,1\n" * 9, "'age': text or dates"),
+    ("a.csv", HEADER + "\n" + "1e400,1\n" * 9, "infinite"),
+    ("a.csv", text(POINTS[:1], HEADER), "has 1 row"),
+    ("a.csv.gz", text(POINTS), "cannot read '.gz'"),
+    ("a.npy", as_npy(POINTS + 1j), "not real numbers"),
+    ("a.npy", as_npy(np.full((9, 2), 2**63 + 1, dtype=np.uint64)), "2**53"),
     ("a.txt", text(POINTS), "cannot read '.txt'"),
     ("a.pkl", pickle.dumps(Executed()), "cannot read '.pkl'"),
 ]
@@ -133,12 +150,27 @@ def test_what_is_wrong_with_a_file_is_one_line(
 def test_files_that_are_none_are_named(tmp_path, capsys):
     good = str(write(tmp_path, "good.csv", text(POINTS)))
     os.mkfifo(tmp_path / "pipe.csv")
-    for name in ("none.csv", ".", "pipe.csv", "a\x00.csv", "x" * 999 + ".csv"):
+    os.symlink("loop.csv", tmp_path / "loop.csv")
+    for name in ("none.csv", ".", "pipe.csv", "loop.csv", "a\x00.csv", "x" * 999 + ".csv"):
         assert main([good, str(tmp_path / name)]) == 2
         assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(SystemExit) as ended:
         main([good])
     assert ended.value.code == 2
+
+
+def test_what_might_be_meant_otherwise_is_said(tmp_path, capsys):
+    numbered = write(tmp_path, "a.csv", text(POINTS, "0,1"))
+    bare = write(tmp_path, "b.csv", text(POINTS[::-1]))
+    counted = np.column_stack([np.arange(30), POINTS[:, 0]])
+    for names, files in (("k,v", 1), ("k,v", 2)):
+        write(tmp_path, f"c{files}.csv", text(counted, names))
+    assert main([str(numbered), str(bare), "--permutations", "19"]) == 0
+    out = capsys.readouterr().out
+    assert "a.csv: the first line, 0, 1, ..., is taken as names" in out
+    assert "a.csv has names of columns and b.csv none" in out
+    assert main([str(tmp_path / "c1.csv"), str(tmp_path / "c2.csv"), "--permutations", "19"]) == 0
+    assert "column 'k': counts the rows of c1.csv one by one" in capsys.readouterr().out
 
 
 def test_the_command_prints_the_sentence_and_writes_what_it_found(tmp_path, capsys):
