@@ -119,10 +119,23 @@ def test_an_svg_file_keeps_its_drawing_and_nothing_that_acts(tmp_path):
     for words in ("script", "alert", "import", "http", "//", "foreign", "on", "behavior", "link"):
         assert words not in page.replace("iVBORw0KGgo", "").replace("</", "").lower(), words
     assert svg.attributes == {"viewBox": "0 0 9 9"}
-    for words in ("kept &lt;b&gt;", "stroke: red", "M 0 0.12 L 1 1", 'href="#s-0"', "#c8501e"):
+    for words in ("kept &lt;b&gt;", "stroke: red", "M 0 0.1 1 1", 'href="#s-0"', "#c8501e"):
         assert words in page
     assert page.count("<image") == 3
     assert page.count("data:image/png") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "short"),
+    [
+        ("M 0 0\nL 1.25 -1\nL 2 2 z M 3 3 L 4.04 4", "M 0 0 1.2 -1 2 2 z M 3 3 4 4"),
+        ("M 0 0 C 1 1 2 2 3 3 L 4 4", "M 0 0 C 1 1 2 2 3 3 L 4 4"),  # else 4 4 were of the curve
+        ("M 0 0 1e-05 1 l 1 1", "M 0 0 1e-05 1 l 1 1"),
+    ],
+)
+def test_a_path_is_the_same_line_in_fewer_letters(tmp_path, path, short):
+    (tmp_path / "a.svg").write_text(f'<svg><path d="{path}"/></svg>')
+    assert f'd="{short}"' in read_svg(tmp_path / "a.svg", "s", str).content
 
 
 @pytest.mark.parametrize(
