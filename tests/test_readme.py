@@ -22,7 +22,8 @@ READMES = [ROOT / "README.md", *BELOW]
 NAMES = [str(path.relative_to(ROOT)) for path in READMES]
 OTHER_NAMES = {"ARGUMENTS", "FAMILY", "PBSCluster"}
 SCRIPTS = "\n".join(file.read_text() for file in (ROOT / "scripts").rglob("*.py"))
-CODE = SCRIPTS + "\n".join(file.read_text() for file in (ROOT / "gans").rglob("*.py"))
+OTHERS = [file for package in ("gans", "divergences") for file in (ROOT / package).rglob("*.py")]
+CODE = SCRIPTS + "\n".join(file.read_text() for file in OTHERS)
 VERDICTS = {"HOLDS": HOLDS, "QUALIFIED": QUALIFIED, "FAILS": FAILS}
 
 each_readme = pytest.mark.parametrize("path", READMES, ids=NAMES)
