@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from divergences.checks import positive_number, real_number, whole_number
 from divergences.networks.layers import member_norms
-from divergences.networks.lipschitz import Constraint, SlopePenalty, input_gradient
+from divergences.networks.lipschitz import (
+    Constraint,
+    SlopePenalty,
+    check_separate,
+    input_gradient,
+)
 from divergences.random_streams import Streams
 from gans.networks.plain import Plain
 
@@ -25,6 +30,9 @@ class ZeroCentred(Constraint):
 
     def __init__(self, weight: float = 0.1):
         self.weight = positive_number("penalty weight", weight)
+
+    def parametrize(self, critic: nn.Module) -> None:
+        check_separate(type(self).__name__, critic)
 
     @abstractmethod
     def side(self, real: Tensor, fake: Tensor) -> Tensor:

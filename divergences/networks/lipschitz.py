@@ -9,6 +9,7 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from divergences.checks import positive_number, whole_number
@@ -150,6 +151,9 @@ class SlopePenalty(Constraint):
     def __init__(self, weight: float = 10.0):
         self.weight = positive_number("penalty weight", weight)
 
+    def parametrize(self, critic: nn.Module) -> None:
+        check_separate(type(self).__name__, critic)
+
     @abstractmethod
     def excess(self, norms: Tensor) -> Tensor:
         """How far each norm is from the one that the penalty asks for."""
@@ -240,7 +244,32 @@ def _affine(constraint: str, critic: nn.Module) -> list[Linear]:
             f"{constraint}: a {type(critic).__name__} has no layer as divergences.MLP has, so "
             "nothing would be constrained; build it of those, or use a gradient penalty"
         )
+    bounded = (Linear, parametrize.ParametrizationList)
+    for part in critic.modules():
+        if next(part.parameters(recurse=False), None) is not None and not isinstance(
+            part, bounded
+        ):
+            raise ValueError(
+                f"{constraint}: the {type(part).__name__} in a {type(critic).__name__} would not "
+                "be constrained, and its slope has no bound; leave it out, build the critic of "
+                "layers as divergences.MLP has, or use a gradient penalty"
+            )
     return layers
+
+
+def check_separate(constraint: str, critic: nn.Module) -> None:
+    """Refuse a critic whose score of a point depends on the rest of the batch.
+
+    Raises:
+        ValueError: If there is batch normalisation in it.
+    """
+    for part in critic.modules():
+        if isinstance(part, _BatchNorm) or getattr(part, "mixes_points", False):
+            raise ValueError(
+                f"{constraint}: with the {type(part).__name__} in it a {type(critic).__name__}'s "
+                "score of a point depends on the rest of the batch, so that a point has no slope "
+                "of its own to be penalised; leave it out, or normalise each point by itself"
+            )
 
 
 class _UnitSpectralNorm(nn.Module):

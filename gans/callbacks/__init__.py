@@ -12,6 +12,7 @@ from gans.callbacks.in_memory import InMemory
 from gans.callbacks.logged import Coverage, Divergences, Gradients, LipschitzAudit, Pictures
 from gans.callbacks.ordered import OrderedLogger
 from gans.callbacks.periodic import Periodic
+from gans.callbacks.picture_samples import Samples
 
 MONITORS = {
     "divergences": Divergences,
@@ -19,6 +20,7 @@ MONITORS = {
     "lipschitz": LipschitzAudit,
     "pictures": Pictures,
     "coverage": Coverage,
+    "samples": Samples,
 }
 """What every training run is watched with, under its name in a configuration."""
 
@@ -37,5 +39,6 @@ __all__ = [
     "OrderedLogger",
     "Periodic",
     "Pictures",
+    "Samples",
     "dashboard",
 ]

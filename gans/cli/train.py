@@ -292,7 +292,7 @@ class TrainCLI(LightningCLI):
     def fit(self, model: pl.LightningModule, ckpt_path: str | None = None, **rest: Any) -> None:
         check_fits(model, self.trainer.world_size)
         keep_memory()
-        products = take_accurate_products()
+        products = take_accurate_products(self.trainer.strategy.root_device)
         if self.trainer.is_global_zero:
             folder = shlex.quote(printable(self.trainer.default_root_dir))
             print(f"this run is in {folder}; watch it with: tensorboard --logdir {folder}")

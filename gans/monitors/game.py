@@ -16,6 +16,7 @@ from divergences.random_streams import Streams
 from gans.generator_module import GeneratorModule
 from gans.objectives import Objective
 from gans.targets.gaussian_mixtures import Modes
+from gans.targets.images import Pixels
 
 POOL = 2000
 """Points that stand for the real law, where they can be drawn without end."""
@@ -88,6 +89,10 @@ class Game(ABC):
 
     def modes(self) -> Modes | None:
         """The real law's modes where it has them."""
+        return None
+
+    def pictures(self) -> Pixels | None:
+        """The real law where its points are pictures."""
         return None
 
     def averaged(self) -> Game | None:
@@ -166,6 +171,9 @@ class AdversarialGame(Game):
 
     def modes(self) -> Modes | None:
         return self.module.target if isinstance(self.module.target, Modes) else None
+
+    def pictures(self) -> Pixels | None:
+        return self.module.target if isinstance(self.module.target, Pixels) else None
 
     def averaged(self) -> AdversarialGame | None:
         generator = self.module.generator_ema

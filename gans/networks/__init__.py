@@ -1,13 +1,25 @@
 """Generators, and the layers that they are made of."""
 
-from gans.networks.generators import Generator, NoiseGenerator, Packed, SegmentGenerator
+from gans.networks.convolutions import ChannelNorm, Convolutions, PointNorm, UpConvolutions
+from gans.networks.generators import (
+    Generator,
+    LabelledGenerator,
+    NoiseGenerator,
+    Packed,
+    SegmentGenerator,
+)
 from gans.networks.plain import PlainCritic, PlainGenerator
 
 __all__ = [
+    "ChannelNorm",
+    "Convolutions",
     "Generator",
+    "LabelledGenerator",
     "NoiseGenerator",
     "Packed",
     "PlainCritic",
     "PlainGenerator",
+    "PointNorm",
     "SegmentGenerator",
+    "UpConvolutions",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import final
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from divergences.checks import whole_number
+from divergences.checks import each, positive_number, whole_number
 from divergences.networks.layers import MLP
 from divergences.random_streams import Streams
 from gans.targets import ParallelSegments
@@ -175,3 +176,77 @@ class SegmentGenerator(Generator):
 
     def readings(self) -> dict[str, Tensor]:
         return {"theta": self.theta.detach()}
+
+
+@final
+class LabelledGenerator(Generator):
+    r"""A network on normal noise and a class, for targets whose points hold their class.
+
+    A class is drawn, given to the network as 1 beside the noise, with 0 for the others, and put
+    behind the pixels that the network makes, as :class:`~gans.Images` with ``label_scale`` does.
+    A critic of such points judges pictures and classes together: both players know the class.
+
+    References:
+        | Conditional Generative Adversarial Nets (Mirza & Osindero, 2014), Equation 2
+        | https://arxiv.org/abs/1411.1784
+
+    Arguments:
+        streams: The members' random streams.
+        dimension: Of the points it makes, their class included.
+        classes: How many there are, at least 2.
+        label_scale: The target's distance between points of different classes, greater than 0.
+        latent: Dimension of the normal noise.
+        hidden: Widths of the hidden layers.
+        network: Makes the network, from streams, ``latent + classes``, the number of pixels and
+            ``hidden``; a multilayer perceptron with ReLU by default.
+        weights: Relative frequencies of the classes; equal by default.
+
+    Raises:
+        ValueError: If a number is out of range, points have no room for the classes, or weights
+            are not one positive number for each class.
+
+    Example:
+        >>> points = LabelledGenerator(Streams([0]), 66, 2, 3.0).draw(Streams([0]), 5)
+        >>> points = points.detach()
+        >>> points.shape, torch.cdist(points[..., 64:], points[..., 64:]).max().round()
+        (torch.Size([1, 5, 66]), tensor(3.))
+    """
+
+    weights: Tensor
+
+    def __init__(
+        self,
+        streams: Streams,
+        dimension: int,
+        classes: int,
+        label_scale: float,
+        latent: int = 16,
+        hidden: Sequence[int] = (128, 128),
+        network: Callable[[Streams, int, int, Sequence[int]], nn.Module] = MLP,
+        weights: Sequence[float] | None = None,
+    ):
+        super().__init__()
+        self.classes = whole_number("classes", classes, least=2)
+        self.label_scale = positive_number("label_scale", label_scale)
+        self.latent = whole_number("latent", latent)
+        if dimension <= classes:
+            raise ValueError(
+                f"LabelledGenerator: points of {dimension} dimensions have no room for {classes} "
+                "classes behind the pixels; does the target have label_scale?"
+            )
+        shares = each("weights", weights or [1.0] * classes, positive_number)
+        if len(shares) != classes:
+            raise ValueError(f"weights: {len(shares)} for {classes} classes; give one each")
+        total = torch.tensor(shares, dtype=torch.float64).cumsum(0)
+        self.register_buffer("weights", (total / total[-1]).to(streams.dtype))
+        self.network = network(streams, latent + classes, dimension - classes, hidden)
+
+    def noise(self, streams: Streams, n: int) -> Tensor:
+        uniform = streams.rand(n)
+        label = torch.bucketize(uniform, self.weights, right=True).clamp(max=self.classes - 1)
+        own = torch.nn.functional.one_hot(label, self.classes).to(uniform)
+        return torch.cat([streams.randn(n, self.latent), own], -1)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        own = noise[..., self.latent :] * (self.label_scale / math.sqrt(2))
+        return torch.cat([self.network(noise), own], -1)

@@ -43,6 +43,7 @@ class BatchNorm(nn.Module):
 
     running_mean: Tensor
     running_var: Tensor
+    mixes_points = True
 
     def __init__(self, features: int, streams: Streams, momentum: float = 0.1, eps: float = 1e-5):
         super().__init__()

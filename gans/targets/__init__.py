@@ -12,6 +12,7 @@ from gans.targets.empirical import PointCloud
 from gans.targets.funnels import Funnels
 from gans.targets.gaussian import Gaussian
 from gans.targets.gaussian_mixtures import Grid, Modes, Ring
+from gans.targets.images import Images, StackedDigits
 from gans.targets.pinwheel import Pinwheel
 from gans.targets.pixels import Checkerboard, ImageDensity
 from gans.targets.segments import ParallelSegments
@@ -29,6 +30,7 @@ __all__ = [
     "Gaussian",
     "Grid",
     "ImageDensity",
+    "Images",
     "Modes",
     "Move",
     "OneFunnel",
@@ -37,6 +39,7 @@ __all__ = [
     "PointCloud",
     "Ring",
     "Shifted",
+    "StackedDigits",
     "SubspaceModes",
     "SwissRoll",
     "Target",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC
 from pathlib import Path
 from typing import Self, final
 
@@ -17,8 +18,56 @@ from gans.targets.loading import read_points
 from gans.targets.resolution import check_resolved
 
 
+class GivenPoints(Target, ABC):
+    """The law that draws each of given points with equal probability, with replacement.
+
+    A part of them is held out: training never draws it, and :meth:`held_out` draws nothing else.
+
+    Attributes:
+        points: The points of the law, one per row.
+        kept_back: The points held out, likewise.
+    """
+
+    points: Tensor
+    kept_back: Tensor
+    _told: set[str]
+    arg_constraints = {}
+    support = constraints.independent(constraints.real, 1)
+
+    def _held_out_rows(self, streams: Streams, n: int, *each: int) -> Tensor:
+        """At most ``n`` places among the rows held out, ``(K, *each, m)``, none of them twice."""
+        source = self._source
+        if not len(self.kept_back):
+            self._tell(
+                "share_held_out = 0: what is measured is measured on the points of training; "
+                "memorised points count as success"
+            )
+        m = min(n, len(source))
+        if m < n:
+            self._tell(
+                f"{m} of {n} points are there to be held out, and all are used each time; give "
+                "more points or a larger share_held_out for smaller errors"
+            )
+        # the n largest of random numbers are n places at random, none of them twice
+        places = streams.rand(*each, len(source)).topk(m, dim=-1).indices
+        return places.to(source.device)
+
+    @property
+    def _source(self) -> Tensor:
+        """Where held-out points come from."""
+        return self.kept_back if len(self.kept_back) else self.points
+
+    def _tell(self, what: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            warnings.warn(f"{type(self).__name__}: {what}", stacklevel=4)
+
+    def _shared(self) -> dict[str, Tensor]:
+        return {"points": self.points, "kept_back": self.kept_back}
+
+
 @final
-class PointCloud(Target):
+class PointCloud(GivenPoints):
     """The empirical law of given points: each drawn with equal probability, with replacement.
 
     A part of the points is held out, chosen at random by ``seed``: training never draws it, and
@@ -55,9 +104,6 @@ class PointCloud(Target):
         torch.Size([2, 3, 1])
     """
 
-    arg_constraints = {}
-    support = constraints.independent(constraints.real, 1)
-
     def __init__(
         self,
         points: Tensor | str | Path,
@@ -72,8 +118,9 @@ class PointCloud(Target):
             name, given, dtype = str(points), read_points(points), torch.get_default_dtype()
         every = _checked(name, given.to(dtype))
         check_resolved(name, given, every)
-        self.points, self.kept_back = _split(name, every, share_held_out, seed)
-        self._told: set[str] = set()
+        self._told = set()
+        law, kept = split(name, len(every), share_held_out, seed)
+        self.points, self.kept_back = every[law.to(every.device)], every[kept.to(every.device)]
         super().__init__(Size(), Size([every.shape[1]]), validate_args)
 
     @property
@@ -98,27 +145,7 @@ class PointCloud(Target):
         m is ``n``, or the number of points held out where that is smaller; a warning then says
         so once.
         """
-        source = self.kept_back
-        if not len(source):
-            source = self.points
-            self._tell(
-                "share_held_out = 0: what is measured is measured on the points of training; "
-                "memorised points count as success"
-            )
-        m = min(n, len(source))
-        if m < n:
-            self._tell(
-                f"{m} of {n} points are there to be held out, and all are used each time; give "
-                "more points or a larger share_held_out for smaller errors"
-            )
-        # the n largest of random numbers are n places at random, none of them twice
-        places = streams.rand(len(source)).topk(m, dim=1).indices
-        return source[places.to(source.device)]
-
-    def _tell(self, what: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
-            warnings.warn(f"PointCloud: {what}", stacklevel=3)
+        return self._source[self._held_out_rows(streams, n)]
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
         """The same points on ``device``, as ``dtype`` if one is given that tells them apart.
@@ -137,26 +164,21 @@ class PointCloud(Target):
     def push(self, *noise: Tensor) -> Tensor:
         return self.points[(fine_uniform(noise[0]) * len(self.points)).long()]
 
-    def _shared(self) -> dict[str, Tensor]:
-        return {"points": self.points, "kept_back": self.kept_back}
 
-
-def _split(name: str, points: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """The points of the law, in their order, and those held out."""
+def split(name: str, points: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Places of the points of the law, in their order, and of those held out."""
     if not 0 <= real_number("share_held_out", share) < 1:
         raise ValueError(f"share_held_out = {share}: it must be at least 0 and below 1, e.g. .2")
     generator = torch.Generator().manual_seed(seed_number("seed", seed))
-    if share == 0:
-        return points, points[:0]
-    kept = max(1, round(share * len(points)))
-    if len(points) - kept < 2:
+    order = torch.randperm(points, generator=generator)
+    kept = max(1, round(share * points)) if share else 0
+    if points - kept < 2:
         raise ValueError(
-            f"{name}: of {len(points)} points {kept} would be held out (share_held_out = {share}),"
+            f"{name}: of {points} points {kept} would be held out (share_held_out = {share}),"
             " which leaves fewer than 2 to train on; give more points, or share_held_out=0 to "
             "measure on the points of training"
         )
-    order = torch.randperm(len(points), generator=generator).to(points.device)
-    return points[order[kept:].sort().values], points[order[:kept]]
+    return order[kept:].sort().values, order[:kept]
 
 
 def _checked(name: str, points: Tensor) -> Tensor:
