@@ -23,6 +23,7 @@ ARGUMENTS = {
     "clipping": "what weight clipping does to a deep critic",
     "dirac": "a generator of one point: which games come to rest",
     "mode_collapse": "rings and grids: which game keeps all modes, and how often one dies",
+    "minibatch_objectives": "generators without a critic: what a distance of minibatches does",
     "estimators": "divergences from samples, and whether their error bars are right",
 }
 """What each argument is about, by its name."""

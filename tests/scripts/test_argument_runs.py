@@ -44,6 +44,7 @@ LEAST = {
             iterations=20, seeds=4, controls=2, together=2, generator=8, critic=8, samples=100
         ),
     },
+    "minibatch_objectives": {"ring": 20, "grid": 20},
     "estimators": {"repeats": 2},
 }  # fmt: skip
 

@@ -45,6 +45,7 @@ _LARGE = math.sqrt(99 / 12)
 DISTANCES: dict[str, Estimator] = {
     "energy distance": EnergyDistance(),
     "MMD, width .3": MMD(bandwidth=0.3),
+    "MMD, width .01": MMD(bandwidth=0.01),
     "Sinkhorn divergence": Sinkhorn(0.5, order=2, tolerance=1e-2, floor=False),
     "exact transport": EarthMover(floor=False),
 }
