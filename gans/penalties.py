@@ -134,8 +134,17 @@ class GradientClipping(Constraint):
 class Combined(Constraint):
     """Several constraints at once, such as R1 and R2.
 
+    Certified is a network whose layers are kept by the way they are computed, as by
+    ``SpectralNorm``, or by whichever constraint moves its weights last. Clipping entries may
+    raise the norm of an orthonormal matrix, so ``[Orthogonal(), WeightClipping()]`` certifies
+    nothing.
+
     Arguments:
-        constraints: In the order in which they are applied, at least one.
+        constraints: In the order in which they are applied, at least one, and at most one that
+            certifies the layers.
+
+    Raises:
+        ValueError: If there is none, or several set the weights of the layers.
 
     Example:
         >>> Combined([R1(0.1), R2(0.1)]).bounds_slope
@@ -146,10 +155,22 @@ class Combined(Constraint):
         self.constraints = tuple(constraints)
         if not self.constraints:
             raise ValueError("Combined: name at least one constraint, or use Unconstrained()")
+        names = [type(c).__name__ for c in self.constraints if c.certified]
+        if len(names) > 1:
+            raise ValueError(
+                f"Combined: {' and '.join(names)} would both set the weights of every layer; "
+                "name one of them"
+            )
 
     @property
     def certified(self) -> bool:
-        return any(c.certified for c in self.constraints)
+        moving = [c for c in self.constraints if c.moves_weights]
+        computed = any(c.certified for c in self.constraints if not c.moves_weights)
+        return computed or (len(moving) > 0 and moving[-1].certified)
+
+    @property
+    def moves_weights(self) -> bool:
+        return any(c.moves_weights for c in self.constraints)
 
     @property
     def bounds_slope(self) -> bool:
@@ -223,6 +244,10 @@ class Annealed(Constraint):
     @property
     def certified(self) -> bool:
         return self.constraint.certified
+
+    @property
+    def moves_weights(self) -> bool:
+        return self.constraint.moves_weights
 
     @property
     def bounds_slope(self) -> bool:

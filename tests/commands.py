@@ -31,9 +31,14 @@ def alive(pid):
 
 
 def start(work, folder, *args):
-    """A process that does ``work(*args)`` in ``folder``, printing to files stdout and stderr."""
+    """A process that does ``work(*args)`` in ``folder``, printing to files stdout and stderr.
+
+    It is killed at the end of the test if it still runs.
+    """
     folder.mkdir(exist_ok=True, parents=True)
-    process = PROCESSES.Process(target=_run, args=(work, args, folder))
+    process = PROCESSES.Process(
+        target=_run, args=(work, args, folder), name=f"killable {folder.name}"
+    )
     process.start()
     return process
 

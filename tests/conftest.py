@@ -1,5 +1,7 @@
 """One thread, one random state to start from, and torch's global settings left as they were."""
 
+import multiprocessing
+
 import pytest
 import torch
 from torch.distributions import Distribution
@@ -20,6 +22,15 @@ def _global_settings_stay():
     yield
     after = torch.get_default_dtype(), Distribution._validate_args, torch.is_grad_enabled()
     assert before == after, "a test left torch's global settings changed"
+
+
+@pytest.fixture(autouse=True)
+def _no_process_outlives_a_failed_test():
+    yield
+    for process in multiprocessing.active_children():
+        if process.name.startswith("killable"):  # tests.commands starts them
+            process.kill()
+            process.join()
 
 
 @pytest.fixture(autouse=True)

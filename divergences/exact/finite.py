@@ -36,6 +36,9 @@ from divergences.exact.parameters import finite, given
 
 Binary = Bernoulli | Binomial | Geometric
 
+UNDERFLOWS = 1e-290  # a probability below which float64 loses digits
+MOST_DIGITS = 50_000  # between the largest and the least probability, a second of work
+
 
 class Weights:
     """Weights of points along a last dimension, in float64.
@@ -302,10 +305,23 @@ def kl_poisson_bounded(p: Poisson, q: Bernoulli | Binomial) -> Tensor:
 
 
 def wasserstein_bernoullis(p: Bernoulli, q: Bernoulli, order: float) -> Tensor:
-    """W of two laws on 0 and 1: the mass to move, which goes a distance of 1."""
+    r"""W of two laws on 0 and 1: the mass to move, which goes a distance of 1.
+
+    Where that underflows and its root may not, its logarithm is taken: with :math:`a > b` logits
+    :math:`\log \sigma(a) + \log \sigma(-b) + \log(1 - e^{b - a})`.
+    """
     a, b, gaps = _gaps(p, q)
     moved = gaps.abs().amax(-1)
-    return _root(moved, order).to(torch.promote_types(a.dtype, b.dtype))
+    value = _root(moved, order)
+    if order > 1 and bool((moved < UNDERFLOWS).any()):
+        logits = torch.broadcast_tensors(*(w.log[..., 1] - w.log[..., 0] for w in (a, b)))
+        tiny = (moved < UNDERFLOWS) & (logits[0] != logits[1])
+        high = torch.where(tiny, torch.maximum(*logits), 1)
+        low = torch.where(tiny, torch.minimum(*logits), 0)
+        log = torch.nn.functional.logsigmoid(torch.stack([high, -low])).sum(0)
+        log = log + (-torch.expm1(low - high)).log()
+        value = torch.where(tiny, (log / order).exp(), value)
+    return value.to(torch.promote_types(a.dtype, b.dtype))
 
 
 def wasserstein_categoricals(p: Categorical, q: Categorical, order: float) -> Tensor:
@@ -336,7 +352,7 @@ def wasserstein_categoricals(p: Categorical, q: Categorical, order: float) -> Te
     value = reach[..., 0] * _root(integral, order)
     with torch.no_grad():
         n = a.shape[-1]
-        same = (gaps == 0).all(-1)
+        same = (gaps == 0).all(-1) & ~_differ_below_float64(first, second)
         loose = max(tolerance(dtype), 1e-9)
         hard = ~same & (n * ROUNDINGS > loose * order * integral)
     value = torch.where(same, 0, value)
@@ -350,6 +366,12 @@ def wasserstein_categoricals(p: Categorical, q: Categorical, order: float) -> Te
     return (value + change).to(dtype)
 
 
+def _differ_below_float64(a: Weights, b: Weights) -> Tensor:
+    """Where laws differ in probabilities that are too small for a float."""
+    tiny = (a.some | b.some) & (torch.maximum(a.mass, b.mass) < UNDERFLOWS)
+    return (tiny & ((a.log_ratios(b) != 0) | (a.some != b.some))).any(-1)
+
+
 def _given_rows(side: Categorical, at: Tensor) -> list[tuple[list[float], bool]]:
     x, from_logits = given(side, False)
     return [(r, from_logits) for r in x.detach().double().expand((*at.shape, -1))[at].tolist()]
@@ -358,7 +380,7 @@ def _given_rows(side: Categorical, at: Tensor) -> list[tuple[list[float], bool]]
 def _in_digits(x: tuple[list[float], bool], y: tuple[list[float], bool], order: float) -> float:
     """The distance of two laws with more digits, as their quantile functions move from step to
     step."""
-    with mpmath.workdps(60):
+    with mpmath.workdps(60 + _digits_between(x, y, order)):
         ends = [_distribution(*side) for side in (x, y)]
         i = j = 0
         start, total = mpmath.mpf(0), mpmath.mpf(0)
@@ -367,6 +389,22 @@ def _in_digits(x: tuple[list[float], bool], y: tuple[list[float], bool], order: 
             total += (stop - start) * mpmath.mpf(abs(i - j)) ** order
             start, i, j = stop, i + (ends[0][i] <= stop), j + (ends[1][j] <= stop)
         return float(total ** (1 / mpmath.mpf(order)))
+
+
+def _digits_between(x: tuple[list[float], bool], y: tuple[list[float], bool], order: float) -> int:
+    """How many digits lie between the largest probability and the least whose root may count."""
+    widest = 0.0
+    for weights, from_logits in (x, y):
+        logs = weights if from_logits else [math.log(w) for w in weights if w > 0]
+        logs = [log for log in logs if log > -math.inf]
+        widest = max(widest, max(logs) - min(logs))
+    widest = min(widest, -math.log(math.ulp(0.0)) * order)  # below, the root underflows
+    if widest > MOST_DIGITS * math.log(10):
+        raise NotImplementedError(
+            f"a root of order {order:g} of probabilities down to exp(-{widest:.3g}) takes more "
+            f"than {MOST_DIGITS} digits"
+        )
+    return math.ceil(widest / math.log(10))
 
 
 def _distribution(given: list[float], from_logits: bool) -> list[Any]:

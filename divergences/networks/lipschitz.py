@@ -93,6 +93,11 @@ class Constraint(ABC):  # noqa: B024  # hooks, each of them optional
         """Whether it keeps a critic's slope from growing without end."""
         return True
 
+    @property
+    def moves_weights(self) -> bool:
+        """Whether :meth:`project` moves parameters, so that what held of them need not hold."""
+        return type(self).project is not Constraint.project
+
     def parametrize(self, critic: nn.Module) -> None:
         """Change the network before training, once."""
 

@@ -29,6 +29,7 @@ Array = NDArray[np.floating]
 Sizes = int | NDArray[np.integer]
 
 MOST_DIMENSIONS = 3
+STEEP = 1 / 3  # of a KL that a grid of half the resolution loses, from which it is too coarse
 FEWEST_ACROSS = 2.0  # cells that a cloud of points has to spread over in its narrowest direction
 
 
@@ -66,12 +67,16 @@ class HistogramEstimator(Estimator):
             )
         bins = self.bins or 2 * math.ceil(min(len(x), len(y)) ** (1 / (d + 2)))
         grid = QuantileGrid.of(x, y, bins)
-        value, stderr, low, high, notes = self.read(grid.cells())
-        coarse = self.value(grid.halved().cells())
+        cells, halved = grid.cells(), grid.halved().cells()
+        value, stderr, low, high, notes = self.read(cells)
+        coarse = self.value(halved)
         lost = max(value - coarse, 0.0)
         # the interval allows for it; of a smooth law a finer grid gives only a third as much more
         rise = min(lost, QUANTITIES[self.quantity].largest - value)
-        if rise > 5 * stderr + (value - low):
+        by_counting = self.added_by_counting(cells) - self.added_by_counting(halved)
+        steep = value - coarse - by_counting > max(STEEP * value, 2 * stderr)
+        steep = steep and math.isinf(QUANTITIES[self.quantity].largest)
+        if rise > 5 * stderr + (value - low) or steep:
             notes += (
                 f"the grid is too coarse: half its resolution gives {lost:.3g} less, so a finer "
                 "one may read as much more; give more bins or more points",
@@ -87,6 +92,10 @@ class HistogramEstimator(Estimator):
             x.new_tensor(value), x.new_tensor(stderr), (x.new_tensor(low), x.new_tensor(high))
         )
         return replace(estimate, bound=self.bound, n=(len(x), len(y)), warnings=notes)
+
+    def added_by_counting(self, cells: Cells) -> float:
+        """What the noise of counts adds to :meth:`value` on average, about."""
+        return 0.0
 
     @abstractmethod
     def value(self, cells: Cells) -> float:
@@ -172,8 +181,19 @@ class HistogramKL(HistogramEstimator):
     bound: ClassVar[Bound] = "none"
     references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1109/TIT.1981.1056331",)
 
+    def _one(self, x: Tensor, y: Tensor) -> Estimate:
+        found = super()._one(x, y)
+        if not _reaches_beyond(x, y):
+            return found
+        return replace(found, ci=(found.ci[0], torch.full_like(found.value, math.inf)))
+
     def value(self, cells: Cells) -> float:
         return float(self._terms(*cells.counts, len(cells.x), len(cells.y)).sum())
+
+    def added_by_counting(self, cells: Cells) -> float:
+        n, m, (of_x, of_y) = len(cells.x), len(cells.y), cells.counts
+        occupied = [np.count_nonzero(count) - 1 for count in (of_x, of_y)]
+        return occupied[0] / (2 * n) + occupied[1] / (2 * m)
 
     def read(self, cells: Cells) -> Reading:
         n, m, (of_x, of_y), value = len(cells.x), len(cells.y), cells.counts, self.value(cells)
@@ -193,6 +213,14 @@ class HistogramKL(HistogramEstimator):
     def _terms(of_x: Array, of_y: Array, n: Sizes, m: Sizes) -> Array:
         p, q = _smoothed(of_x, n), _smoothed(of_y, m)
         return p * np.log(p / q)
+
+
+def _reaches_beyond(x: Tensor, y: Tensor) -> bool:
+    """Whether an x is farther beyond all y along an axis than the middle half of y is long."""
+    n, a, b = len(y), x.detach(), y.detach().sort(0).values
+    middle = b[min(3 * n // 4, n - 1)] - b[n // 4]
+    above, below = a.amax(0) - b[-1], b[0] - a.amin(0)
+    return bool((torch.maximum(above, below) > middle).any())
 
 
 def _smoothed(counts: Array, size: Sizes) -> Array:

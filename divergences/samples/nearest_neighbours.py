@@ -162,7 +162,7 @@ class NearestNeighbours(Estimator):
             bent = corrected(bare, within(k, other)) if other else near
         rate = min(1 / 3, 2 / d)
         estimate = replace(from_influences(near, far, rate, x), n=size)
-        estimate = _widened(estimate, near[0], bare[0], bent)
+        estimate = _widened(estimate, near[0], bare[0], bent, far)
         if diverging:
             unbounded = torch.full_like(estimate.value, math.inf)
             estimate = replace(estimate, ci=(estimate.ci[0], unbounded))
@@ -187,8 +187,14 @@ def _jumps(gaps: Array, among_y: NDArray[np.intp], m: int) -> Array:
     return np.bincount(among_y.ravel(), np.repeat(jumps, k), m) * (m / n)
 
 
-def _widened(estimate: Estimate, value: float, bare: float, bent: Reading) -> Estimate:
-    """An interval that allows for an error of the correction, and for another correction."""
+def _widened(
+    estimate: Estimate, value: float, bare: float, bent: Reading, far: Reading
+) -> Estimate:
+    """An interval that allows for an error of the correction, and for another correction.
+
+    And for the value from twice the neighbours where that is larger, as where the y are few and
+    lie in several modes.
+    """
     low, high = estimate.ci
     doubt = UNSURE * abs(value - bare)
     reach = max(1.959964 * stderr_of(bent[1]), doubt + 1.959964 * float(estimate.stderr))
@@ -196,7 +202,9 @@ def _widened(estimate: Estimate, value: float, bare: float, bent: Reading) -> Es
         estimate,
         ci=(
             low.clamp(max=min(value, bent[0]) - reach),
-            high.clamp(min=max(value, bent[0]) + reach),
+            high.clamp(min=max(value, bent[0]) + reach).clamp(
+                min=far[0] + 1.959964 * stderr_of(far[1])
+            ),
         ),
     )
 

@@ -24,6 +24,7 @@ from torch import Tensor
 DENSE = 4096 * 4096  # pairs up to which all costs are kept: .7 GB, up to twice as fast
 BLOCK = 2**20  # pairs whose costs are computed at once
 PROVEN = 1e-9  # of a plan's cost, which its potentials have to attain all but
+ROUNDINGS = 4 * np.finfo(float).eps  # of a potential, in units of itself
 METRIC = {1: "euclidean", 2: "sqeuclidean"}
 
 Array = NDArray[Any]
@@ -112,7 +113,10 @@ def _simplex(a: Array, b: Array, order: int, max_iterations: int) -> _Solution:
     allowed = np.full(len(b), math.inf)
     for rows, block in _blocks(a, b, order):
         np.minimum(allowed, (block - u[rows, None]).min(0), out=allowed)
-    gap = max(cost - float(u.mean() + allowed.mean()), 0.0) if cost > 0 else 0.0
+    gap = max(cost - float(u.mean() + allowed.mean()), 0.0)
+    # between clusters potentials are as large as what lies between, and so is their rounding
+    gap += ROUNDINGS * float(np.abs(u).mean() + np.abs(allowed).mean())
+    gap = gap if cost > 0 else 0.0
     return _Solution(i, j, weight, u, v, cost, gap)
 
 

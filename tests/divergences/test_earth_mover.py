@@ -430,6 +430,31 @@ def test_two_clusters_far_apart_read_what_one_reads(apart, order):
     assert both == pytest.approx(one, rel=1e-15 * apart + 1e-9)
 
 
+@pytest.mark.parametrize("seed", range(16))
+def test_costs_far_below_the_distances_between_clusters_are_those_of_assignments(seed):
+    """Clusters whose own costs are below the solver's tolerance for the whole, in any unit.
+
+    Each holds the same share of both samples, so that nothing moves between them, and SciPy
+    assigns the points of each about its own centre.
+    """
+    r = np.random.default_rng(seed)
+    order, d, many, copies = (int(r.choice(c)) for c in ((1, 2, 2), (2, 3, 5), (2, 3, 5), (1, 2)))
+    apart, unit = 10 ** r.uniform(4, 12), 10 ** r.uniform(-130, 130)
+    centres = apart * r.standard_normal((many, d))
+    sizes = [int(r.choice([5, 20])) for _ in centres]
+    # the numbers that are left of the points so far from the origin
+    x = [c + r.standard_normal((n, d)) for n, c in zip(sizes, centres, strict=True)]
+    y = [c + 0.3 + r.standard_normal((copies * n, d)) for n, c in zip(sizes, centres, strict=True)]
+    total = 0.0
+    for own, others in zip(x, y, strict=True):
+        costs = cdist(np.repeat(own, copies, 0), others) ** order
+        total += costs[linear_sum_assignment(costs)].sum()
+    expected = (total / (copies * sum(sizes))) ** (1 / order)
+    a, b = (torch.from_numpy(r.permutation(np.concatenate(z)) * unit) for z in (x, y))
+    found = value(EarthMover(order, floor=False), a, b)
+    assert found / unit == pytest.approx(expected, rel=1e-9 + 1e-15 * apart)
+
+
 @pytest.mark.parametrize("make", [EarthMover, Sliced], ids=["full", "sliced"])
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("d", [1, 2])

@@ -292,3 +292,31 @@ def test_where_no_bias_is_left_the_interval_is_that_of_a_normal_error(estimator)
     low, high = (abs(float((end - estimate.value) / estimate.stderr)) for end in estimate.ci)
     assert low == pytest.approx(1.96, rel=0.05)
     assert high == pytest.approx(1.96, rel=0.05)
+
+
+# --- KL that a grid or a sample cannot show
+
+
+@pytest.mark.parametrize(("n", "m"), [(64, 200), (64, 512), (200, 64)])
+def test_kl_of_a_thin_law_of_few_points_is_warned_of(n, m):
+    """A ring of eight narrow modes against a normal law: 3.22 nats, of which grids show .6."""
+    ring = case("ring and normal")
+    silent = 0
+    for seed in range(20):
+        found = HistogramKL()(*ring.draw(n, seed, m))
+        silent += not found.warnings and not float(found.ci[1]) >= ring.kl
+    assert silent <= 8  # 16 of 20 before the grid of half the resolution was compared
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_kl_has_no_upper_end_where_a_tail_of_x_lies_beyond_all_y(side):
+    """Few of the x, in cells that they share with points of y."""
+    y = torch.linspace(-1, 1, 400, dtype=torch.float64)[:, None]
+    x = y.clone()
+    assert HistogramKL()(x, y).ci[1].isfinite()
+    x[-1] = side * 1.9  # less than the middle half of y, which is 1 long, from its end
+    assert HistogramKL()(x, y).ci[1].isfinite()
+    x[-1] = side * 2.1
+    far = HistogramKL()(x, y)
+    assert far.ci[1] == math.inf
+    assert far.warnings == HistogramKL()(y, y).warnings

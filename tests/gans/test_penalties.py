@@ -12,7 +12,7 @@ from divergences import MLP, Critic, Orthogonal, SpectralNorm, Streams, WeightCl
 from divergences.learned.base import Empirical
 from divergences.networks.layers import Linear, member_norms
 from gans.networks import Packed
-from gans.penalties import DRAGAN, R1, R2, Combined, GradientClipping
+from gans.penalties import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from gans.schedules import ConstantThenLinear
 
 SEEDS = [0, 1, 2]
@@ -121,11 +121,32 @@ def test_constraints_on_layers_refuse_a_critic_without_such_layers(constraint):
 
 def test_together_is_as_certified_and_bounded_as_any_of_its_parts():
     assert Combined([SpectralNorm(), R1()]).certified
+    assert Combined([SpectralNorm(), WeightClipping()]).certified
+    assert Combined([Orthogonal(), Annealed(R1(), last=0.1, steps=9)]).certified
+    assert Combined([WeightClipping(), Orthogonal()]).certified
+    assert not Combined([Orthogonal(), WeightClipping()]).certified
+    assert not Combined([Combined([Orthogonal()]), Combined([WeightClipping()])]).certified
     assert not Combined([R1(), R2()]).certified
     assert not Combined([GradientClipping()]).bounds_slope
     assert Combined([GradientClipping(), WeightClipping()]).bounds_slope
     with pytest.raises(ValueError, match="at least one"):
         Combined([])
+    with pytest.raises(ValueError, match="Orthogonal and SpectralNorm would both"):
+        Combined([Orthogonal(), SpectralNorm()])
+
+
+def test_clipping_may_raise_the_norm_of_a_matrix_and_is_not_certified():
+    """Of an orthonormal matrix; that of one which SpectralNorm divides by its norm stays 1."""
+    turned = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(0)))[0]
+    norms = [torch.linalg.matrix_norm(turned.clamp(-c, c), 2) for c in torch.linspace(0.1, 1, 50)]
+    assert max(norms) > 1.01
+    for constraint in (SpectralNorm(), Combined([SpectralNorm(), WeightClipping(0.5)])):
+        critic = nn.Sequential(Linear(6, 6, Streams([0])))
+        constraint.parametrize(critic)
+        with torch.no_grad():
+            critic[0].parametrizations.weight.original.copy_(turned[None])
+        constraint.project(critic)
+        assert torch.linalg.matrix_norm(critic.eval()[0].weight, 2).item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
