@@ -21,11 +21,12 @@ FLOATS = (*HALVES, torch.float32, torch.float64)
 
 
 class Quantity(NamedTuple):
-    """How a quantity is written, in which unit, and the largest value it can have."""
+    """How a quantity is written, in which unit, and the largest and least values it can have."""
 
     symbol: str
     unit: str = ""
     largest: float = math.inf
+    least: float = 0.0
 
 
 QUANTITIES = {
@@ -37,8 +38,8 @@ QUANTITIES = {
     "pearson": Quantity("Pearson χ²(x‖y)"),
     "triangular": Quantity("triangular discrimination(x, y)", largest=2.0),
     "js_of_pairs": Quantity("JS of pairs(x, y)", "nats", math.log(2)),
-    "entropy": Quantity("H(x)", "nats"),
-    "cross_entropy": Quantity("H(x, y)", "nats"),
+    "entropy": Quantity("H(x)", "nats", least=-math.inf),
+    "cross_entropy": Quantity("H(x, y)", "nats", least=-math.inf),
     "w1": Quantity("W1(x, y)", LENGTH),
     "w2": Quantity("W2(x, y)", LENGTH),
     "sw1": Quantity("sliced W1(x, y)", LENGTH),
@@ -214,7 +215,7 @@ class Estimator(ABC):
         if x.dtype == y.dtype and x.dtype in HALVES:
             x, y = x.float(), y.float()  # the same numbers; the estimate needs more digits
         found = self.measure(x, y)
-        notes = (*found.warnings, *repeated(x, y))
+        notes = (*found.warnings, *repeated(x, y), *impossible(found, self.quantity))
         return replace(found, warnings=notes, quantity=self.quantity).in_dtype(x.dtype)
 
     @abstractmethod
@@ -257,6 +258,35 @@ def refuse_masked(sample: Any, name: str = "x") -> None:
             f"{name} holds masked values, which are missing; remove such rows, or fill them with "
             "numbers"
         )
+
+
+def impossible(found: Estimate, quantity: str) -> tuple[str, ...]:
+    """A warning where no value that the quantity can have is in the interval.
+
+    Between equal laws chance does that to one interval in forty. Samples that are no independent
+    draws do it always: a sample and a copy of it with a little noise are more alike than any two.
+
+    Example:
+        >>> low, high = torch.tensor(-0.4), torch.tensor(-0.1)
+        >>> found = Estimate(torch.tensor(-0.2), torch.tensor(0.1), ci=(low, high))
+        >>> impossible(found, "js")[0]
+        'the interval ends at -0.1, and JS(x, y) is never below 0: ...'
+    """
+    known = QUANTITIES.get(quantity)
+    if known is None:
+        return ()
+    low, high = float(found.ci[0].max()), float(found.ci[1].min())
+    if high < known.least:
+        return (
+            f"the interval ends at {high:.3g}, and {known.symbol} is never below "
+            f"{known.least:g}: by chance, or x and y are more alike than independent draws",
+        )
+    if low > known.largest * (1 + 1e-9):
+        return (
+            f"the interval begins at {low:.3g}, and {known.symbol} is never above "
+            f"{known.largest:.3g}: by chance, or x and y are no independent draws",
+        )
+    return ()
 
 
 def repeated(x: Tensor, y: Tensor) -> tuple[str, ...]:

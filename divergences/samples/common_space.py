@@ -40,6 +40,7 @@ class CommonSpace:
             mutually singular if each has a density on its own subspace.
         resolution: Distance below which points may differ by the rounding of numbers alone.
         unresolved: Whether the samples differ across their subspace by about their resolution.
+        spanned: Whether each of the samples has more points than there are dimensions.
         log_linear: Logarithm of how much the linear part of the map enlarges volumes.
         slopes: Those of its other part along each axis at each point of ``x``, ``(n, d)``.
     """
@@ -50,6 +51,7 @@ class CommonSpace:
     share_support: bool
     resolution: float
     unresolved: bool
+    spanned: bool
     log_linear: float
     slopes: Array
 
@@ -57,7 +59,8 @@ class CommonSpace:
     def of(cls, x: Tensor, y: Tensor) -> CommonSpace:
         """The common space of points ``(n, d)`` and ``(m, d)``.
 
-        With fewer points than dimensions nothing can be said about subspaces, and nothing is.
+        With fewer points than dimensions nothing can be said about subspaces, and nothing is but
+        that (:meth:`doubts`).
         """
         found = standardised(x, y)
         a, b = (np.clip(points.cpu().numpy(), -1e100, 1e100) for points in (found.x, found.y))
@@ -80,6 +83,7 @@ class CommonSpace:
             span.shared,
             float(np.linalg.norm(steps)),
             span.unresolved,
+            span.known,
             log_linear,
             slopes,
         )
@@ -95,6 +99,11 @@ class CommonSpace:
     def doubts(self, distances: Array) -> tuple[str, ...]:
         """Warnings, given each point's distance to its k-th neighbour."""
         found = ()
+        if not self.spanned:
+            found += (
+                f"few: with no more points than the {self.x.shape[1]} dimensions, which of them lie "
+                "near each other is as chance has it, and the value says little",
+            )
         if self.unresolved:
             found += (
                 "unresolved: x and y differ across the subspace that holds both by no more than "

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from divergences import EarthMover, EnergyDistance, Estimate, KnownDensity
+from divergences import (
+    EarthMover,
+    EnergyDistance,
+    Estimate,
+    HistogramJS,
+    KnownDensity,
+    RossJS,
+)
 from divergences.estimate import QUANTITIES, Estimator, as_tensor
 
 
@@ -141,3 +148,13 @@ def test_a_sample_that_repeats_its_points_is_said():
         assert not any("repeated points" in w for w in estimator(*lattice).warnings)
         atoms = x.sign()
         assert not any("repeated points" in w for w in estimator(atoms, y).warnings)
+
+
+@pytest.mark.parametrize("noise", [1e-13, 1e-5, 1e-2])
+@pytest.mark.parametrize("estimator", [HistogramJS(), RossJS()], ids=["grid", "neighbours"])
+def test_an_interval_of_values_that_cannot_be_is_said(estimator, noise):
+    """A sample and a copy of it with a little noise are more alike than independent draws."""
+    x = torch.randn(150, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = estimator(x, x + noise)
+    assert found.ci[1] < 0
+    assert "is never below 0" in found.warnings[-1]
