@@ -101,8 +101,8 @@ class CommonSpace:
         found = ()
         if not self.spanned:
             found += (
-                f"few: with no more points than the {self.x.shape[1]} dimensions, which of them lie "
-                "near each other is as chance has it, and the value says little",
+                f"few: with no more points than the {self.x.shape[1]} dimensions, which of them "
+                "are near each other is as chance has it, and the value says little",
             )
         if self.unresolved:
             found += (

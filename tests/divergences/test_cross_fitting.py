@@ -18,6 +18,9 @@ from divergences.learned.cross_fitting import (
     averaged,
     halves,
     read_across,
+    repeats,
+    scaled,
+    usable,
 )
 from divergences.learned.discriminators import NWJ, DiscriminatorKL, DonskerVaradhan, FDivergence
 from divergences.networks.layers import Linear
@@ -107,6 +110,18 @@ def test_equally_long_samples_are_shuffled_alike():
     assert (parts.x != x).any()
 
 
+@pytest.mark.parametrize(
+    ("half", "kept"), [(2, 1), (9, 4), (60, 30), (100, 32), (500, 100), (5120, 1024), (9000, 1024)]
+)
+def test_a_fifth_of_a_half_is_kept_back_within_bounds(half, kept):
+    """At least 32, or half of it if it has not as many; at most 1024."""
+    x, y = torch.rand(2, 1, 2 * half, 1)
+    parts = halves(x, y, Streams([0]))
+    for trained, held in ((parts.x_train, parts.x_kept), (parts.y_train, parts.y_kept)):
+        assert held.shape == (2, kept, 1)
+        assert trained.shape == (2, half - kept, 1)
+
+
 # what EarlyStopping does
 
 
@@ -177,6 +192,52 @@ def test_readings_are_averaged_and_their_allowance_with_them():
     extra = (0.1 + 2.0 - 0.8 - 0.4 * 1.959964) / 2
     assert mean.ci[0].item() == pytest.approx(1.5 - 0.25 * 1.959964 - extra, abs=1e-6)
     assert mean.ci[1].isinf()
+
+
+def members(value, stderr, low, high):
+    """A reading with a number for each member."""
+    value, stderr, low, high = (torch.tensor(t) for t in (value, stderr, low, high))
+    return Estimate(value, stderr, ci=(low, high), warnings=("seen by both",))
+
+
+def test_of_two_halves_the_one_that_is_left_is_used_and_said():
+    nan, inf = math.nan, math.inf
+    first = members([1.0, 1.0, nan, 3.0, nan], [0.3, nan, 0.1, 0.3, 0.1], [0.0] * 5, [inf] * 5)
+    second = members([2.0, 5.0, 6.0, 4.0, 7.0], [0.4, 0.5, 0.6, 0.4, nan], [0.5] * 5, [9.0] * 5)
+    diverged = torch.tensor([False] * 5 + [False, False, False, True, False])
+    found = usable(first, second, diverged)
+    torch.testing.assert_close(found.value, torch.tensor([1.5, 5, 6, 3, nan]), equal_nan=True)
+    expected = torch.tensor([0.25, 0.5, 0.6, 0.3, nan])
+    torch.testing.assert_close(found.stderr, expected, equal_nan=True)
+    torch.testing.assert_close(found.ci[0][1:4], torch.tensor([0.5, 0.5, 0.0]))
+    assert found.ci[1].tolist()[:4] == [inf, 9.0, 9.0, inf]
+    assert found.ci[1][4].isnan()
+    assert found.warnings[0] == "seen by both"  # once
+    assert [note.split(":")[:2] for note in found.warnings[1:]] == [
+        ["member 1", " only one half is used"],
+        ["member 2", " only one half is used"],
+        ["member 3", " only one half is used"],
+        ["member 4", " no estimate"],
+    ]
+    reasons = ["too few points", "training diverged", "training diverged", "training diverged"]
+    for note, reason in zip(found.warnings[1:], reasons, strict=True):
+        assert reason in note
+
+
+def test_every_number_of_a_reading_has_its_unit():
+    found = scaled(members([2.0], [1.0], [0.5], [math.inf]), torch.tensor([3.0]))
+    assert (found.value.item(), found.stderr.item(), found.ci[0].item()) == (6.0, 3.0, 1.5)
+    assert found.ci[1].isinf()
+
+
+@pytest.mark.parametrize(("distinct", "said"), [(100, 0), (90, 0), (89, 1), (3, 1)])
+def test_copies_are_counted(distinct, said):
+    points = torch.randn(100, 3)[torch.arange(100) % distinct][None]
+    other = torch.randn(1, 100, 3)
+    notes = repeats(points, other)
+    assert len(notes) == said
+    assert not said or f"only {distinct} of the 100 points of x" in notes[0]
+    assert len(repeats(other, points)) == said
 
 
 # what comes out
