@@ -275,16 +275,17 @@ def impossible(found: Estimate, quantity: str) -> tuple[str, ...]:
     known = QUANTITIES.get(quantity)
     if known is None:
         return ()
-    low, high = float(found.ci[0].max()), float(found.ci[1].min())
-    if high < known.least:
+    low, high = found.ci
+    below, above = high < known.least, low > known.largest * (1 + 1e-6)
+    if below.any():
         return (
-            f"the interval ends at {high:.3g}, and {known.symbol} is never below "
-            f"{known.least:g}: by chance, or x and y are more alike than independent draws",
+            f"the interval ends at {float(high[below].min()):.3g}, and {known.symbol} is never "
+            f"below {known.least:g}: by chance, or x and y are more alike than independent draws",
         )
-    if low > known.largest * (1 + 1e-9):
+    if above.any():
         return (
-            f"the interval begins at {low:.3g}, and {known.symbol} is never above "
-            f"{known.largest:.3g}: by chance, or x and y are no independent draws",
+            f"the interval begins at {float(low[above].max()):.3g}, and {known.symbol} is never "
+            f"above {known.largest:.3g}: by chance, or x and y are no independent draws",
         )
     return ()
 

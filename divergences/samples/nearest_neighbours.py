@@ -71,7 +71,7 @@ class NearestNeighbours(Estimator):
     in eight dimensions and on a ring of uneven modes, and less where only some samples are called
     diverging. The interval holds the truth more often than 95 % suggest, as it also covers a bias
     that decays as slowly as :math:`n^{-1/3}` (:math:`n^{-2/d}` above six dimensions), an error of
-    half the correction, and another model.
+    half the correction, another model, and the value from twice the neighbours.
 
     References:
         | Divergence Estimation for Multidimensional Densities Via k-Nearest-Neighbor Distances

@@ -14,7 +14,7 @@ from divergences import (
     KnownDensity,
     RossJS,
 )
-from divergences.estimate import QUANTITIES, Estimator, as_tensor
+from divergences.estimate import QUANTITIES, Estimator, as_tensor, impossible
 
 
 def estimate(value, low, high, **more):
@@ -158,3 +158,14 @@ def test_an_interval_of_values_that_cannot_be_is_said(estimator, noise):
     found = estimator(x, x + noise)
     assert found.ci[1] < 0
     assert "is never below 0" in found.warnings[-1]
+    y = torch.randn(150, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert not estimator(x, y).warnings
+    both = estimator(torch.stack([x, x]), torch.stack([y, x + noise]))
+    assert "is never below 0" in both.warnings[-1]
+
+
+def test_an_interval_above_the_largest_value_is_said_of_one_member_of_several():
+    ends = torch.tensor([0.1, 0.9, NAN]), torch.tensor([0.2, 1.0, NAN])
+    found = Estimate(torch.tensor([0.1, 0.95, NAN]), torch.tensor([0.1, 0.1, NAN]), ci=ends)
+    assert "begins at 0.9, and JS(x, y) is never above 0.693" in impossible(found, "js")[0]
+    assert impossible(found, "kl") == impossible(found, "anybody's") == ()
