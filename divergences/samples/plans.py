@@ -24,7 +24,7 @@ from torch import Tensor
 DENSE = 4096 * 4096  # pairs up to which all costs are kept: .7 GB, up to twice as fast
 BLOCK = 2**20  # pairs whose costs are computed at once
 PROVEN = 1e-9  # of a plan's cost, which its potentials have to attain all but
-ROUNDINGS = 4 * np.finfo(float).eps  # of a potential, in units of itself
+ROUNDINGS = 4 * float(np.finfo(float).eps)  # of a potential, in units of itself
 METRIC = {1: "euclidean", 2: "sqeuclidean"}
 
 Array = NDArray[Any]
