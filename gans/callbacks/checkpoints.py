@@ -20,6 +20,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from divergences.whole_files import atomically
+from gans.callbacks.best import Best, newly_measured
 from gans.callbacks.periodic import is_last
 from gans.callbacks.seals import broken, sealed
 from gans.generator_module import GeneratorModule
@@ -148,18 +149,22 @@ class Checkpoints(Checkpoint):
     that has not ended :data:`GRACE` seconds later, as in a long warm-up, is given up without
     saving. A second signal stops at once.
 
+    With ``monitor`` there is ``best.ckpt``, too: the state at which an estimate was least. At the
+    end a line says which iteration that is, and which later ones cannot be told from it.
+
     Attributes:
         went_on: Whether an iteration has ended since this process began.
 
     Arguments:
         every: Iterations between checkpoints.
         keep: How many are kept, the newest; at least 2, so that a damaged one has a predecessor.
+        monitor: Tag of an estimate, such as ``divergence/w1_EarthMover``; the less, the better.
 
     Raises:
         ValueError: If ``every`` or ``keep`` is too small.
     """
 
-    def __init__(self, every: int = 100, keep: int = 5):
+    def __init__(self, every: int = 100, keep: int = 5, monitor: str | None = None):
         if every < 1:
             raise ValueError(f"every = {every} must be at least 1 iteration")
         if keep < 2:
@@ -168,6 +173,7 @@ class Checkpoints(Checkpoint):
                 "before is used"
             )
         self.every, self.keep = every, keep
+        self.best = Best(monitor) if monitor else None
         self.went_on = False
         self._last_checkpoint_saved = ""  # under the name that Lightning's own callback has
         self._received: signal.Signals | None = None
@@ -183,8 +189,8 @@ class Checkpoints(Checkpoint):
     ) -> None:
         # a run may be made longer: its last iteration then was not the last
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        assert isinstance(pl_module, GeneratorModule)
-        progress["is_last_batch"] = checkpoint["global_step"] >= pl_module.iterations
+        if isinstance(pl_module, GeneratorModule):
+            progress["is_last_batch"] = checkpoint["global_step"] >= pl_module.iterations
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last_checkpoint_saved = str(trainer.ckpt_path or "")
@@ -198,6 +204,9 @@ class Checkpoints(Checkpoint):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
+        said = self.best.sentence() if self.best else None
+        if said is not None and trainer.is_global_zero:
+            print(said)
         self._restore()  # before the trainer gives back the handlers that it found
 
     def on_exception(
@@ -232,6 +241,7 @@ class Checkpoints(Checkpoint):
     ) -> None:
         self.went_on = True
         last = is_last(trainer)
+        self._keep_best(trainer)
         stopped = self._received or trainer.should_stop  # by the trainer's max_time
         if stopped or last or trainer.global_step % self.every == 0:
             self._save(trainer)
@@ -244,6 +254,18 @@ class Checkpoints(Checkpoint):
 
     def _folder(self, trainer: pl.Trainer) -> Path:
         return Path(trainer.default_root_dir) / "checkpoints"
+
+    def _keep_best(self, trainer: pl.Trainer) -> None:
+        measured = newly_measured(trainer, self.best.tag) if self.best else None
+        if self.best is not None and measured is not None and self.best.consider(measured):
+            trainer.save_checkpoint(self._folder(trainer) / "best.ckpt", weights_only=False)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best.state_dict()} if self.best else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if self.best is not None and "best" in state_dict:
+            self.best.load_state_dict(state_dict["best"])
 
     def _save(self, trainer: pl.Trainer) -> None:
         for logger in trainer.loggers:

@@ -11,7 +11,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from divergences.checks import entries, shown, whole_number
-from divergences.estimate import Estimator
+from divergences.estimate import Estimate, Estimator
 from gans.callbacks.dashboard import dashboard, write_layout
 from gans.callbacks.sinks import log, log_figure
 from gans.figures import draw_state
@@ -145,7 +145,8 @@ class DivergenceMonitor(pl.Callback):
                 )
             self._real = self._points(loader)
         layout = dashboard(members, objective.quantity if objective else "w1")
-        write_layout(trainer.loggers, layout)
+        with own_random_numbers(0):
+            write_layout(trainer.loggers, layout)
         if self._batches(trainer) == 0:
             self._observe(trainer, pl_module)
 
@@ -173,6 +174,10 @@ class DivergenceMonitor(pl.Callback):
     def _observe(
         self, trainer: pl.Trainer, module: pl.LightningModule, last: bool = False
     ) -> None:
+        with own_random_numbers(0):  # loggers draw names of runs and files
+            self._look_and_log(trainer, module, last)
+
+    def _look_and_log(self, trainer: pl.Trainer, module: pl.LightningModule, last: bool) -> None:
         step = self._batches(trainer)
         if step != self._seen:
             self._try(trainer, module, step)
@@ -199,6 +204,15 @@ class DivergenceMonitor(pl.Callback):
             for state in self.states:
                 if state.name not in {known.name for known in before}:
                     print(f"batch {step}: {state}")
+
+    def is_fresh(self, trainer: pl.Trainer) -> bool:
+        """Whether the last look was after this batch."""
+        return self._seen == self._batches(trainer) and bool(self.latest)
+
+    def estimates(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Values and standard errors of the last look, by tag."""
+        found = {tag: r for tag, r in self.latest.items() if isinstance(r, Estimate)}
+        return {tag: (r.value, r.stderr) for tag, r in found.items()}
 
     def state_dict(self) -> dict[str, Any]:
         return {"seen": self._seen} | self._looks.state_dict()

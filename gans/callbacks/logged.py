@@ -67,6 +67,14 @@ class Divergences(Periodic):
                         shown, float(self.latest[name].mean()), prog_bar=True, logger=False
                     )
 
+    def is_fresh(self, trainer: pl.Trainer) -> bool:
+        """Whether the last observation is of this iteration."""
+        return self._seen == trainer.global_step
+
+    def estimates(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Values and standard errors of the last observation, by tag."""
+        return {t: (self.latest[t], error) for t, error in self.stderr.items()}
+
     def state_dict(self) -> dict[str, Any]:
         mine = {"latest": self.latest, "stderr": self.stderr}
         return super().state_dict() | self.monitor.state_dict() | mine
