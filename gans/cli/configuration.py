@@ -11,7 +11,7 @@ import yaml
 from jsonargparse import Namespace, set_parsing_settings
 from pytorch_lightning.cli import LightningArgumentParser
 
-from gans.cli import without
+from gans.cli import lightning_classes, without
 from gans.cli.vocabulary import Vocabulary, listed, nearest, refusal
 from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
@@ -210,6 +210,8 @@ def _loaded(path: Path, what: str, shown: bool = False) -> Any:
 def check_sections(tree: dict[str, Any]) -> None:
     """Refuse what only the command line may say: files, folders, and what reaches further.
 
+    Lightning's loggers and callbacks are put as the parser is to be given them.
+
     Raises:
         ValueError: Names the key.
     """
@@ -228,7 +230,10 @@ def check_sections(tree: dict[str, Any]) -> None:
     if isinstance(tree.get("fit"), dict):
         check_sections(tree["fit"])
     trainer = tree.get("trainer")
-    for name, value in trainer.items() if isinstance(trainer, dict) else ():
+    for name, value in list(trainer.items()) if isinstance(trainer, dict) else ():
+        if name in lightning_classes.IN_FILES and isinstance(value, dict | list):
+            tree["trainer"] = tree["trainer"] | {name: lightning_classes.taken(name, value)}
+            continue
         kind = value.get("class_path") if isinstance(value, dict) else value
         good = (
             kind in STRATEGIES

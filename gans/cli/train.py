@@ -32,7 +32,7 @@ from gans.callbacks import (
     OrderedLogger,
 )
 from gans.callbacks.checkpoints import damage, newest_good
-from gans.cli import without
+from gans.cli import lightning_classes, shipped, without
 from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded
 from gans.cli.vocabulary import Vocabulary
@@ -82,7 +82,10 @@ The flags people need. Each can stand in the YAML file instead, except --out, --
   --print_config                         show the complete configuration and stop
   --debug                                show the traceback of an error
 """
-OURS = (LOCK, "config.yaml", "hparams.yaml", "checkpoints", "events.out.tfevents.*", ".partial-*")
+OURS = (
+    *(LOCK, "config.yaml", "hparams.yaml", "checkpoints", "events.out.tfevents.*", ".partial-*"),
+    *("csv", "figures"),
+)
 """What a run leaves in its folder."""
 
 WHOLE = {
@@ -120,6 +123,7 @@ class SaveConfig(SaveConfigCallback):
         # where a run goes and what it continues is said anew each time
         saved = self.config.clone()
         saved.out = saved.ckpt_path = None
+        lightning_classes.forget(saved.trainer, str(trainer.default_root_dir))
         write_atomically(path, self.parser.dump(saved, skip_none=False))
 
 
@@ -158,6 +162,7 @@ class TrainCLI(LightningCLI):
                     f"{name} = {config[name]} is in a configuration; only the command line says "
                     f"so: --{name} {config[name]}"
                 )
+        lightning_classes.write_to(config.trainer, str(self.out_folder(config)))
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         config = self.config[str(self.subcommand)]
@@ -425,7 +430,7 @@ def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
                 "enable_progress_bar": sys.stdout.isatty(),
             },
             parser_kwargs={"exit_on_error": False, "formatter_class": LinesKept, "fit": HELP},
-            args=list(without.in_arguments(args)),
+            args=list(without.in_arguments(list(shipped.in_arguments(args)))),
         )
     except Interrupted as stopped:
         tell(one_text(f"{stopped}; continue with --resume"))

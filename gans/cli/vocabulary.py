@@ -34,6 +34,7 @@ from divergences.f_divergences import ConvexGenerator
 from divergences.networks.lipschitz import Constraint
 from divergences.numerical.integration import Integrator
 from gans.callbacks import MONITORS
+from gans.cli.lightning_classes import NAMED
 from gans.objectives import Objective
 from gans.targets import Move
 
@@ -67,7 +68,8 @@ LOOKED_UP = ("torch.Size", "torch.Tensor")
 """What the parser imports for annotations; no configuration may hold it."""
 REFUSAL = (
     "is none of the classes that a configuration may name, which are layers, optimizers, targets "
-    "and so on of gans, divergences, torch.nn and torch.optim; if you trust it, add "
+    "and so on of gans, divergences, torch.nn and torch.optim, and some loggers and callbacks of "
+    "Lightning; if you trust it, add "
     "--allow-import with its module"
 )
 """What is said of a name that is not listed."""
@@ -163,14 +165,14 @@ def words() -> tuple[str, ...]:
 def classes() -> frozenset[type]:
     """Every class that may be named."""
     ours = {cls for module in _modules() for cls in vars(module).values() if _is_ours(cls)}
-    return frozenset(ours | TORCH)
+    return frozenset(ours | TORCH | NAMED)
 
 
 @functools.cache
 def listed() -> frozenset[str]:
     """Every name of those classes: where each is defined, and where else it can be had from."""
     found = {f"{cls.__module__}.{cls.__qualname__}" for cls in classes()}
-    for module in [*_modules(), nn, torch.optim, schedulers]:
+    for module in [*_modules(), nn, torch.optim, schedulers, pl.callbacks, pl.loggers]:
         for name, value in vars(module).items():
             if inspect.isclass(value) and value in classes() and not name.startswith("_"):
                 found.add(f"{module.__name__}.{name}")

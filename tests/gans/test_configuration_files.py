@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 import yaml
 from jsonargparse._util import import_object
@@ -18,6 +19,7 @@ from jsonargparse._util import import_object
 import divergences
 import gans
 from gans.cli.configuration import VALUES, limit_imports, read
+from gans.cli.lightning_classes import CALLBACKS, LOGGERS, ON_THE_COMMAND_LINE
 from gans.cli.train import main
 from gans.cli.vocabulary import Vocabulary, classes, listed
 from scripts.sweep.__main__ import main as sweep
@@ -383,6 +385,68 @@ def test_a_saved_configuration_with_its_folder_is_read_where_another_is_given():
     assert yaml.safe_load(Path("other/config.yaml").read_text())["out"] is None
 
 
+NOT_IN_FILES = (
+    *(
+        "BackboneFinetuning",
+        "BaseFinetuning",
+        "BasePredictionWriter",
+        "BatchSizeFinder",
+        "Callback",
+    ),
+    *("Checkpoint", "EMAWeightAveraging", "EarlyStopping", "GradientAccumulationScheduler"),
+    *("LambdaCallback", "LearningRateFinder", "ModelCheckpoint", "ModelPruning"),
+    *("OnExceptionCheckpoint", "ProgressBar", "SpikeDetection", "StochasticWeightAveraging"),
+    *("ThroughputMonitor", "Timer", "WeightAveraging"),
+)
+"""They call functions, write elsewhere, change or shorten training, or are abstract."""
+
+
+def test_every_callback_of_lightning_was_reviewed():
+    in_files = {cls.__name__ for cls in CALLBACKS}
+    assert {*NOT_IN_FILES} | in_files == {*pl.callbacks.__all__}
+    assert not {*NOT_IN_FILES} & in_files
+    by_hand = {cls.__name__ for cls in (*LOGGERS, *ON_THE_COMMAND_LINE)}
+    assert by_hand <= {*pl.loggers.__all__}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"logger": {"class_path": "CSVLogger", "init_args": {"save_dir": "/tmp"}}},
+        {"logger": {"class_path": "CSVLogger", "init_args": {"name": "../x"}}},
+        {"logger": {"class_path": "CSVLogger", "init_args": {"version": "../../x"}}},
+        {"logger": {"class_path": "TensorBoardLogger", "init_args": {"sub_dir": "../x"}}},
+        {"logger": {"class_path": "TensorBoardLogger", "init_args": {"comment": "x"}}},
+        {"logger": {"class_path": "TensorBoardLogger", "init_args": {"log_graph": True}}},
+        {"logger": {"class_path": "TensorBoardLogger", "init_args": {"prefix": ["x"]}}},
+        {"logger": {"class_path": "TensorBoardLogger", "dict_kwargs": {"log_dir": "/tmp"}}},
+        {"callbacks": {"class_path": "TQDMProgressBar", "init_args": {"theme": "x"}}},
+        {"callbacks": [{"class_path": "LearningRateMonitor", "init_args": ["x"]}]},
+    ],
+)
+def test_a_file_sets_of_loggers_and_callbacks_only_what_is_harmless(settings, capsys):
+    assert "taken from a file, which may" in refusal({"trainer": settings}, capsys)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_file_may_name_loggers_that_write_to_the_run_s_folder(tmp_path):
+    settings = {
+        "logger": [
+            {"class_path": "pytorch_lightning.loggers.CSVLogger"},
+            {"class_path": "TensorBoardLogger", "init_args": {"prefix": "x"}},
+        ],
+        "callbacks": [{"class_path": "pytorch_lightning.callbacks.LearningRateMonitor"}],
+    }
+    Path("mine.yaml").write_text(json.dumps({"trainer": settings}))
+    main(["fit", f"--config={CONFIG}", "--config=mine.yaml", "--out=run", *SHORT])
+    assert Path("run/csv/version_0/metrics.csv").is_file()
+    assert list(Path("run").glob("events.out.tfevents.*"))
+    main(["fit", "--config=run/config.yaml", "--out=again"])  # as it was saved
+    assert {p.name for p in Path.cwd().iterdir()} == {"mine.yaml", "run", "again"}
+    numbers = [Path(f"{run}/csv/version_0/metrics.csv").read_text() for run in ("run", "again")]
+    assert numbers[0] == numbers[1]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -392,8 +456,12 @@ def test_a_saved_configuration_with_its_folder_is_read_where_another_is_given():
         ("strategy", "ddp"),
         ("strategy", "deepspeed"),
         ("strategy", {"class_path": "pytorch_lightning.strategies.DDPStrategy"}),
-        ("logger", {"class_path": "pytorch_lightning.loggers.TensorBoardLogger"}),
+        ("logger", {"class_path": "pytorch_lightning.loggers.WandbLogger"}),
+        ("logger", [{"class_path": "MLFlowLogger", "init_args": {"tracking_uri": "http://x"}}]),
+        ("logger", {"class_path": "CometLogger"}),
         ("logger", "tensorboard"),
+        ("logger", "CSVLogger"),
+        *(("callbacks", [{"class_path": name}]) for name in NOT_IN_FILES),
         ("callbacks", [{"class_path": "gans.Coverage"}]),
         ("plugins", "x"),
         ("model_registry", "x"),

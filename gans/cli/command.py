@@ -1,0 +1,26 @@
+"""The installed command: ``gans fit`` trains, ``gans configs`` lists and copies configurations."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+COMMANDS = """\
+usage: gans fit --config NAME [FLAG ...]    train one GAN; gans fit --help lists the flags
+       gans configs [NAME ...] [--to DIR]   list the configurations of the package, or copy some
+"""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line; bad input ends it with one line on stderr and exit code 2."""
+    given = list(sys.argv[1:] if args is None else args)
+    if given[:1] == ["configs"]:
+        from gans.cli.shipped import main as configs
+
+        configs(given[1:])
+    elif not given or given[0] in ("-h", "--help", "help"):
+        print(COMMANDS, end="")
+    else:
+        from gans.cli.train import main as train
+
+        train(given)
