@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, final
 
 import pytorch_lightning as pl
+from torch.utils.tensorboard.summary import hparams
 
 from gans.callbacks.logged import Coverage, Divergences
 from gans.callbacks.periodic import is_last
@@ -21,7 +21,7 @@ def _lines(*patterns: str) -> list[Any]:
 
 
 def _band(tag: str, ends: tuple[str, str]) -> list[Any]:
-    return ["Margin", [tag, *(f"band/{tag}/{end}" for end in ends)]]
+    return ["Margin", [tag, *(f"range/{tag}/{end}" for end in ends)]]
 
 
 def dashboard(
@@ -38,9 +38,8 @@ def dashboard(
     layout: dict[str, dict[str, list[Any]]] = {
         "divergence": {
             "JS against log 2": _lines(any_divergence.format("js"), f"^{tags.LOG2}$"),
-            "W1 against its floor": _lines(any_divergence.format("w1")),
-            # the flag would be a line at 1
-            "KL": _lines(f"^(?!{tags.KL_IS_INFINITE}$)" + tags.divergence("kl_.*")),
+            "W1 against the exact value": _lines(any_divergence.format("w1")),
+            "KL": _lines(any_divergence.format("kl")),
         },
         "gradient": {
             "norms": _lines(f"^{tags.gradient('(?!.*_log10$).*')}"),
@@ -90,6 +89,13 @@ def write_layout(loggers: list[Any], layout: Mapping[str, Any]) -> None:
             logger.experiment.add_custom_scalars(layout)
 
 
+def _announce(writer: Any, settings: Mapping[str, Any]) -> None:
+    """The run's row in the HParams table; its final numbers appear in it when they are logged."""
+    final = dict.fromkeys((f"final/{tag}" for tag in tags.SHOWN), 0.0)
+    for summary in hparams(dict(settings), final):
+        writer.file_writer.add_summary(summary)
+
+
 @final
 class Dashboard(pl.Callback):
     """Writes the dashboard layout when training starts, and at its end the final numbers.
@@ -98,7 +104,8 @@ class Dashboard(pl.Callback):
 
     Arguments:
         divergences: Whose last values become ``final/...``; ``None`` for none.
-        settings: What the HParams table shows of the run, name to value.
+        settings: What the HParams table shows of the run beside target, objective and constraint,
+            name to value.
     """
 
     def __init__(
@@ -116,12 +123,12 @@ class Dashboard(pl.Callback):
         quantity = None if pl_module.objective is None else pl_module.objective.quantity
         layout = dashboard(len(pl_module.seeds), quantity, modes)
         write_layout(trainer.loggers, layout)
-        unknown = dict.fromkeys((f"final/{tag}" for tag in tags.SHOWN), math.nan)
+        players = ("target", "objective", "constraint")
+        of_run = {name: type(getattr(pl_module, name)).__name__ for name in players}
         for logger in list[Any](trainer.loggers):
-            if hasattr(logger.experiment, "add_hparams"):
-                logger.log_hyperparams(self.settings, unknown)
-            else:
-                logger.log_hyperparams(self.settings)
+            logger.log_hyperparams(of_run | self.settings)
+            if hasattr(logger.experiment, "add_hparams") and trainer.is_global_zero:
+                _announce(logger.experiment, of_run | self.settings)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any

@@ -29,10 +29,10 @@ class Divergences(Periodic):
     Logs ``divergence/js_exact`` and its like where the pair of laws has them,
     ``divergence/js_critic`` or ``w1_critic`` as the objective measures its critic, and one
     ``divergence/QUANTITY_ESTIMATOR`` per estimator on samples, with its 95 % interval as
-    ``band/divergence/.../low`` and ``high``; ``divergence/w1_floor`` is that of exact transport
+    ``range/divergence/.../low`` and ``high``; ``divergence/w1_floor`` is that of exact transport
     between two samples of the *target*. By default W1 is bracketed: ``w1_HeldOutDual`` is too
     short and ``w1_EarthMover`` too long, in expectation. An infinite KL is logged as ``inf``, with
-    ``divergence/kl_is_infinite`` beside it, because a chart cannot draw infinity. What an
+    ``flag/kl_is_infinite`` beside it, because a chart cannot draw infinity. What an
     estimator has no answer for is NaN, with one warning for each reason; its own warnings are
     shown once each.
 

@@ -35,6 +35,7 @@ from gans.callbacks.checkpoints import damage, newest_good
 from gans.cli import lightning_classes, shipped, without
 from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded
+from gans.cli.short_settings import what_varies
 from gans.cli.vocabulary import Vocabulary
 from gans.generator_module import GeneratorModule, NonFiniteLoss
 from gans.monitors.w1_bracket import w1_bracket
@@ -192,7 +193,7 @@ class TrainCLI(LightningCLI):
         callbacks[:] = [c for c in callbacks if not isinstance(c, switched_off)]
         self.monitor = next((c for c in callbacks if isinstance(c, Divergences)), None)
         self.saver = next(c for c in callbacks if isinstance(c, Checkpoints))
-        callbacks.insert(-1, Dashboard(self.monitor, _flat(self.config_dump["model"])))
+        callbacks.insert(-1, Dashboard(self.monitor, what_varies(self.config_dump["model"])))
         return trainer
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:

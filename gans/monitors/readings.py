@@ -51,28 +51,30 @@ def of_member(reading: Reading, k: int) -> Reading:
 
 
 def scalars(readings: Mapping[str, Reading]) -> dict[str, float]:
-    """Each tag's mean over members; in the group ``band/`` their range and the 95 % interval.
+    """Each tag's mean over members; in the group ``range/`` their range and the 95 % interval.
 
-    ``band/TAG/min`` and ``max`` are the least and greatest member, where there are several.
-    ``band/TAG/low`` and ``high`` are the ends of the mean's 95 % interval, where they are finite:
+    That group is last in TensorBoard's alphabetical list of charts.
+
+    ``range/TAG/min`` and ``max`` are the least and greatest member, where there are several.
+    ``range/TAG/low`` and ``high`` are the ends of the mean's 95 % interval, where they are finite:
     errors of members are independent.
 
     Example:
         >>> one = Estimate(torch.tensor([0.5]), torch.tensor([0.1]))
         >>> {tag: round(number, 2) for tag, number in scalars({"w1": one}).items()}
-        {'w1': 0.5, 'band/w1/low': 0.3, 'band/w1/high': 0.7}
+        {'w1': 0.5, 'range/w1/low': 0.3, 'range/w1/high': 0.7}
     """
     found = {}
     for tag, reading in readings.items():
         members = value(reading)
         found[tag] = float(members.mean())
         if members.numel() > 1:
-            found[f"band/{tag}/min"] = float(members.min())
-            found[f"band/{tag}/max"] = float(members.max())
+            found[f"range/{tag}/min"] = float(members.min())
+            found[f"range/{tag}/max"] = float(members.max())
         if isinstance(reading, Estimate):
             low, high = interval_of_mean(reading)
             ends = {"low": low, "high": high}.items()
-            found |= {f"band/{tag}/{end}": at for end, at in ends if math.isfinite(at)}
+            found |= {f"range/{tag}/{end}": at for end, at in ends if math.isfinite(at)}
     return found
 
 

@@ -36,7 +36,8 @@ W1_FLOOR, W1_EXACT, W1_CRITIC = (
     divergence("w1_exact"),
     read_by_critic("w1"),
 )
-LOG2, KL_IS_INFINITE = divergence("log2"), divergence("kl_is_infinite")
+LOG2, KL_IS_INFINITE = divergence("log2"), "flag/kl_is_infinite"
+"""The flag has a group of its own: beside divergences it would be a line at 1."""
 
 SHOWN = {"W1": W1_UPPER, "JS": JS}
 """The two numbers in the progress bar and in the HParams table."""

@@ -97,7 +97,7 @@ def _configuration(layout: layout_pb2.Layout) -> Summary:
 
 def _tags(setting: str, title: str) -> tuple[str, str, str]:
     """Tags of the mean over seeds and of the two ends of their range."""
-    return f"{title}/{setting}", f"band/{title}/{setting}/min", f"band/{title}/{setting}/max"
+    return f"{title}/{setting}", f"range/{title}/{setting}/min", f"range/{title}/{setting}/max"
 
 
 def _margin(bands: Iterable[tuple[str, str]]) -> Any:

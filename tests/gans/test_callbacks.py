@@ -82,7 +82,7 @@ def test_exact_values_are_those_of_theta(watched):
 def test_an_infinite_kl_is_logged_as_such_and_flagged(watched):
     _, events = watched
     assert curve(events, "divergence/kl_exact")[0][1] == math.inf
-    assert curve(events, "divergence/kl_is_infinite")[0][1] == 1
+    assert curve(events, "flag/kl_is_infinite")[0][1] == 1
 
 
 def test_transport_on_samples_agrees_with_the_exact_value_within_its_floor(watched):
@@ -104,8 +104,8 @@ def test_members_appear_as_a_band(watched):
     for tag in ("divergence/w1_critic", "gradient/generator", "loss/critic"):
         for (_, mean), (_, low), (_, high) in zip(
             curve(events, tag),
-            curve(events, f"band/{tag}/min"),
-            curve(events, f"band/{tag}/max"),
+            curve(events, f"range/{tag}/min"),
+            curve(events, f"range/{tag}/max"),
             strict=True,
         ):
             assert low <= mean <= high
@@ -141,7 +141,7 @@ def test_a_long_run_is_looked_at_less_often_and_says_so(tmp_path, monkeypatch):
 
 def test_one_member_has_no_band(tmp_path):
     events = run(segments(seeds=(0,), iterations=2), tmp_path, Gradients(every=1))
-    assert not [tag for tag in events.Tags()["scalars"] if tag.startswith("band/")]
+    assert not [tag for tag in events.Tags()["scalars"] if tag.startswith("range/")]
 
 
 def test_watching_does_not_change_the_run(tmp_path):

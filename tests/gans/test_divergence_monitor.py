@@ -71,7 +71,7 @@ def test_scalars_are_the_same_in_all_loggers_and_figures_go_where_they_can(tmp_p
     events = read(tmp_path / "tb")
     rows = list(csv.DictReader((tmp_path / "csv" / "metrics.csv").read_text().splitlines()))
     assert [int(row["step"]) for row in rows] == [0, 4, 8]
-    for tag in (tags.JS, f"band/{tags.W1_UPPER}/low", "gradient/generator", tags.SLOPE_MEAN):
+    for tag in (tags.JS, f"range/{tags.W1_UPPER}/low", "gradient/generator", tags.SLOPE_MEAN):
         ours = [float(row[tag]) for row in rows if row[tag]]
         assert [e.value for e in events.Scalars(tag)] == pytest.approx(ours, rel=1e-6)
     assert [e.step for e in events.Images("samples")] == [0, 4, 8]

@@ -357,7 +357,7 @@ def test_the_run_over_all_seeds_has_a_band_chart_per_setting(finished):
         ]
         tag = f"W1/{setting.label}"
         for name, over in (
-            (tag, lambda v: sum(v) / len(v)), (f"band/{tag}/min", min), (f"band/{tag}/max", max)
+            (tag, lambda v: sum(v) / len(v)), (f"range/{tag}/min", min), (f"range/{tag}/max", max)
         ):  # fmt: skip
             expected = [over(values) for values in zip(*columns, strict=True)]
             assert [e.value for e in written.Scalars(name)] == pytest.approx(expected, rel=1e-6)
