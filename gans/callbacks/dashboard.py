@@ -8,6 +8,7 @@ from typing import Any, final
 import pytorch_lightning as pl
 from torch.utils.tensorboard.summary import hparams
 
+from gans.callbacks.glance import Glance
 from gans.callbacks.logged import Coverage, Divergences
 from gans.callbacks.periodic import is_last
 from gans.callbacks.sinks import log
@@ -100,7 +101,9 @@ def _announce(writer: Any, settings: Mapping[str, Any]) -> None:
 class Dashboard(pl.Callback):
     """Writes the dashboard layout when training starts, and at its end the final numbers.
 
-    They stand in the HParams table of TensorBoard; other loggers get the settings alone.
+    They stand in the HParams table of TensorBoard; other loggers get the settings alone. A figure
+    of JS and W1 over all iterations is drawn at the end, and each time there are twice as many
+    looks.
 
     Arguments:
         divergences: Whose last values become ``final/...``; ``None`` for none.
@@ -114,8 +117,10 @@ class Dashboard(pl.Callback):
         settings: Mapping[str, Any] | None = None,
     ):
         self.divergences, self.settings = divergences, dict(settings or {})
+        self.glance = Glance()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._remember(trainer)
         if trainer.global_step > 0 or not isinstance(pl_module, GeneratorModule):
             return  # a resumed run has them already
         covered = any(isinstance(c, Coverage) for c in trainer.callbacks)  # pyright: ignore
@@ -124,16 +129,35 @@ class Dashboard(pl.Callback):
         layout = dashboard(len(pl_module.seeds), quantity, modes)
         write_layout(trainer.loggers, layout)
         players = ("target", "objective", "constraint")
-        of_run = {name: type(getattr(pl_module, name)).__name__ for name in players}
+        there = {name: getattr(pl_module, name, None) for name in players}
+        of_run = {name: type(one).__name__ for name, one in there.items() if one is not None}
         for logger in list[Any](trainer.loggers):
             logger.log_hyperparams(of_run | self.settings)
             if hasattr(logger.experiment, "add_hparams") and trainer.is_global_zero:
                 _announce(logger.experiment, of_run | self.settings)
 
+    def _remember(self, trainer: pl.Trainer) -> bool:
+        """Whether divergences were just measured; if so, they are remembered."""
+        fresh = self.divergences is not None and self.divergences.is_fresh(trainer)
+        if self.divergences is not None and fresh:
+            self.glance.add(trainer.global_step, self.divergences.readings())
+        return fresh
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"glance": self.glance.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if "glance" in state_dict:  # checkpoints did not always have it
+            self.glance.load_state_dict(state_dict["glance"])
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
     ) -> None:
-        if self.divergences is None or not is_last(trainer):
+        if self.divergences is None:
+            return
+        if self._remember(trainer) and (self.glance.is_due or is_last(trainer)):
+            self.glance.log(trainer, trainer.global_step)
+        if not is_last(trainer):
             return
         last = self.divergences.latest
         final = {f"final/{tag}": last[name] for tag, name in tags.SHOWN.items() if name in last}

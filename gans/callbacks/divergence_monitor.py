@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from divergences.checks import entries, shown, whole_number
 from divergences.estimate import Estimate, Estimator
 from gans.callbacks.dashboard import dashboard, write_layout
+from gans.callbacks.glance import Glance
 from gans.callbacks.sinks import log, log_figure
 from gans.figures import draw_state
 from gans.modules import AdversarialModule
@@ -53,7 +54,8 @@ class DivergenceMonitor(pl.Callback):
         networks: Networks by the name that their gradients are logged under. By default those of
             the module, or those that ``fake`` and ``critic`` use.
         estimators: What to estimate from samples.
-        pictures: Looks between two figures of samples; 0 for none.
+        pictures: Looks between two figures of samples; 0 for none. With them comes a figure of all
+            looks at the end.
 
     Raises:
         TypeError: If an argument is of another kind.
@@ -105,6 +107,7 @@ class DivergenceMonitor(pl.Callback):
         self._norms: dict[str, Tensor] = {}
         self._seen, self._step = -1, 0
         self._undrawn: Seen | None = None
+        self._glance = Glance()
         self.latest: Readings = {}
         self.states: list[State] = []
 
@@ -187,6 +190,8 @@ class DivergenceMonitor(pl.Callback):
             figure.suptitle(f"batch {step}")
             log_figure(trainer, "samples", figure, step)
             self._undrawn = None
+            if last:
+                self._glance.log(trainer, step)
 
     def _try(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> None:
         self._seen, before, self._undrawn = step, self.states, None
@@ -200,6 +205,7 @@ class DivergenceMonitor(pl.Callback):
             return
         norms = {t: r for t, r in self.latest.items() if t.startswith("gradient/")}
         log(trainer, self.latest | log10(norms), step)
+        self._glance.add(step, self.latest)
         if trainer.is_global_zero:
             for state in self.states:
                 if state.name not in {known.name for known in before}:
@@ -215,10 +221,12 @@ class DivergenceMonitor(pl.Callback):
         return {tag: (r.value, r.stderr) for tag, r in found.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seen": self._seen} | self._looks.state_dict()
+        mine = {"seen": self._seen, "glance": self._glance.state_dict()}
+        return mine | self._looks.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        (self._seen,) = entries(type(self).__name__, state_dict, "seen")
+        self._seen, glance = entries(type(self).__name__, state_dict, "seen", "glance")
+        self._glance.load_state_dict(glance)
         self._looks.load_state_dict(state_dict)
 
     # both

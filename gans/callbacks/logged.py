@@ -18,7 +18,7 @@ from gans.monitors.covered_modes import CoveredModes
 from gans.monitors.divergences import DivergenceEstimates
 from gans.monitors.game import Game
 from gans.monitors.gradient_norms import PlayerGradients
-from gans.monitors.readings import log10, value
+from gans.monitors.readings import Reading, log10, value
 from gans.monitors.slopes import CriticSlope
 
 
@@ -49,11 +49,14 @@ class Divergences(Periodic):
         self.monitor = DivergenceEstimates(n, estimators)
         self.latest: dict[str, Tensor] = {}
         self.stderr: dict[str, Tensor] = {}
+        self.ci: dict[str, tuple[Tensor, Tensor]] = {}
 
     def observe(self, trainer: pl.Trainer, game: Game) -> None:
         found = self.monitor.read(game)
         self.latest = {tag: value(reading) for tag, reading in found.items()}
-        self.stderr = {t: r.stderr for t, r in found.items() if isinstance(r, Estimate)}
+        estimates = {t: r for t, r in found.items() if isinstance(r, Estimate)}
+        self.stderr = {tag: estimate.stderr for tag, estimate in estimates.items()}
+        self.ci = {tag: estimate.ci for tag, estimate in estimates.items()}
         log(trainer, found, trainer.global_step)
 
     def on_train_batch_end(
@@ -66,6 +69,15 @@ class Divergences(Periodic):
                     pl_module.log(
                         shown, float(self.latest[name].mean()), prog_bar=True, logger=False
                     )
+
+    def readings(self) -> dict[str, Reading]:
+        """The last observation, by tag; what has an error as an estimate."""
+        ends = self.ci
+        estimates = {
+            tag: Estimate(self.latest[tag], error, ci=ends.get(tag))  # pyright: ignore
+            for tag, error in self.stderr.items()
+        }
+        return {**self.latest, **estimates}
 
     def is_fresh(self, trainer: pl.Trainer) -> bool:
         """Whether the last observation is of this iteration."""

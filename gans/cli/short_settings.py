@@ -7,9 +7,14 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+FIRST = ("game", "target", "objective", "constraint")
+
 
 def what_varies(model: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
     """Settings that differ from their defaults, with the names of the classes that are set.
+
+    TensorBoard shows the first five in the order of the alphabet, so all but game, target,
+    objective and constraint begin with *with*.
 
     Arguments:
         model: A class with its arguments, as a configuration has it.
@@ -18,9 +23,10 @@ def what_varies(model: Mapping[str, Any]) -> dict[str, bool | int | float | str]
         >>> ring = {"class_path": "gans.Ring", "init_args": {"radius": 2.0}}
         >>> model = {"target": ring, "iterations": 5, "ema": None, "seeds": [0, 1]}
         >>> what_varies({"class_path": "gans.VanillaGAN", "init_args": model})
-        {'game': 'VanillaGAN', 'target': 'Ring', 'target.radius': 2.0, 'iterations': 5, ...}
+        {'game': 'VanillaGAN', 'target': 'Ring', 'target.radius': 2.0, 'with iterations': 5, ...}
     """
-    return dict(_of_class("game", model))
+    named = dict(_of_class("game", model))
+    return {k if k.split(".")[0] in FIRST else f"with {k}": v for k, v in named.items()}
 
 
 def _of_class(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
