@@ -16,7 +16,7 @@ from gans.callbacks.dashboard import dashboard, write_layout
 from gans.callbacks.glance import Glance
 from gans.callbacks.sinks import log, log_figure
 from gans.figures import draw_state
-from gans.modules import AdversarialModule
+from gans.generator_module import GeneratorModule
 from gans.monitors.evidence import State
 from gans.monitors.game import AdversarialGame, Game
 from gans.monitors.given_game import GivenGame
@@ -132,7 +132,7 @@ class DivergenceMonitor(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         objective, members = self._objective, 1
-        if isinstance(pl_module, AdversarialModule) and self._given[1] is None:
+        if isinstance(pl_module, GeneratorModule) and self._given[1] is None:
             objective, members = pl_module.objective, len(pl_module.seeds)
             if any(given is not None for given in (*self._given, self._features)):
                 raise TypeError(
@@ -255,7 +255,7 @@ class DivergenceMonitor(pl.Callback):
         return found
 
     def _game(self, step: int, module: nn.Module | None) -> Game:
-        if isinstance(module, AdversarialModule) and self._given[1] is None:
+        if isinstance(module, GeneratorModule) and self._given[1] is None:
             return AdversarialGame(module)
         fake = self._of(module, "fake", self._given[1])
         if fake is None:

@@ -30,7 +30,11 @@ def log_figure(trainer: pl.Trainer, name: str, figure: Figure, step: int) -> Non
     if not any(taken) and trainer.is_global_zero:
         folder = Path(trainer.log_dir or trainer.default_root_dir) / "figures"
         folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(folder / f"{name.replace(' ', '_')}_{step:06d}.png")
+        figure.savefig(folder / _file(name, step))
+
+
+def _file(name: str, step: int) -> str:
+    return f"{name.replace(' ', '_').replace('/', '_')}_{step:06d}.png"
 
 
 def _taken(logger: Any, name: str, figure: Figure, step: int) -> bool:
@@ -42,7 +46,7 @@ def _taken(logger: Any, name: str, figure: Figure, step: int) -> bool:
         canvas.draw()
         logger.log_image(key=name, images=[np.asarray(canvas.buffer_rgba())], step=step)
     elif hasattr(experiment, "log_figure") and hasattr(logger, "run_id"):
-        file = f"{name.replace(' ', '_')}_{step:06d}.png"
+        file = _file(name, step)
         experiment.log_figure(logger.run_id, figure, file)
     else:
         return False

@@ -93,7 +93,7 @@ def normalised() -> nn.Module:
 
 
 FAILURES = {
-    "healthy": Staged("", steps=3000),
+    "healthy": Staged("", r1=1.0, steps=3000),
     "saturated discriminator": Staged(
         "JS at log 2", loss="log(1 - D)", r1=0, critic_steps=10, rates=(1e-5, 1e-3), start=6.0,
         steps=400,

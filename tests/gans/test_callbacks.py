@@ -18,6 +18,7 @@ from gans.callbacks import (
     Pictures,
     dashboard,
 )
+from gans.callbacks.glance import Glance
 from gans.figures import draw_state
 from gans.mode_metrics import ModeCoverage
 from gans.modules import VanillaGAN
@@ -302,3 +303,29 @@ def test_settings_and_states_of_another_kind_are_refused(kind):
         kind().load_state_dict({"a": 1})
     with pytest.raises(TypeError, match="must be a dict"):
         kind().load_state_dict(None)
+
+
+def test_all_looks_are_in_one_figure_of_each_quantity(watched):
+    _, events = watched
+    assert [e.step for e in events.Images("at_a_glance/js")] == [7]
+    tags = events.Tags()["scalars"] + events.Tags()["images"]
+    assert min(tags).startswith("at_a_glance/")  # the first in TensorBoard's list
+    assert max(t for t in tags if "/" in t).startswith("range/")
+
+
+def test_a_glance_goes_on_after_a_resume_without_what_came_later():
+    whole, resumed = Glance(), Glance()
+    for step in range(9):
+        whole.add(step, {"divergence/log2": torch.tensor([1.0 * step])})
+    resumed.load_state_dict(whole.state_dict())
+    for step in range(5, 9):
+        resumed.add(step, {"divergence/log2": torch.tensor([1.0 * step])})
+    assert resumed.state_dict() == whole.state_dict()
+    resumed.add(9, {"divergence/js_exact": torch.tensor([0.5])})
+    assert resumed.curves["divergence/js_exact"][-2:] == [
+        pytest.approx(math.nan, nan_ok=True),
+        0.5,
+    ]
+    (axes,) = resumed.draw("js").axes
+    assert [line.get_label() for line in axes.lines] == ["exact", "log 2"]
+    assert list(axes.lines[1].get_xdata()) == list(range(10))
