@@ -33,24 +33,24 @@ LINES = {
     "js": (
         "Jensen-Shannon divergence in nats",
         {
-            tags.divergence("js_exact"): ("exact", "0.75", "-", 5.0),
-            tags.JS: ("from samples, 95 %", "#0072b2", "-", 1.6),
-            tags.read_by_critic("js"): ("by the discriminator", "#d55e00", "-o", 1.2),
-            tags.LOG2: ("log 2", "0.0", "--", 1.2),
+            tags.divergence("js_exact"): ("exact", Stroke("0.75", "-", 5.0)),
+            tags.JS: ("from samples, 95 %", Stroke("#0072b2", "-", 1.6)),
+            tags.read_by_critic("js"): ("by the discriminator", Stroke("#d55e00", "-o", 1.2)),
+            tags.LOG2: ("log 2", Stroke("0.0", "--", 1.2)),
         },
     ),
     "w1": (
         "W1 in the unit of the data",
         {
-            tags.W1_EXACT: ("exact", "0.75", "-", 5.0),
-            tags.W1_UPPER: ("from samples, too large", "#0072b2", "-", 1.6),
-            tags.W1_LOWER: ("from samples, too small", "#009e73", "-", 1.6),
-            tags.W1_CRITIC: ("by the critic", "#d55e00", "-o", 1.2),
-            tags.W1_FLOOR: ("between two real samples", "0.0", ":", 1.2),
+            tags.W1_EXACT: ("exact", Stroke("0.75", "-", 5.0)),
+            tags.W1_UPPER: ("from samples, too large", Stroke("#0072b2", "-", 1.6)),
+            tags.W1_LOWER: ("from samples, too small", Stroke("#009e73", "-", 1.6)),
+            tags.W1_CRITIC: ("by the critic", Stroke("#d55e00", "-o", 1.2)),
+            tags.W1_FLOOR: ("between two real samples", Stroke("0.0", ":", 1.2)),
         },
     ),
 }
-"""Quantity to its title, and tag to label, colour, style and width."""
+"""Quantity to its title and, by tag, the labels and strokes of its lines."""
 
 
 @final
@@ -91,9 +91,9 @@ class Glance:
         axes = figure.subplots()
         figure.subplots_adjust(left=0.11, right=0.98, bottom=0.13, top=0.92)
         title, lines = LINES[quantity]
-        for tag, (label, *style) in lines.items():
+        for tag, (label, stroke) in lines.items():
             if any(map(math.isfinite, self.curves.get(tag, []))):
-                self._draw(axes, tag, label, Stroke(*style))
+                self._draw(axes, tag, label, stroke)
         axes.set_title(title, fontsize=10, loc="left")
         axes.set_xlabel("generator iteration")
         axes.spines[["top", "right"]].set_visible(False)

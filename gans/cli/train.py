@@ -49,7 +49,8 @@ FLAGS = """\
 The flags people need. Each can stand in the YAML file instead, except --out, --ckpt_path,
 --resume, --allow-import and --debug. All others are listed below.
 
-  --config FILE                          a file of configs/; later files and flags override it
+  --config FILE                          a file, or a name that gans configs lists; later files
+                                         and flags override it
   --out DIR                              where the run goes (default runs/NAME of the config)
   --model.seeds '[0,1,2,3,4]'            members, trained side by side as one program
   --model.iterations N                   generator iterations
@@ -72,6 +73,7 @@ The flags people need. Each can stand in the YAML file instead, except --out, --
                                          --lipschitz, --pictures and --coverage
   --pictures null                        no pictures; likewise the other four
   --checkpoint.every N                   cadence of checkpoints; --checkpoint.keep N newest
+  --checkpoint.monitor TAG               keep the best, too, e.g. by divergence/w1_EarthMover
   --trainer.devices 2 --trainer.strategy gans.SharedBatch
                                          two processes that share every minibatch
   --resume                               continue the run in --out from its newest good

@@ -20,6 +20,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from jsonargparse import Namespace
+from pytorch_lightning import callbacks, loggers
 from pytorch_lightning.strategies import Strategy
 from torch import nn
 from torch.distributions import Distribution
@@ -172,7 +173,7 @@ def classes() -> frozenset[type]:
 def listed() -> frozenset[str]:
     """Every name of those classes: where each is defined, and where else it can be had from."""
     found = {f"{cls.__module__}.{cls.__qualname__}" for cls in classes()}
-    for module in [*_modules(), nn, torch.optim, schedulers, pl.callbacks, pl.loggers]:
+    for module in [*_modules(), nn, torch.optim, schedulers, callbacks, loggers]:
         for name, value in vars(module).items():
             if inspect.isclass(value) and value in classes() and not name.startswith("_"):
                 found.add(f"{module.__name__}.{name}")
