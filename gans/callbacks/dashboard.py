@@ -120,9 +120,9 @@ class Dashboard(pl.Callback):
         self.glance = Glance()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._remember(trainer)
         if trainer.global_step > 0 or not isinstance(pl_module, GeneratorModule):
             return  # a resumed run has them already
+        self._remember(trainer)
         covered = any(isinstance(c, Coverage) for c in trainer.callbacks)  # pyright: ignore
         modes = covered and isinstance(pl_module.target, Modes)
         quantity = None if pl_module.objective is None else pl_module.objective.quantity

@@ -32,7 +32,7 @@ def without_ends(folder):
     return {
         tag: points
         for tag, points in curves(folder).items()
-        if not tag.startswith(("_hparams_", "final/", "range/final/"))
+        if not tag.startswith(("_hparams_", "final/", "range/final/", "at_a_glance/"))
     }
 
 
