@@ -58,12 +58,13 @@
     }
   }
 
-  // Names at the right end of the lines.
+  // Names beside the lines: of W1 on the left, of JS under a limited slope below its line.
   function names(plot, L) {
-    for (const [name, words] of [["tv", "TV"], ["js", "JS"], ["limited", "JS, slope ≤ L"], ["w1", "W1"]]) {
-      const y = Math.max(plot.top + 8, plot.atY(EXACT[name].value(1, L)) - 6);
-      plot.text(name === "w1" ? plot.atX(0.93) : plot.right - 2, y, words, "end");
-    }
+    const at = (name, t) => plot.atY(EXACT[name].value(t, L));
+    plot.text(plot.right - 2, at("tv", 1) - 6, "TV", "end");
+    plot.text(plot.right - 2, at("js", 1) - 6, "JS", "end");
+    plot.text(plot.right - 2, at("limited", 1) + 16, "JS, slope ≤ L", "end");
+    plot.text(plot.atX(-0.9) + 8, at("w1", 0.9) + 4, "W1", "start");
   }
 
   function points(plot, rows, of, L) {
