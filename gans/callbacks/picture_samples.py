@@ -56,11 +56,19 @@ class Samples(Periodic):
         n: Generated pictures per member that are measured.
         shown: Pictures in a grid.
         member: Whose.
+        steps: Training of the fresh discriminator.
     """
 
-    def __init__(self, every: int = 1000, n: int = 800, shown: int = 40, member: int = 0):
+    def __init__(
+        self,
+        every: int = 1000,
+        n: int = 800,
+        shown: int = 40,
+        member: int = 0,
+        steps: int = 300,
+    ):
         super().__init__(every)
-        self.monitor = PictureQuality(n)
+        self.monitor = PictureQuality(n, steps)
         self.shown = whole_number("shown", shown)
         self.member = whole_number("member", member, least=0)
 

@@ -149,8 +149,7 @@ def test_copies_do_not_depend_on_the_unit():
 
 @pytest.mark.parametrize("target", [digits(), Ring()], ids=["digits", "ring"])
 def test_a_run_leaves_grids_of_its_samples(tmp_path, target):
-    samples = Samples(every=2, n=40, shown=10)
-    samples.monitor.steps = 3
+    samples = Samples(every=2, n=40, shown=10, steps=3)
     trainer = pl.Trainer(
         max_epochs=1, accelerator="cpu", logger=CSVLogger(tmp_path), callbacks=[samples],
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,

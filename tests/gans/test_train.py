@@ -25,6 +25,8 @@ SMALL = [
     "--divergences.every=2",
     "--divergences.n=32",
     "--gradients.every=1",
+    "--samples.n=32",
+    "--samples.steps=5",
     "--checkpoint.every=2",
 ]
 BASE = next(c for c in CONFIGS if c.stem == "segments_wgan_lp")
