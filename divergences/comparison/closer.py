@@ -10,7 +10,7 @@ import torch
 from scipy.special import ndtr
 from torch import Tensor
 
-from divergences.checks import seed_number
+from divergences.checks import seed_number, shown
 from divergences.comparison.permutation_tests import some
 from divergences.comparison.sentence import number, p_text
 from divergences.comparison.tables import aligned, as_table
@@ -48,6 +48,14 @@ class Closer:
     distances: tuple[Estimate, Estimate]
     difference: Estimate
     notes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for part in (*self.distances, self.difference):
+            if not isinstance(part, Estimate):
+                raise TypeError(f"{shown(part)} is no Estimate: a Closer is what closer() returns")
+        for name, many in (("labels", 3), ("n", 3), ("distances", 2)):
+            if len(getattr(self, name)) != many:
+                raise ValueError(f"{name} holds {len(getattr(self, name))}, not {many} of them")
 
     @property
     def p_value(self) -> float:

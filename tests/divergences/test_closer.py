@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,3 +100,11 @@ def test_three_files(tmp_path, capsys):
     np.save(t, normal(60, 3, 0))
     assert main([a, b, "--target", t]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_one_made_by_hand_of_other_things_than_its_parts_is_refused():
+    found = closer(normal(20, 1, 0), normal(20, 1, 1), normal(20, 1, 2))
+    with pytest.raises(TypeError, match=r"0\.5 is no Estimate"):
+        replace(found, difference=0.5)
+    with pytest.raises(ValueError, match="labels holds 1, not 3"):
+        replace(found, labels=("target",))
