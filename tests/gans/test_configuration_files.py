@@ -90,10 +90,16 @@ def test_of_all_that_can_be_reached_only_listed_classes_can_be_had():
     assert had <= listed()
 
 
+HOMES = (
+    *("gans.", "divergences.", "torch.nn.", "torch.optim"),
+    *("pytorch_lightning.callbacks.", "pytorch_lightning.loggers."),
+)
+
+
 def test_no_listed_class_is_private_or_from_elsewhere():
     for cls in classes():
         assert not cls.__name__.startswith("_")
-        assert cls.__module__.startswith(("gans.", "divergences.", "torch.nn.", "torch.optim"))
+        assert cls.__module__.startswith(HOMES)
     assert not any(issubclass(cls, torch.nn.parallel.DistributedDataParallel) for cls in classes())
 
 
