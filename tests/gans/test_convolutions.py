@@ -138,7 +138,7 @@ def test_every_game_is_played_and_no_member_depends_on_its_neighbours(objective,
     together = trained(objective, constraint)
     alone = trained(objective, constraint, seeds=[SEEDS[1]])
     other = trained(objective, constraint, seeds=[8, SEEDS[1], 9])
-    assert torch.isfinite(torch.stack(together.last)).all()
+    assert torch.isfinite(torch.stack([*together.last.values()])).all()
     noise = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
     member = together.generator(noise.expand(3, -1, -1))[1]
     torch.testing.assert_close(member, other.generator(noise.expand(3, -1, -1))[1])

@@ -59,7 +59,7 @@ class CSV:
 
     @staticmethod
     def figures(folder):
-        return len(list((folder / "csv" / "figures").glob("*.png")))
+        return len(list((folder / "csv" / "figures").glob("samples*.png")))
 
 
 def records(data):
@@ -127,7 +127,8 @@ class MLflow:
 
     @staticmethod
     def figures(folder):
-        return len(list((folder / "artifacts").rglob("*.png")))
+        pictures = (folder / "artifacts").rglob("*.png")
+        return sum("samples" in str(path.relative_to(folder)) for path in pictures)
 
 
 KINDS = {"TensorBoard": TensorBoard, "CSV": CSV, "W&B": WeightsAndBiases, "MLflow": MLflow}
@@ -191,4 +192,4 @@ def test_several_loggers_at_once_get_what_each_gets_alone(expected, tmp_path):
 def test_without_a_logger_the_same_is_measured_and_figures_are_files(expected, tmp_path):
     monitor = fitted(tmp_path, False)
     assert float(monitor.latest[tags.JS].value) == pytest.approx(expected[tags.JS][-1][1])
-    assert len(list((tmp_path / "figures").glob("*.png"))) == 3
+    assert len(list((tmp_path / "figures").glob("samples*.png"))) == 3
