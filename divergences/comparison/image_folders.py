@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from divergences.checks import shown
 from divergences.comparison.tables import MOST_NUMBERS, Table, numbers
-
-FORMATS = "PNG", "JPEG", "BMP", "WEBP", "PPM"  # decoders that start no other program
-ENDINGS = ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"
-MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
+from divergences.image_pixels import ENDINGS, read_image
 
 
 def read_folder(path: Path) -> Table:
@@ -36,7 +31,7 @@ def read_folder(path: Path) -> Table:
         )
     pictures: list[np.ndarray] = []
     for entry in inside:
-        picture = _read_image(entry)
+        picture = read_image(entry)
         if pictures and picture.shape[:2] != pictures[0].shape[:2]:
             sizes = (f"{p.shape[1]} x {p.shape[0]}" for p in (pictures[0], picture))
             raise ValueError(
@@ -53,28 +48,6 @@ def read_folder(path: Path) -> Table:
     stacked = np.stack([p[..., None] if grey else _coloured(p) for p in pictures])
     values = numbers(stacked.reshape(len(stacked), -1) / 255.0, str(path))
     return Table(path.name or str(path), values, image=stacked.shape[1:])
-
-
-def _read_image(path: Path) -> np.ndarray:
-    if not path.is_file():  # before it is opened: a pipe would wait
-        raise ValueError(f"{path}: is no regular file; keep nothing but images in the folder")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of images that are too large to be meant
-            with Image.open(path, formats=FORMATS) as image:
-                mode = MODES.get(image.mode)
-                if mode is None or "transparency" in image.info:
-                    raise ValueError(
-                        f"{path}: has mode {image.mode} or transparency; save it as RGB or grey "
-                        "with 8 bits"
-                    )
-                return np.array(image.convert(mode))
-    except ValueError as error:
-        if str(error).startswith(f"{path}: has mode"):
-            raise
-        raise ValueError(f"{path}: is no whole image") from None
-    except Exception:  # what Pillow says of damaged images can be anything
-        raise ValueError(f"{path}: is no whole image") from None
 
 
 def _coloured(picture: np.ndarray) -> np.ndarray:

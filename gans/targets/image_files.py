@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from divergences.image_pixels import ENDINGS, read_image
 from gans.targets.loading import MOST_NUMBERS
 
 DIGITS = "digits"
@@ -20,7 +20,6 @@ ARRAYS = (
     ("data", "target"),
 )
 """Names of pictures and of their classes in a ``.npz`` file, in this order of precedence."""
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 class Pictures(NamedTuple):
@@ -109,22 +108,27 @@ class _Unfit(ValueError):
 
 
 def _read_folder(folder: Path) -> Pictures:
-    inside = sorted(folder.iterdir())
-    groups = [path for path in inside if path.is_dir() and not path.name.startswith(".")]
-    files = [(0, path) for path in _pictures_in(inside)]
+    groups = [path for path in _inside(folder) if path.is_dir()]
+    files = [(0, path) for path in _inside(folder) if not path.is_dir()]
     if groups and files:
         raise ValueError(
             f"{folder}: holds pictures beside folders ({files[0][1].name}); move each into the "
             "folder of its class"
         )
     for number, group in enumerate(groups):
-        own = _pictures_in(sorted(group.iterdir()))
+        own = _inside(group)
         if not own:
             raise ValueError(f"{group}: holds no picture ({', '.join(ENDINGS)})")
         files += [(number, path) for path in own]
+    for _, path in files:
+        if path.is_dir() or path.suffix.lower() not in ENDINGS:
+            raise ValueError(
+                f"{path}: is no picture ({', '.join(ENDINGS)}); keep nothing but pictures in "
+                f"{path.parent}"
+            )
     if not files:
         raise ValueError(f"{folder}: holds no picture ({', '.join(ENDINGS)})")
-    first = _read_picture(files[0][1])
+    first = read_image(files[0][1])
     if first.size * len(files) > MOST_NUMBERS:
         raise ValueError(
             f"{folder}: {len(files)} pictures of {first.size} values are more than "
@@ -132,7 +136,7 @@ def _read_folder(folder: Path) -> Pictures:
         )
     values = np.empty((len(files), *first.shape), np.uint8)
     for row, (_, path) in enumerate(files):
-        pixels = _read_picture(path)
+        pixels = read_image(path)
         if pixels.shape != first.shape:
             raise ValueError(
                 f"{path}: is of shape {pixels.shape} and {files[0][1].name} of {first.shape}; "
@@ -145,28 +149,5 @@ def _read_folder(folder: Path) -> Pictures:
     return Pictures(values, labels, tuple(group.name for group in groups))
 
 
-def _pictures_in(paths: list[Path]) -> list[Path]:
-    return [p for p in paths if p.suffix.lower() in ENDINGS and p.is_file()]
-
-
-def _read_picture(path: Path) -> np.ndarray:
-    """Values from 0 to 255 of shape ``(rows, columns)`` or ``(rows, columns, 3)``."""
-    try:
-        with Image.open(path, formats=("PNG", "JPEG", "BMP")) as picture:
-            size, mode = picture.width * picture.height, picture.mode
-            if size > MOST_NUMBERS // 3:
-                raise _Unfit(f"has {size:.2g} pixels, too many; make it smaller")
-            if mode == "P" and "transparency" not in picture.info:
-                picture, mode = picture.convert("RGB"), "RGB"
-            if mode == "1":
-                picture, mode = picture.convert("L"), "L"
-            if mode not in ("L", "RGB"):
-                raise _Unfit(
-                    f"has pixels of the kind {mode}; save it with 8 bits per grey or colour value "
-                    "and without transparency"
-                )
-            return np.asarray(picture)
-    except _Unfit as error:
-        raise ValueError(f"{path}: {error}") from None
-    except Exception as error:  # Pillow raises many kinds, SyntaxError on a broken PNG
-        raise ValueError(f"{path}: cannot be read as a picture ({type(error).__name__})") from None
+def _inside(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))

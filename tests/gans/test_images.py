@@ -222,6 +222,16 @@ def _mixed(folder):
     save(folder, "one/b.png", BYTES[0, 0])
 
 
+def _a_list_of_names(folder):
+    save(folder, "a.png", BYTES[0, 0])
+    (folder / "names.txt").write_text("secret")
+
+
+def _deeper(folder):
+    save(folder, "one/a.png", BYTES[0, 0])
+    save(folder, "one/two/b.png", BYTES[0, 0])
+
+
 def _objects(folder):
     np.savez(folder / "x.npz", images=np.array([{}, "secret"], dtype=object))
     return folder / "x.npz"
@@ -246,9 +256,11 @@ def _other_ending(folder):
     ("make", "match"),
     [
         (_two_sizes, r"b\.png: is of shape \(3, 5\) and a\.png of \(4, 5\)"),
-        (_transparent, "pixels of the kind RGBA"),
-        (_broken, r"a\.png: cannot be read as a picture"),
+        (_transparent, "has mode RGBA or transparency"),
+        (_broken, r"a\.png: is no whole image"),
         (_mixed, "pictures beside folders"),
+        (_a_list_of_names, r"names\.txt: is no picture"),
+        (_deeper, r"one/two: is no picture"),
         (lambda folder: None, "holds no picture"),
         (_objects, r"cannot be read as arrays of numbers \(ValueError\)"),
         (_other_names, "holds no array with pictures; name it images"),

@@ -1,0 +1,37 @@
+"""The pixels of one image file, by decoders that start no other program."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+FORMATS = "PNG", "JPEG", "BMP", "WEBP", "PPM"
+ENDINGS = ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"
+MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Levels from 0 to 255, of shape ``(rows, columns)`` or, in colours, ``(rows, columns, 3)``.
+
+    Raises:
+        ValueError: If it is no whole image, has transparency, or other than 8 bits a level.
+    """
+    from PIL import Image
+
+    if not path.is_file():  # before it is opened: a pipe would wait
+        raise ValueError(f"{path}: is no regular file; keep nothing but images in the folder")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of images that are too large to be meant
+            with Image.open(path, formats=FORMATS) as image:
+                mode = "transparent" if "transparency" in image.info else image.mode
+                pixels = np.array(image.convert(MODES[mode])) if mode in MODES else None
+    except Exception as error:  # Pillow raises many kinds, SyntaxError on a broken PNG
+        raise ValueError(f"{path}: is no whole image ({type(error).__name__})") from None
+    if pixels is None:
+        raise ValueError(
+            f"{path}: has mode {mode} or transparency; save it as RGB or grey with 8 bits"
+        )
+    return pixels
