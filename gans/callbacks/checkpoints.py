@@ -258,7 +258,7 @@ class Checkpoints(Checkpoint):
     def _keep_best(self, trainer: pl.Trainer) -> None:
         measured = newly_measured(trainer, self.best.tag) if self.best else None
         if self.best is not None and measured is not None and self.best.consider(measured):
-            trainer.save_checkpoint(self._folder(trainer) / "best.ckpt", weights_only=False)
+            trainer.save_checkpoint(self._folder(trainer) / "best.ckpt", False)  # all of it
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best.state_dict()} if self.best else {}

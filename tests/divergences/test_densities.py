@@ -24,12 +24,14 @@ from gans.targets import (
     Gaussian,
     Grid,
     ImageDensity,
+    Images,
     OneFunnel,
     ParallelSegments,
     Pinwheel,
     PointCloud,
     Ring,
     Shifted,
+    StackedDigits,
     SubspaceModes,
     SwissRoll,
     Target,
@@ -204,7 +206,7 @@ LAWS = [
         lambda x: 0.0 if x[0] == 0.25 and 0 <= x[1] <= 1 else -math.inf,
     ),
 ]
-WITHOUT_DENSITY = (PointCloud, Funnels, OneFunnel, Shifted)
+WITHOUT_DENSITY = (PointCloud, Images, StackedDigits, Funnels, OneFunnel, Shifted)
 laws = pytest.mark.parametrize(
     ("law", "log_density"),
     LAWS,
