@@ -332,6 +332,7 @@ def test_sinkhorn_divergence_is_positive(seed):
     assert value(Sinkhorn(0.1), points(20, seed), points(30, seed + 10)) > 0
 
 
+@pytest.mark.slow
 def test_sinkhorn_stderr_is_the_standard_deviation_over_samples():
     c = case("normal 2-D shifted by 1")
     assert 0.7 < calibrate(Sinkhorn(0.3), c, 1.0, 100, 60).stderr_over_sd < 1.4

@@ -119,6 +119,7 @@ def test_bad_settings_are_named(shape, options, match):
         Muon([torch.nn.Parameter(torch.zeros(shape))], **options)
 
 
+@pytest.mark.slow
 def test_an_orthonormal_critic_gets_further_on_muon_than_on_adam():
     """On a pair of 8 dimensions, by the same lower bound after the same 300 steps."""
     law = Funnels.drawn(8, 4, seed=3)
