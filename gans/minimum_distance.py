@@ -30,7 +30,7 @@ class MinimumDistance(GeneratorModule):
 
     There is no critic, and what monitors measure of one is left out. The energy distance and MMD
     are estimated without bias, so that their gradients are those of the laws' own distance. Exact
-    transport (``EarthMover``), ``Sliced`` and ``Sinkhorn`` read too much between small minibatches
+    transport (``EarthMover``), ``Sliced`` and ``Sinkhorn`` give too much between small minibatches
     (Bellemare et al. 2017, arXiv 1705.10743, Theorem 3): what they are least for is narrower than
     the target.
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from divergences.discrete import kl_divergence
 from divergences.estimate import check_samples
+from divergences.pair_distances import pair_distances
 from divergences.samples.earth_mover import EarthMover
 from gans.targets.base import widened
 
@@ -70,9 +71,7 @@ def assign(points: Tensor, centres: Tensor) -> Assignment:
             f"points of shape {tuple(points.shape)} and centres of shape {tuple(centres.shape)} "
             "do not fit: pass (n, d) or (K, n, d) with (M, d), or (K, n, d) with (K, M, d)"
         )
-    # the faster way through matrix products loses digits where modes are narrow and far out
-    exact = "donot_use_mm_for_euclid_dist"
-    distance, mode = torch.cdist(points, centres.to(points), compute_mode=exact).min(-1)
+    distance, mode = pair_distances(points, centres.to(points)).min(-1)
     return Assignment(mode, distance)
 
 

@@ -12,6 +12,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
 from divergences.estimate import check_samples
+from divergences.pair_distances import pair_distances
 from gans.mode_coverage import (
     assign,
     core_spread,
@@ -137,8 +138,7 @@ class ModeCoverage(Metric):
         perfect_core_spread(self.dimension, self.within)  # raises where no sample is good enough
         if self.enough < 2:
             raise ValueError(f"enough = {self.enough}: a width takes at least 2 samples")
-        exact = "donot_use_mm_for_euclid_dist"
-        gaps = torch.cdist(self.centres, self.centres, compute_mode=exact)
+        gaps = pair_distances(self.centres, self.centres)
         gaps = gaps.masked_fill(torch.eye(modes, dtype=torch.bool, device=gaps.device), math.inf)
         radius = (self.within * self.scale)[..., None, None]
         overlap = (gaps < 2 * radius).nonzero()

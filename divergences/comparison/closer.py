@@ -16,6 +16,7 @@ from divergences.comparison.sentence import number, p_text
 from divergences.comparison.tables import aligned, as_table
 from divergences.comparison.text import table
 from divergences.estimate import Estimate
+from divergences.pair_distances import pair_distances
 from divergences.samples.coordinates import standardised
 from divergences.samples.few_points import variance_rests_on_few
 from divergences.samples.kernel import EnergyDistance
@@ -25,7 +26,6 @@ from divergences.whole_files import plain
 LEVEL = 0.05
 MOST_POINTS = 3000  # of each sample: matrices of all pairs of 72 MB
 LEAST_P = 1e-4  # smaller ones are no more than that: tails of the normal law are not exact
-EXACT = "donot_use_mm_for_euclid_dist"
 
 
 @final
@@ -183,9 +183,9 @@ def closer(target: Any, a: Any, b: Any, *, seed: int = 0) -> Closer:
 
 def energy_difference(z: Tensor, a: Tensor, b: Tensor) -> Estimate:
     """The energy distance of ``z`` to ``a`` less that to ``b``, points of shape ``(n, d)``."""
-    to_a, to_b = (torch.cdist(z, other, compute_mode=EXACT) for other in (a, b))
+    to_a, to_b = (pair_distances(z, other) for other in (a, b))
     of_a, of_b = (
-        2 * (across.mean(0) - torch.cdist(own, own, compute_mode=EXACT).sum(1) / (len(own) - 1))
+        2 * (across.mean(0) - pair_distances(own, own).sum(1) / (len(own) - 1))
         for across, own in ((to_a, a), (to_b, b))
     )
     of_z = 2 * (to_a.mean(1) - to_b.mean(1))

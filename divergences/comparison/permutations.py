@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from divergences.pair_distances import pair_distances
 from divergences.samples.coordinates import standardised
 
 FAR = 10.0  # spreads from the median up to which coordinates stay as they are
@@ -53,8 +54,7 @@ class Pooled:
     @cached_property
     def distances(self) -> Tensor:
         """Euclidean, of shape ``(N, N)``."""
-        exact = "donot_use_mm_for_euclid_dist"  # coincident points are 0 apart
-        return torch.cdist(self.points, self.points, compute_mode=exact)
+        return pair_distances(self.points, self.points)
 
     @cached_property
     def of_columns(self) -> Tensor:

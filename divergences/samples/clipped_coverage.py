@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 from torch import Tensor
 
+from divergences.pair_distances import pair_distances
 from divergences.samples.coverage import AT_ONCE, Array, NeighbourBalls
 
 GROUPS = 50  # of the points of a sample, that are left out one at a time
@@ -40,15 +41,14 @@ class Near(NamedTuple):
     @classmethod
     def of(cls, x: Tensor, y: Tensor, k: int) -> Near:
         """From real points ``(n, d)`` and generated ones ``(m, d)``."""
-        exact = "donot_use_mm_for_euclid_dist"
         n, m = len(x), len(y)
         found: list[list[Tensor]] = [[], [], [], [], []]
         for first in range(0, n, step := max(1, AT_ONCE // max(n, m))):
             own = torch.arange(first, min(n, first + step))
-            within = torch.cdist(x[own], x, compute_mode=exact)
+            within = pair_distances(x[own], x)
             within[torch.arange(len(own)), own] = torch.inf
             near = within.topk(min(2 * k + SPARE, n - 1), largest=False, sorted=True)
-            across = torch.cdist(x[own], y, compute_mode=exact)
+            across = pair_distances(x[own], y)
             i, j = (across <= near.values[:, -1:]).nonzero(as_tuple=True)
             parts = near.indices, near.values, i + first, j, across[i, j]
             for held, part in zip(found, parts, strict=True):

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from divergences.checks import whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.pair_distances import pair_distances
 from divergences.samples.units import in_own_unit, resolution, times_two_to
 
 AT_ONCE = 2**22  # pairs in memory at a time
@@ -51,7 +52,7 @@ def balls(centres: Tensor, points: Tensor, k: int) -> Balls:
     n, m = len(centres), len(points)
     neighbours, reach = [], []
     for some in centres.split(max(1, AT_ONCE // n)):
-        near = torch.cdist(some, centres, compute_mode="donot_use_mm_for_euclid_dist")
+        near = pair_distances(some, centres)
         found = near.topk(min(k + 2, n), largest=False, sorted=True)
         neighbours.append(found.indices)
         reach.append(found.values)
@@ -65,7 +66,7 @@ def balls(centres: Tensor, points: Tensor, k: int) -> Balls:
     rows, columns, close = [], [], []
     first = 0
     for some in centres.split(max(1, AT_ONCE // m)):
-        across = torch.cdist(some, points, compute_mode="donot_use_mm_for_euclid_dist")
+        across = pair_distances(some, points)
         here = slice(first, first + len(some))
         i, j = (across <= larger[here, None]).nonzero(as_tuple=True)
         rows.append(i + first)

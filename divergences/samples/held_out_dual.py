@@ -13,6 +13,7 @@ from torch import Tensor
 from divergences.bounds import kantorovich_rubinstein, lower_bound
 from divergences.checks import whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.pair_distances import pair_distances
 from divergences.samples.earth_mover import MOST_PAIRS
 from divergences.samples.few_points import variance_rests_on_few
 from divergences.samples.plans import linear_program
@@ -113,9 +114,8 @@ class HeldOutDual(Estimator):
     def _potential(self, x: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:
         u = linear_program(x, y, 1, self.max_iterations).u
         chunk = max(1, AT_ONCE // len(x))
-        exactly = "donot_use_mm_for_euclid_dist"
         return lambda z: torch.cat([
-            (u - torch.cdist(some, x, compute_mode=exactly)).amax(1) for some in z.split(chunk)
+            (u - pair_distances(some, x)).amax(1) for some in z.split(chunk)
         ])  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from divergences.checks import positive_number, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.pair_distances import pair_distances
 from divergences.samples.few_points import variance_rests_on_few
 from divergences.samples.u_statistic import (
     LARGEST_PAIRS,
@@ -32,11 +33,6 @@ from divergences.tail_index import tail_index
 HEAVY_MEAN = 0.7  # shape of the tail above which a sample does not show that there is a mean
 FEWEST_FOR_TAIL = 400  # points; of fewer many a light tail looks as if it were that heavy
 MEDIAN_POINTS = 4096  # whose pairs the median is taken of, 67 MB
-
-
-def _distances(x: Tensor, y: Tensor) -> Tensor:
-    """Euclidean distances, with gradient 0 where points coincide."""
-    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _read(found: UStatistic, exponent: int, like: Tensor) -> Estimate:
@@ -119,7 +115,7 @@ class EnergyDistance(Estimator):
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         check_pairs(x, y, self.most_pairs)
         a, b, exponent = in_own_unit(x, y)
-        found = u_statistic(lambda p, q: -_distances(p, q), a, b)
+        found = u_statistic(lambda p, q: -pair_distances(p, q), a, b)
         estimate = _read(found, exponent, x)
         if not estimate.value.isfinite():
             raise ValueError(f"the distance is beyond the range of {x.dtype}: change the unit")
@@ -180,7 +176,7 @@ class MMD(Estimator):
         a, b, exponent = in_own_unit(x, y)
         h = self._width(a.detach(), b.detach(), exponent)
         # in units of h: its square may underflow
-        found = u_statistic(lambda p, q: (-((_distances(p, q) / h) ** 2) / 2).exp(), a, b)
+        found = u_statistic(lambda p, q: (-((pair_distances(p, q) / h) ** 2) / 2).exp(), a, b)
         estimate = _read(found, 0, x)
         length = float(times_two_to(exponent, h * estimate.stderr))
         return replace(estimate, warnings=estimate.warnings + coarse(x, y, length))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from divergences.checks import boolean, positive_number, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.pair_distances import pair_distances
 from divergences.samples.earth_mover import (
     FLOOR_POINTS,
     check_order,
@@ -163,7 +164,7 @@ class Sinkhorn(Estimator):
 
     def _solve(self, x: Tensor, y: Tensor, potentials: Potentials) -> tuple[Tensor, ...]:
         """Regularised cost, with gradient, and its two potentials, without."""
-        cost = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** self.order
+        cost = pair_distances(x, y) ** self.order
         with torch.no_grad():
             f, g = potentials(cost)
             plan = ((f[:, None] + g - cost) / self.regularisation).exp() / cost.numel()

@@ -1,4 +1,4 @@
-"""What a discriminator sees that has never met the generator."""
+"""What a discriminator measures that is trained from scratch on fixed samples."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from divergences.learned.base import Empirical
 from divergences.learned.discriminators import Discriminator
 
 
-class Seen(NamedTuple):
-    """What held-out points show.
+class HeldOutScores(NamedTuple):
+    """What it finds on held-out points.
 
     Attributes:
         js: Lower bound on JS in nats, one number per member.
@@ -34,7 +34,7 @@ def fresh_discriminator(
     seeds: Sequence[int],
     steps: int = 300,
     hidden: Sequence[int] = (128, 128),
-) -> Seen:
+) -> HeldOutScores:
     """Train a discriminator from scratch on two samples, and measure on two others.
 
     Arguments:
@@ -58,4 +58,4 @@ def fresh_discriminator(
     fit = discriminator.fit(Empirical(real), Empirical(fake), seeds)
     right = (fit.scores(held_real) > 0, fit.scores(held_fake) < 0)
     accuracy = (right[0].float().mean(-1) + right[1].float().mean(-1)) / 2
-    return Seen(fit.estimate(held_real, held_fake), accuracy)
+    return HeldOutScores(fit.estimate(held_real, held_fake), accuracy)

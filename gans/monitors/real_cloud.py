@@ -8,14 +8,15 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from divergences.pair_distances import pair_distances
+
 REGIONS = 32
 """Parts that the real points are divided into."""
 
 
 def nearest(points: Tensor, among: Tensor, itself: bool = False) -> tuple[Tensor, Tensor]:
     """Distance to the nearest, and which; ``itself`` skips a point's distance of 0 to itself."""
-    exact = "donot_use_mm_for_euclid_dist"
-    distances = torch.cdist(points.double(), among.double(), compute_mode=exact)
+    distances = pair_distances(points.double(), among.double())
     if itself:
         distances.fill_diagonal_(math.inf)
     found = distances.min(-1)

@@ -9,6 +9,7 @@ import torch
 from torch import Size, Tensor
 
 from divergences.checks import whole_number
+from divergences.pair_distances import pair_distances
 from gans.targets.transport_maps import Move, Transported, check_power
 from gans.targets.uniform import Box
 
@@ -124,8 +125,7 @@ class Funnels(Transported):
         return cls(kept["centres"], kept["biases"], half_side, power)
 
     def potential(self, x: Tensor) -> Tensor:
-        exact = "donot_use_mm_for_euclid_dist"
-        distance = torch.cdist(x.double(), self.centres.expand(*x.shape[:-2], -1, -1), 2, exact)
+        distance = pair_distances(x.double(), self.centres.expand(*x.shape[:-2], -1, -1))
         return -(distance + self.biases).amin(-1).to(x)
 
     def transport(self, y: Tensor) -> Move:

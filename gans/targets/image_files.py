@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from divergences.image_pixels import ENDINGS, read_image
-from gans.targets.loading import MOST_NUMBERS
+from gans.targets.loading import MOST_NUMBERS, Unreadable
 
 DIGITS = "digits"
 """The word for scikit-learn's digits; a folder of that name is written ``./digits``."""
@@ -83,16 +83,18 @@ def _read_npz(path: Path) -> Pictures:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
         if size > 8 * MOST_NUMBERS:
-            raise _Unfit(f"grows to {size:.2g} bytes, more than {8 * MOST_NUMBERS}; take a part")
+            raise Unreadable(
+                f"grows to {size:.2g} bytes, more than {8 * MOST_NUMBERS}; take a part"
+            )
         with np.load(path, allow_pickle=False) as arrays:
             names = next((pair for pair in ARRAYS if pair[0] in arrays.files), None)
             if names is None:
                 known = ", ".join(pair[0] for pair in ARRAYS)
-                raise _Unfit(
+                raise Unreadable(
                     f"holds no array with pictures; name it {known.replace(', ', ' or ')}"
                 )
             values, labels = (arrays[n] if n in arrays.files else None for n in names)
-    except _Unfit as error:
+    except Unreadable as error:
         raise ValueError(f"{path}: {error}") from None
     except Exception as error:  # what a library says of bytes that are no archive can be anything
         raise ValueError(
@@ -103,13 +105,10 @@ def _read_npz(path: Path) -> Pictures:
     return Pictures(values, labels)
 
 
-class _Unfit(ValueError):
-    """Why a file does not hold pictures."""
-
-
 def _read_folder(folder: Path) -> Pictures:
-    groups = [path for path in _inside(folder) if path.is_dir()]
-    files = [(0, path) for path in _inside(folder) if not path.is_dir()]
+    inside = _inside(folder)
+    groups = [path for path in inside if path.is_dir()]
+    files = [(0, path) for path in inside if not path.is_dir()]
     if groups and files:
         raise ValueError(
             f"{folder}: holds pictures beside folders ({files[0][1].name}); move each into the "

@@ -33,6 +33,7 @@ from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from divergences.pair_distances import pair_distances
 from divergences.random_streams import Streams
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.plans import linear_program
@@ -80,7 +81,7 @@ def entropic_plan(costs: Tensor, epsilon: float) -> Tensor:
 def plans(x: Tensor, y: Tensor, matchings: int) -> dict[str, Tensor]:
     """What plans between ``(n, 2)`` and ``(n, 2)`` cost, and what the dual gives."""
     n = len(x)
-    costs = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+    costs = pair_distances(x, y)
     best = linear_program(x, y, order=1, max_iterations=10**6)
     i, j = linear_sum_assignment(costs.numpy())
     shuffle = np.random.default_rng(0).permuted(np.tile(np.arange(n), (matchings, 1)), axis=1)
