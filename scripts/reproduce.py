@@ -34,6 +34,7 @@ from scripts.lab.executors import Engine
 from scripts.lab.jobs import CommonSettings, Job
 from scripts.lab.options import add_flags, check_flags, engine_of
 from scripts.lab.origin import fingerprint, origin
+from scripts.lab.plotting import as_pictures
 from scripts.lab.record_shapes import Record, changed_files
 from scripts.lab.records import Records, run_all
 from scripts.report import write_report
@@ -101,6 +102,7 @@ def keep(
         folder = out / "figures"
         written += [folder / f"{title}.png", folder / f"{title}.svg"]
         atomically(folder / f"{title}.png", partial(figure.savefig, dpi=150))
+        as_pictures(figure)
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):  # text stays text
             atomically(folder / f"{title}.svg", partial(figure.savefig, transparent=True))
     for title, rows in findings.tables.items():

@@ -267,7 +267,7 @@ def earth_moved(one: dict[str, Tensor]) -> Figure:
     pairs = torch.cartesian_prod(every, every).T
     entropic = f"entropic, epsilon = {ENTROPIC[DRAWN]:g}"
     drawn = [
-        ("independent", one["independent"], pairs, torch.full((n * n,), 1 / n**2), EXACT),
+        ("independent", one["independent"], pairs, torch.full((n * n,), 1 / n**2), TRAP),
         ("a random matching", one["random"][0], (every, one["matching"]), each, FIRST),
         (entropic, one["entropic"][DRAWN], pairs, one["entropic plan"].flatten(), SECOND),
         ("least cost: W1", one["exact"], one["plan"], each, W1_COLOUR),

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import Collection
+from matplotlib.colors import to_hex, to_rgba_array
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 EXACT, TRAP = "#222222", "#b0a08a"
@@ -40,3 +44,25 @@ def legends(*panels: Axes, loc: Any = "best") -> None:
     """A small legend in each panel."""
     for axes in panels:
         axes.legend(fontsize=8, loc=loc)
+
+
+MANY = 200
+"""Marks or pieces of one artist from which on a picture of them is smaller than their outlines."""
+
+
+def as_pictures(figure: Figure) -> None:
+    """Have what consists of many marks stored as a picture in a vector graphic of the figure.
+
+    What is nearly black is not: the page turns it white on dark ground, a picture would vanish.
+    """
+    for artist in figure.findobj():
+        if isinstance(artist, Line2D):
+            marks = artist.get_xydata().shape[0] if artist.get_marker() != "None" else 0
+            colours = to_rgba_array(artist.get_color())
+        elif isinstance(artist, Collection):
+            marks = max(np.shape(artist.get_offsets())[0], len(artist.get_paths()))
+            colours = np.concatenate([artist.get_facecolor(), artist.get_edgecolor()])
+        else:
+            continue
+        if marks > MANY and EXACT not in map(to_hex, colours):
+            artist.set_rasterized(True)

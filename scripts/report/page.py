@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -61,17 +62,20 @@ def write_report(out: Path, titles: Mapping[str, str] | None = None) -> Path:
     Raises:
         FileNotFoundError: If the folder has no ``claims.json``, or no figure that a claim names.
         Damaged: If a file is incomplete, or not what it was when the argument was finished.
-        ValueError: If the page would weigh more than 3 MB.
+
+    Warns:
+        UserWarning: If the page weighs more than 3 MB; it is written, and slow to open.
     """
     page = whole(out, titles or {})
     weight = len(page.encode())
-    if weight >= LIMIT:
-        raise ValueError(
-            f"the report would weigh {weight / 1e6:.1f} MB, {LIMIT / 1e6:.0f} MB are allowed; "
-            "keep fewer frames in data/training.json or fewer points in the figures"
-        )
     path = out / "report.html"
     write_atomically(path, page)
+    if weight >= LIMIT:
+        warnings.warn(
+            f"{path} weighs {weight / 1e6:.1f} MB, more than the {LIMIT / 1e6:.0f} MB that open "
+            "fast; keep fewer frames in data/training.json or fewer points in the figures",
+            stacklevel=2,
+        )
     return path
 
 
