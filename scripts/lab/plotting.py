@@ -57,10 +57,10 @@ def as_pictures(figure: Figure) -> None:
     """
     for artist in figure.findobj():
         if isinstance(artist, Line2D):
-            marks = artist.get_xydata().shape[0] if artist.get_marker() != "None" else 0
+            marks = np.size(artist.get_xdata()) if artist.get_marker() != "None" else 0
             colours = to_rgba_array(artist.get_color())
         elif isinstance(artist, Collection):
-            marks = max(np.shape(artist.get_offsets())[0], len(artist.get_paths()))
+            marks = max(np.size(artist.get_offsets()) // 2, len(artist.get_paths()))
             colours = np.concatenate([artist.get_facecolor(), artist.get_edgecolor()])
         else:
             continue
