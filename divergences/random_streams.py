@@ -15,7 +15,10 @@ KINDS = {"rand": torch.rand, "randn": torch.randn}
 
 
 class _Channel:
-    """Numbers of one kind and shape, drawn ahead in blocks from a generator per member."""
+    """Numbers of one kind and shape, drawn ahead in blocks from a generator per member.
+
+    The generators stay on the device where the first number was wanted.
+    """
 
     def __init__(
         self, seeds: Sequence[int], purpose: str, kind: str, shape: tuple[int, ...], ahead: int
@@ -25,22 +28,29 @@ class _Channel:
         name = f"{purpose}/{kind}/{shape}"
         self.draw = KINDS[kind]
         self.shape = shape
-        self.generators = [
-            torch.Generator().manual_seed(zlib.crc32(f"{seed}/{name}".encode())) for seed in seeds
-        ]
+        self.seeds = [zlib.crc32(f"{seed}/{name}".encode()) for seed in seeds]
+        self.generators: list[torch.Generator] = []
         self.length = max(1, ahead // max(1, torch.Size(shape).numel()))
-        self.start, self.position = self._states(), 0
+        self.start, self.position = torch.empty(0), 0
         self.block: Tensor | None = None  # drawn from ``start`` when it is first needed
+
+    def _begin(self, where: torch.device) -> None:
+        self.generators = [_generator(where).manual_seed(seed) for seed in self.seeds]
+        self.start = self._states()
 
     def _states(self) -> Tensor:
         return torch.stack([g.get_state() for g in self.generators])
 
     def _draw(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         size = (self.length, *self.shape)
-        drawn = [self.draw(size, generator=g, dtype=dtype) for g in self.generators]
+        drawn = [
+            self.draw(size, generator=g, dtype=dtype, device=g.device) for g in self.generators
+        ]
         return torch.stack(drawn, dim=1).to(device)
 
-    def next(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+    def next(self, device: torch.device, dtype: torch.dtype, where: torch.device) -> Tensor:
+        if not self.generators:
+            self._begin(where)
         if self.block is None:
             self.block = self._draw(device, dtype)
         if self.position == self.length:
@@ -50,17 +60,34 @@ class _Channel:
         return self.block[self.position - 1]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"start": self.start, "position": self.position}
+        device = self.generators[0].device.type
+        return {"start": self.start, "position": self.position, "device": device}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.start, self.position = entries("Streams", state, "start", "position")
         self.block = None
-        if len(self.start) != len(self.generators):
+        if len(self.start) != len(self.seeds):
             raise ValueError(
-                f"a saved state of {len(self.start)} seeds does not fit {len(self.generators)}"
+                f"a saved state of {len(self.start)} seeds does not fit {len(self.seeds)}"
             )
+        device = state.get("device", "cpu")
+        try:
+            self.generators = [torch.Generator(device) for _ in self.seeds]
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(
+                f"a saved state of random numbers that were drawn on {shown(device)}, which is "
+                "not there; continue on such a device, or begin a new run"
+            ) from error
         for generator, start in zip(self.generators, self.start, strict=True):
             generator.set_state(start.clone())  # a row of a stack crashes set_state
+
+
+def _generator(where: torch.device) -> torch.Generator:
+    """A generator there, or on the processor for a device that has none."""
+    try:
+        return torch.Generator(where)
+    except RuntimeError:
+        return torch.Generator()
 
 
 @final
@@ -68,8 +95,8 @@ class Streams:
     """Uniform and normal numbers for K members, each from its own seed.
 
     Member ``k``'s numbers are a function of ``seeds[k]``, ``purpose`` and the calls made so far;
-    adding, removing or reseeding another member leaves them as they are. Numbers are drawn on
-    the CPU, so they are the same whatever ``device`` they end on.
+    adding, removing or reseeding another member leaves them as they are. Another kind of device
+    gives other numbers, unless they are ``drawn_on`` the same one.
 
     Arguments:
         seeds: One integer per member.
@@ -80,6 +107,8 @@ class Streams:
             per call. Another value may give other numbers.
 
     Attributes:
+        drawn_on: Where generators are, of a kind and shape that was not asked for before: where
+            numbers are wanted by default. Those on ``"cpu"`` give the same numbers on all devices.
         share: Rank r and number w of processes that share what is drawn: of w times as many
             numbers this one keeps every w-th, from the r-th on.
 
@@ -102,6 +131,7 @@ class Streams:
             raise ValueError("seeds is empty; give one integer per member, such as [0]")
         self.purpose, self.device, self.dtype = purpose, torch.device(device), dtype
         self.ahead = whole_number("ahead", ahead)
+        self.drawn_on: torch.device | None = None
         self.share: tuple[int, int] = (0, 1)
         self._channels: dict[tuple[str, tuple[int, ...]], _Channel] = {}
 
@@ -128,7 +158,7 @@ class Streams:
         if channel is None:
             channel = _Channel(self.seeds, self.purpose, kind, shape, self.ahead)
             self._channels[kind, shape] = channel
-        return channel.next(self.device, self.dtype)
+        return channel.next(self.device, self.dtype, self.drawn_on or self.device)
 
     def state_dict(self) -> dict[str, Any]:
         """Generator states and positions: what a checkpoint needs to continue bit for bit."""

@@ -26,12 +26,10 @@ from gans.callbacks import (
     OrderedLogger,
 )
 from gans.callbacks.checkpoints import newest_good
-from gans.figures import draw_state
 from gans.generator_module import GeneratorModule
 from gans.mode_coverage import exact_w1
-from gans.mode_metrics import ModeCoverage
-from gans.monitors import CoveredModes, points_of
-from scripts.lab.mode_protocols import PROTOCOLS, Mixture, Protocol
+from gans.monitors import Game, Monitor, Readings, points_of
+from scripts.lab.mode_protocols import PROTOCOLS, Benchmark, Protocol
 from scripts.lab.training import quiet_trainer
 from scripts.lab.training_monitors import CriticAgainstTransport, spearman
 
@@ -62,7 +60,7 @@ class Row:
         return PROTOCOLS[self.protocol]
 
     @property
-    def mixture(self) -> Mixture:
+    def mixture(self) -> Benchmark:
         return self.under.mixtures[self.target]
 
     @property
@@ -84,15 +82,26 @@ class Row:
         return self.under.module(self.row, self.target, range(self.seeds), self.iterations)
 
 
-@torch.no_grad()
-def quality(mixture: Mixture, generator: nn.Module, seeds: tuple[int, ...]) -> dict[str, Any]:
-    """Mode metrics of a generator, one number per seed."""
-    metric = ModeCoverage.of(mixture.target)
-    metric.update(points_of(generator, Streams(seeds, "quality"), mixture.samples))
-    return {name: value.reshape(-1).tolist() for name, value in metric.compute().items()}
+def quality(mixture: Benchmark, generator: nn.Module, seeds: tuple[int, ...]) -> dict[str, Any]:
+    """What is judged of a generator, one number per seed."""
+    points = points_of(generator, Streams(seeds, "quality"), mixture.samples)
+    return {name: value.tolist() for name, value in mixture.judged(points).items()}
 
 
-def transport(mixture: Mixture, generator: nn.Module, seeds: tuple[int, ...]) -> dict[str, Any]:
+@final
+class Judged(Monitor):
+    """Which modes are covered during training."""
+
+    def __init__(self, mixture: Benchmark, n: int = 2500):
+        self.mixture, self.n = mixture, n
+
+    @torch.no_grad()
+    def read(self, game: Game) -> Readings:
+        judged = self.mixture.judged(game.fake(self.n, game.streams("modes")))
+        return {name: judged[name] for name in COUNTED}
+
+
+def transport(mixture: Benchmark, generator: nn.Module, seeds: tuple[int, ...]) -> dict[str, Any]:
     """Exact W1 of a generator and its floor, each a mean over draws, one number per seed."""
     streams, target = Streams(seeds, "transport"), mixture.target
     reads = []
@@ -153,7 +162,7 @@ def measure(folder: str, job: Row) -> dict[str, Any]:
     module, mixture, stem, out = job.module(), job.mixture, job.key, Path(folder)
     every = job.iterations // LOOKS
     measured = InMemory(CriticAgainstTransport(), every, first=True)
-    seen, spent = InMemory(CoveredModes(), every, first=True), Spent()
+    seen, spent = InMemory(Judged(mixture), every, first=True), Spent()
     play(module, job.folder(out), spent, measured, seen)
     seconds = spent.seconds
     averaged = module.generator_ema
@@ -177,18 +186,18 @@ def measure(folder: str, job: Row) -> dict[str, Any]:
             "js": spearman(readings["fresh"], readings["transport"]).tolist(),
         },
         "looks": seen.iterations,
-        "seen": {name: seen.readings[f"modes/{name}"].tolist() for name in COUNTED},
+        "seen": {name: seen.readings[name].tolist() for name in COUNTED},
         "pull_first": readings["pull"][:, 0].tolist(),
         "pull_last": readings["pull"][:, -1].tolist(),
     }
 
 
 def still(module: GeneratorModule, real: Tensor, fake: Tensor, job: Row) -> Figure:
-    """The first seed's samples over its critic; of a packed critic, scores of copies."""
+    """The first seed's samples, where possible over its critic; of a packed one, of copies."""
     critic = module.players().get("critic")
     pack = getattr(critic, "pack", 1)
     critic = _Copies(critic, pack) if critic is not None and pack > 1 else critic
-    figure = draw_state(critic, real, fake)
+    figure = job.mixture.drawn(critic, real, fake)
     figure.suptitle(f"{job.target}, {job.row}", fontsize=10)
     return figure
 

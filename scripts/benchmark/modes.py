@@ -1,8 +1,9 @@
-"""Every objective and constraint on mixtures, ours or a published protocol's, beside theirs."""
+"""Objectives and constraints on mixtures and stacked digits, beside published tables."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 from pathlib import Path
 
@@ -16,16 +17,28 @@ from scripts.lab.jobs import Job
 from scripts.lab.mode_protocols import PROTOCOLS
 from scripts.lab.records import results
 
+SHOWN = {
+    "covered_1": "modes {covered_1:5.1f} (>= 1)",
+    "covered_20": "{covered_20:5.1f} (>= 20)",
+    "high_quality": "high quality {high_quality:.3f}",
+    "mode_reverse_kl": "reverse KL {mode_reverse_kl:.3f}",
+    "core_width": "width {core_width:.2f}",
+    "own_tells": "own value tells {own_tells:+.2f}",
+}
+"""What is printed of a row, where there is a number."""
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--protocol", choices=PROTOCOLS, default="ours", help="whose settings (default: ours)"
+        "--protocol",
+        choices=PROTOCOLS,
+        help="whose settings (default: ours; of stacked_digits: digits)",
     )
     command.add_argument(
         "--targets",
         nargs="+",
         metavar="TARGET",
-        help="default: ring and grid, where the protocol has them; ours also has grid100",
+        help="default: all of the protocol's but grid100",
     )
     command.add_argument(
         "--rows", nargs="+", metavar="ROW", help="rows of the protocol's table (default: all)"
@@ -41,8 +54,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
 
 
+def protocol_of(options: argparse.Namespace) -> str:
+    """Whose settings: those named, or the first that has the first target."""
+    if options.protocol:
+        return options.protocol
+    first = (options.targets or ["ring"])[0]
+    return next((name for name, p in PROTOCOLS.items() if first in p.mixtures), "ours")
+
+
 def check(options: argparse.Namespace) -> None:
-    protocol = PROTOCOLS[options.protocol]
+    name_of_protocol = protocol_of(options)
+    protocol = PROTOCOLS[name_of_protocol]
     for flag, given, there in (
         ("--targets", options.targets, protocol.mixtures),
         ("--rows", options.rows, protocol.rows),
@@ -50,7 +72,7 @@ def check(options: argparse.Namespace) -> None:
         for name in given or ():
             if name not in there:
                 raise ValueError(
-                    f"{flag} {name}: protocol {options.protocol} has {', '.join(there)}"
+                    f"{flag} {name}: protocol {name_of_protocol} has {', '.join(there)}"
                 )
     if options.seeds < 1:
         raise ValueError(f"--seeds {options.seeds} must be at least 1")
@@ -60,10 +82,11 @@ def check(options: argparse.Namespace) -> None:
 
 def rows_of(options: argparse.Namespace) -> list[mixtures.Row]:
     """What the flags ask for; the hundred modes, which take an hour a row, only by name."""
-    protocol = PROTOCOLS[options.protocol]
-    targets = options.targets or [name for name in protocol.mixtures if name != "grid100"]
+    name = protocol_of(options)
+    protocol = PROTOCOLS[name]
+    targets = options.targets or [target for target in protocol.mixtures if target != "grid100"]
     return [
-        mixtures.Row(options.protocol, row, target, options.seeds, options.share)
+        mixtures.Row(name, row, target, options.seeds, options.share)
         for target in targets
         for row in options.rows or protocol.rows
     ]
@@ -78,7 +101,8 @@ def run(options: argparse.Namespace) -> None:
     for row in wanted:
         shutil.rmtree(row.folder(out) / "checkpoints", ignore_errors=True)
     rows = [mixtures.as_row(record) for record in records]
-    table = out / f"modes_{options.protocol}.csv"
+    protocol = protocol_of(options)
+    table = out / f"modes_{protocol}.csv"
     write_atomically(table, as_csv(rows))
     theirs = [
         row for target in dict.fromkeys(j.target for j in wanted) for row in published(target)
@@ -87,12 +111,9 @@ def run(options: argparse.Namespace) -> None:
     if theirs:
         write_atomically(out / "published.csv", as_csv(plain(theirs)))
         beside = f", beside {out / 'published.csv'}"
-    say(f"{options.protocol}: {PROTOCOLS[options.protocol].source}")
+    say(f"{protocol}: {PROTOCOLS[protocol].source}")
     for row in rows:
-        say(
-            f"{visible(row['target']):7} {visible(row['row']):44} "
-            f"modes {row['covered_1']:5.1f} (>= 1) {row['covered_20']:5.1f} (>= 20)  "
-            f"high quality {row['high_quality']:.3f}  reverse KL {row['mode_reverse_kl']:.3f}  "
-            f"width {row['core_width']:.2f}  own value tells {row['own_tells']:+.2f}"
-        )
+        found = [text for name, text in SHOWN.items() if not math.isnan(row[name])]
+        measured = "  ".join(found).format(**row)
+        say(f"{visible(row['target']):7} {visible(row['row']):44} {measured}")
     say(f"{len(rows)} rows; {table}{beside}")

@@ -87,3 +87,27 @@ def test_a_state_of_something_else_is_refused_and_changes_nothing():
         with pytest.raises(ValueError, match=match):
             streams.load_state_dict(state)
     assert streams.state_dict().keys() == before.keys()
+
+
+def test_a_state_from_before_devices_were_saved_is_of_the_processor():
+    straight = Streams([0, 5])
+    straight.rand(7)
+    state = straight.state_dict()
+    del state["rand/7"]["device"]
+    resumed = Streams([0, 5])
+    resumed.load_state_dict(state)
+    assert torch.equal(straight.rand(7), resumed.rand(7))
+
+
+def test_a_state_of_a_device_that_is_not_there_is_refused():
+    streams = Streams([0, 5])
+    streams.rand(7)
+    state = streams.state_dict()
+    assert state["rand/7"]["device"] == "cpu"
+    state["rand/7"]["device"] = "no such device"
+    with pytest.raises(ValueError, match="which is not there"):
+        streams.load_state_dict(state)
+
+
+def test_where_a_device_has_no_generators_the_processor_draws():
+    assert Streams([0, 5], device="meta").rand(7, 2).is_meta

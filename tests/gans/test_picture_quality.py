@@ -85,6 +85,32 @@ def test_one_digit_is_precise_and_recalls_little():
     assert (found["pictures/copies"] < 0.2).all()
 
 
+def only_threes(law, n, streams):
+    rows = law.points[law.labels == 3] + law.width / 2
+    return rows[(streams.rand(n) * len(rows)).long()]
+
+
+def test_w1_of_scores_is_the_distance_of_classes_times_the_share_in_the_wrong_one():
+    """Scores of a class are near a unit vector, and those of two classes the root of 2 apart."""
+    found = measured(only_threes)
+    law = digits()
+    others = (law.kept_labels != 3).double().mean() * 2**0.5
+    lower, upper = (found[f"w1/scores_{name}"] for name in ("HeldOutDual", "EarthMover"))
+    assert (lower < upper).all()
+    # 75 held-out digits a side: the share scatters by .035, scores by the floor
+    room = 3 * 0.035 * 2**0.5 + found["w1/scores_floor"]
+    assert (lower - room < others).all()
+    assert (others < upper + room).all()
+    assert (upper - lower < 2 * room).all()
+
+
+def test_scores_of_the_law_itself_are_as_near_as_the_floor():
+    found = measured(lambda law, n, streams: law.held_out(streams, n))
+    floor = found["w1/scores_floor"]
+    assert (found["w1/scores_HeldOutDual"] < floor / 2).all()
+    assert (found["w1/scores_EarthMover"] < 1.5 * floor).all()
+
+
 def test_noise_is_told_from_digits_at_once():
     found = measured(nothing)
     assert (found["pictures/precision"] < 0.02).all()

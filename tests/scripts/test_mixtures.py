@@ -30,16 +30,21 @@ from scripts.benchmark.mixtures import (
 )
 from scripts.benchmark.modes import rows_of
 from scripts.benchmark.published import published
-from scripts.lab.mode_protocols import OURS, PROTOCOLS
+from scripts.lab.mode_protocols import OURS, PROTOCOLS, Mixture
 from scripts.lab.training_monitors import CriticAgainstTransport
 
 ROWS = [(name, row) for name, protocol in PROTOCOLS.items() for row in protocol.rows]
-MIXTURES = [(name, target) for name, protocol in PROTOCOLS.items() for target in protocol.mixtures]
+MIXTURES = [
+    (name, target)
+    for name, protocol in PROTOCOLS.items()
+    for target, on in protocol.mixtures.items()
+    if isinstance(on, Mixture)
+]
 
 
 @pytest.mark.parametrize(("protocol", "row"), ROWS, ids=map(" ".join, ROWS))
 def test_every_row_plays_one_round_and_can_be_drawn(protocol, row):
-    job = Row(protocol, row, "ring", seeds=2, share=1e-4)
+    job = Row(protocol, row, next(iter(PROTOCOLS[protocol].mixtures)), seeds=2, share=1e-4)
     module = job.module()
     optimizers = module.configure_optimizers()
     *on_critic, on_generator = optimizers[0] if isinstance(optimizers[0], list) else optimizers
@@ -57,10 +62,52 @@ def test_every_row_plays_one_round_and_can_be_drawn(protocol, row):
 def test_a_perfect_sampler_reads_as_perfect(protocol, target):
     mixture = PROTOCOLS[protocol].mixtures[target]
     read = quality(mixture, Perfect(mixture.target), (0, 1))
-    modes = len(mixture.target.centres)
+    modes = len(mixture.modes.centres)
     assert read["covered_1"] == read["covered_20"] == [modes] * 2
     assert read["high_quality"] == pytest.approx(read["high_quality_perfect"], abs=0.01)
     assert read["core_width"] == pytest.approx([1, 1], abs=0.06)
+
+
+def test_digits_drawn_from_the_target_cover_all_combinations_evenly():
+    digits = PROTOCOLS["digits"].mixtures["stacked_digits"]
+    read = quality(digits, Perfect(digits.target), (0, 1))
+    assert read["covered_1"] == [1000, 1000]
+    # 2 n KL is about chi-square with 999 degrees of freedom; the classifier is right for its own
+    expected, n = 999 / 2 / digits.samples, digits.samples
+    for kl in read["mode_reverse_kl"]:
+        assert kl == pytest.approx(expected, abs=5 * (2 * 999) ** 0.5 / 2 / n)
+    assert all(share > 0.95**3 for share in read["high_quality"])  # training digits score higher
+
+
+def test_held_out_digits_are_of_high_quality_as_often_as_is_defined_and_noise_never():
+    digits = PROTOCOLS["digits"].mixtures["stacked_digits"]
+    streams = Streams([0])
+    held = digits.target.held_out(streams, 898)
+    sd = (0.95**3 * (1 - 0.95**3) / 898) ** 0.5
+    assert digits.judged(held)["high_quality"].item() == pytest.approx(0.95**3, abs=5 * sd)
+    noise = 2 * streams.rand(500, digits.target.pixels) - 1
+    assert digits.judged(noise)["high_quality"].item() == 0
+    assert digits.judged(noise)["covered_1"].item() > 0
+
+
+class OneDigit(torch.nn.Module):
+    """Draws pictures whose three digits are the same picture."""
+
+    def __init__(self, target):
+        super().__init__()
+        self.target = target
+
+    def draw(self, streams, n):
+        points = self.target.draw(streams, n)
+        return points[..., : self.target.pixels // 3].repeat(1, 1, 3)
+
+
+def test_a_generator_of_ten_combinations_covers_ten():
+    digits = PROTOCOLS["digits"].mixtures["stacked_digits"]
+    read = quality(digits, OneDigit(digits.target), (0, 1))
+    assert read["covered_1"] == read["covered_20"] == [10, 10]
+    # of k of M nearly equal modes covered evenly it is log(M / k)
+    assert read["mode_reverse_kl"] == pytest.approx([math.log(100)] * 2, abs=0.05)
 
 
 class Perfect(torch.nn.Module):
@@ -220,6 +267,8 @@ def test_records_of_different_work_have_different_names():
 
 def test_the_hundred_modes_are_trained_only_if_named():
     assert {job.target for job in rows_of(parse(["modes"]))} == {"ring", "grid"}
+    stacked = rows_of(parse(["modes", "--targets", "stacked_digits"]))
+    assert {(job.protocol, job.target) for job in stacked} == {("digits", "stacked_digits")}
     named = rows_of(parse(["modes", "--targets", "grid100", "--rows", "saturating"]))
     assert [(job.target, job.iterations) for job in named] == [("grid100", 80000)]
 
@@ -247,6 +296,9 @@ def test_published_rows_name_their_protocol():
     assert len(rows) == 22
     assert all("arXiv" in row["source"] and 0 < row["high_quality"] <= 1 for row in rows)
     assert all(row["covered_1"] <= {"ring": 8, "grid": 25}[row["target"]] for row in rows)
+    stacked = published("stacked_digits")
+    assert len(stacked) == 10
+    assert all("arXiv" in row["source"] and row["high_quality"] is None for row in stacked)
 
 
 @pytest.mark.parametrize(
@@ -273,10 +325,15 @@ def test_bad_flags_are_named(flags, names, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("protocol", "row", "share"),
-    [("ours", "relativistic, R1 + R2", 0.05), ("pacgan", "PacGAN3", 1e-4)],
+    [
+        ("ours", "relativistic, R1 + R2", 0.05),
+        ("pacgan", "PacGAN3", 1e-4),
+        ("digits", "relativistic, R1", 2e-3),
+    ],
 )
 def test_a_record_holds_every_seed(protocol, row, share, tmp_path):
-    record = measure(str(tmp_path), Row(protocol, row, "ring", seeds=2, share=share))
+    target = next(iter(PROTOCOLS[protocol].mixtures))
+    record = measure(str(tmp_path), Row(protocol, row, target, seeds=2, share=share))
     assert len(record["live"]["high_quality"]) == len(record["tells"]["own"]) == 2
     assert len(record["looks"]) == len(record["seen"]["covered_20"][1]) == 21
     assert list((tmp_path / "figures").glob("*.png"))

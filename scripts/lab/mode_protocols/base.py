@@ -2,23 +2,66 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import final
 
+from matplotlib.figure import Figure
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from gans.figures import draw_state
 from gans.generator_module import GeneratorModule
-from gans.targets import Modes
+from gans.mode_metrics import ModeCoverage
+from gans.targets import Modes, Target
 
 
-@dataclass(frozen=True)
-class Mixture:
+class Benchmark(ABC):
     """A target, how long to train on it, and how many samples to judge the generator by."""
 
-    target: Modes
+    iterations: int
+    samples: int
+
+    @property
+    @abstractmethod
+    def target(self) -> Target:
+        """What is learnt."""
+
+    @abstractmethod
+    def judged(self, points: Tensor) -> dict[str, Tensor]:
+        """Numbers of shape ``(K,)`` about generated points ``(K, n, d)``, by their names.
+
+        Of modes with samples ``covered_1`` (at least 1) and ``covered_20``, their evenness
+        ``mode_reverse_kl``, ``high_quality`` and ``core_width``; NaN what the target has not.
+        """
+
+    @abstractmethod
+    def drawn(self, critic: nn.Module | None, real: Tensor, fake: Tensor) -> Figure:
+        """Real and generated points of the first member."""
+
+
+@final
+@dataclass(frozen=True)
+class Mixture(Benchmark):
+    """A mixture of normal laws, whose modes are its components."""
+
+    modes: Modes
     iterations: int
     samples: int = 2500
+
+    @property
+    def target(self) -> Modes:
+        return self.modes
+
+    def judged(self, points: Tensor) -> dict[str, Tensor]:
+        metric = ModeCoverage.of(self.modes)
+        metric.update(points)
+        return {name: value.view(len(points)) for name, value in metric.compute().items()}
+
+    def drawn(self, critic: nn.Module | None, real: Tensor, fake: Tensor) -> Figure:
+        return draw_state(critic, real, fake)
 
 
 @dataclass(frozen=True)
@@ -34,7 +77,7 @@ class Protocol:
     """
 
     source: str
-    mixtures: Mapping[str, Mixture]
+    mixtures: Mapping[str, Benchmark]
     rows: Mapping[str, Callable[..., GeneratorModule]]
     schedule: Callable[..., LRScheduler] | None = None
 
