@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from divergences.checks import entries, shown, whole_number
+from divergences.checks import entries, seed_number, shown, whole_number
 from divergences.networks.layers import check_decay, member_norms, move_average
 from divergences.random_streams import Streams
-from gans.networks import Generator
+from gans.networks import Generator, points_of
 from gans.networks.plain import generator_factory
 from gans.objectives import Objective
 from gans.sharing import average_gradients
@@ -33,6 +33,10 @@ SchedulerFactory = Callable[[Optimizer], LRScheduler]
 
 LOOK_EVERY = 10
 """Iterations between two looks at whether all numbers are finite; each waits for the device."""
+
+
+PART = 2**14
+"""Points that are made at once where many are asked for, so that memory stays bounded."""
 
 
 class NonFiniteLoss(RuntimeError):
@@ -116,6 +120,31 @@ class GeneratorModule(pl.LightningModule, ABC):
         if not isinstance(player, nn.Module):
             raise TypeError(f"{name} makes {shown(player)}: it must make a network")
         return player
+
+    def sample(self, n: int, seed: int = 0, averaged: bool = True) -> Tensor:
+        """``n`` points of every generator, ``(K, n, d)``, in evaluation mode.
+
+        Arguments:
+            n: Points per member.
+            seed: Of the noise; the same points come for the same seed and ``n``.
+            averaged: Take the averaged weights where ``ema`` keeps them.
+
+        Raises:
+            ValueError: If ``n`` or ``seed`` is out of range.
+
+        Example:
+            >>> from gans import Ring, VanillaGAN
+            >>> VanillaGAN(Ring(), seeds=[3, 4]).sample(5).shape
+            torch.Size([2, 5, 2])
+        """
+        purpose = f"sample {seed_number('seed', seed)}"
+        weight = next(self.generator.parameters())
+        streams = Streams(self.seeds, purpose, weight.device, weight.dtype, ahead=1)
+        kept = self.generator_ema if averaged else None
+        generator = self.generator if kept is None else kept
+        whole_number("n", n)
+        parts = [points_of(generator, streams, min(PART, n - i)) for i in range(0, n, PART)]
+        return torch.cat(parts, 1)
 
     def players(self) -> dict[str, nn.Module]:
         """The networks that are trained, by the names that their gradients are logged under."""

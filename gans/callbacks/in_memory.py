@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from divergences.checks import entries, whole_number
-from gans.monitors.game import AdversarialGame, evaluating
+from gans.monitors.game import AdversarialGame
 from gans.monitors.readings import Monitor, value
+from gans.networks import evaluating
 
 
 @final

@@ -11,7 +11,8 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from divergences.checks import entries, whole_number
 from gans.generator_module import GeneratorModule
-from gans.monitors.game import AdversarialGame, Game, evaluating
+from gans.monitors.game import AdversarialGame, Game
+from gans.networks import evaluating
 
 MOST = 10_000
 """Observations of one run, but for the first and the last."""

@@ -1,4 +1,4 @@
-"""The installed command: ``gans fit`` trains, ``gans configs`` lists and copies configurations."""
+"""The installed command ``gans``: it trains, samples, and lists configurations."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 COMMANDS = """\
 usage: gans fit --config NAME [FLAG ...]    train one GAN; gans fit --help lists the flags
+       gans sample RUN --out FILE           write points of the trained generator to a file
        gans configs [NAME ...] [--to DIR]   list the configurations of the package, or copy some
 """
 
@@ -18,6 +19,10 @@ def main(args: Sequence[str] | None = None) -> None:
         from gans.cli.shipped import main as configs
 
         configs(given[1:])
+    elif given[:1] == ["sample"]:
+        from gans.cli.sample import main as sample
+
+        sample(given[1:])
     elif not given or given[0] in ("-h", "--help", "help"):
         print(COMMANDS, end="")
     else:

@@ -5,7 +5,7 @@ A monitor measures a :class:`~gans.monitors.game.Game`: our modules, or anybody'
 
 from gans.monitors.covered_modes import CoveredModes
 from gans.monitors.divergences import DivergenceEstimates, critic_value, exact_divergences
-from gans.monitors.game import AdversarialGame, Game, HeldOut, evaluating, held_out, points_of
+from gans.monitors.game import AdversarialGame, Game, HeldOut, held_out
 from gans.monitors.gradient_norms import PlayerGradients, PointDescent, descent_at, gradient_norms
 from gans.monitors.readings import Monitor, Readings, scalars, value
 from gans.monitors.slopes import CriticSlope
@@ -23,11 +23,9 @@ __all__ = [
     "Readings",
     "critic_value",
     "descent_at",
-    "evaluating",
     "exact_divergences",
     "gradient_norms",
     "held_out",
-    "points_of",
     "scalars",
     "value",
 ]

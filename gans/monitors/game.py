@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, final
 
 import torch
@@ -14,6 +13,7 @@ from torch.nn.parameter import Parameter
 
 from divergences.random_streams import Streams
 from gans.generator_module import GeneratorModule
+from gans.networks import evaluating
 from gans.objectives import Objective
 from gans.targets.gaussian_mixtures import Modes
 from gans.targets.images import Pixels
@@ -180,37 +180,8 @@ class AdversarialGame(Game):
         return None if generator is None else AdversarialGame(self.module, generator)
 
 
-@contextmanager
-def evaluating(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """All networks and their parts in evaluation mode; afterwards as they were.
-
-    Example:
-        >>> net = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
-        >>> with evaluating([net]):
-        ...     net[0].training
-        False
-        >>> net.training, net[0].training, net[1].training
-        (True, True, False)
-    """
-    before = {part: part.training for network in networks for part in network.modules()}
-    try:
-        for part in before:
-            part.training = False
-        yield
-    finally:
-        for part, training in before.items():
-            part.training = training
-
-
 def held_out(module: GeneratorModule, n: int, purpose: str) -> HeldOut:
     """``n`` real and fake points per member that depend on seed, purpose and iteration only."""
     game = AdversarialGame(module)
     with evaluating(game.networks()):
         return game.held_out(n, purpose)
-
-
-@torch.no_grad()
-def points_of(generator: nn.Module, streams: Streams, n: int) -> Tensor:
-    """What a generator makes when it is not learning: normalised as it has been on average."""
-    with evaluating([generator]):
-        return generator.draw(streams, n)  # pyright: ignore

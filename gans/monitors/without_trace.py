@@ -20,7 +20,7 @@ from torch.nn.modules.module import (
     register_module_forward_pre_hook,
 )
 
-from gans.monitors.game import evaluating
+from gans.networks import evaluating
 
 MOST_OBJECTS, DEEPEST = 3000, 4
 """How far :func:`random_generators` looks."""

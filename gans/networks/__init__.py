@@ -1,6 +1,7 @@
 """Generators, and the layers that they are made of."""
 
 from gans.networks.convolutions import ChannelNorm, Convolutions, PointNorm, UpConvolutions
+from gans.networks.evaluation_mode import evaluating, points_of
 from gans.networks.generators import (
     Generator,
     LabelledGenerator,
@@ -22,4 +23,6 @@ __all__ = [
     "PointNorm",
     "SegmentGenerator",
     "UpConvolutions",
+    "evaluating",
+    "points_of",
 ]

@@ -28,7 +28,8 @@ from gans.callbacks import (
 from gans.callbacks.checkpoints import newest_good
 from gans.generator_module import GeneratorModule
 from gans.mode_coverage import exact_w1
-from gans.monitors import Game, Monitor, Readings, points_of
+from gans.monitors import Game, Monitor, Readings
+from gans.networks import points_of
 from scripts.lab.mode_protocols import PROTOCOLS, Benchmark, Protocol
 from scripts.lab.training import quiet_trainer
 from scripts.lab.training_monitors import CriticAgainstTransport, spearman

@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from gans import DivergenceMonitor, NonSaturating, Wasserstein
 from gans.monitors import tags
-from gans.monitors.game import evaluating
 from gans.monitors.networks_found import networks_of
 from gans.monitors.real_points import RealPoints
+from gans.networks import evaluating
 from tests.gans.test_callbacks import read
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*estimate|.*workers")

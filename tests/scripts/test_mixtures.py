@@ -15,8 +15,8 @@ from gans.monitors import (
     CriticSlope,
     DivergenceEstimates,
     PlayerGradients,
-    points_of,
 )
+from gans.networks import points_of
 from scripts.benchmark.__main__ import main, parse
 from scripts.benchmark.mixtures import (
     Row,

@@ -15,7 +15,8 @@ from divergences.random_streams import Streams
 from gans.callbacks import InMemory
 from gans.generator_module import GeneratorModule
 from gans.mode_metrics import ModeCoverage
-from gans.monitors import CoveredModes, points_of
+from gans.monitors import CoveredModes
+from gans.networks import points_of
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols import OURS

@@ -13,7 +13,8 @@ from torch import Tensor
 from divergences.random_streams import Streams
 from gans.callbacks import InMemory
 from gans.mode_metrics import ModeCoverage
-from gans.monitors import PointDescent, points_of
+from gans.monitors import PointDescent
+from gans.networks import points_of
 from gans.objectives import NonSaturating, Objective, Saturating
 from scripts.arguments.mode_collapse.ring_modes import trained
 from scripts.lab.claims import HOLDS, QUALIFIED, Check, Claim, Findings
