@@ -96,6 +96,7 @@ def lower_bound(
     supremum: float,
     n: tuple[int, int],
     warnings: Sequence[str] = (),
+    quantity: str = "",
 ) -> Estimate:
     """What a critic shows: a number that the divergence is at least, whatever it is beyond.
 
@@ -109,6 +110,7 @@ def lower_bound(
         supremum: Largest value of the divergence, ``inf`` if there is none.
         n: Sizes of the two samples.
         warnings: What the method knows it cannot know.
+        quantity: Which divergence it is, as :class:`~divergences.Estimate` has it.
 
     Example:
         >>> lower_bound(torch.tensor(0.5), torch.tensor(0.1), math.inf, (8, 8)).ci
@@ -116,7 +118,7 @@ def lower_bound(
     """
     warnings = [*warnings, *_where(~torch.isfinite(value), lambda _: NOT_FINITE)]
     ends = (value - 1.959964 * stderr, torch.full_like(value, supremum))
-    return Estimate(value, stderr, ci=ends, bound="lower", n=n, warnings=tuple(warnings))
+    return Estimate(value, stderr, ends, "lower", n, warnings=tuple(warnings), quantity=quantity)
 
 
 def check_scores(p_scores: Tensor, q_scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,7 +193,7 @@ def jensen_shannon(p_logits: Tensor, q_logits: Tensor) -> Estimate:
     on_p, on_q = logsigmoid(p_logits), logsigmoid(-q_logits)
     value, stderr = sum_of_means(on_p / 2, on_q / 2)
     n = (p_logits.shape[-1], q_logits.shape[-1])
-    return lower_bound(math.log(2) + value, stderr, math.log(2), n)
+    return lower_bound(math.log(2) + value, stderr, math.log(2), n, quantity="js")
 
 
 def kantorovich_rubinstein(p_scores: Tensor, q_scores: Tensor) -> Estimate:
@@ -217,7 +219,8 @@ def kantorovich_rubinstein(p_scores: Tensor, q_scores: Tensor) -> Estimate:
     """
     on_p, on_q = check_scores(p_scores, q_scores)
     value, stderr = sum_of_means(on_p, -on_q)
-    return lower_bound(value, stderr, math.inf, (p_scores.shape[-1], q_scores.shape[-1]))
+    n = (p_scores.shape[-1], q_scores.shape[-1])
+    return lower_bound(value, stderr, math.inf, n, quantity="w1")
 
 
 def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
@@ -254,7 +257,7 @@ def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
     stderr = (variance(on_p) / n + variance(relative) / m).sqrt()
     stderr, warnings = rests_on_few(value, stderr, on_q)
     warnings += out_of_reach(on_p, on_q, "KL")
-    known = lower_bound(value, stderr, math.inf, (n, m), warnings)
+    known = lower_bound(value, stderr, math.inf, (n, m), warnings, "kl")
     low = known.ci[0] - variance(relative) / (2 * m)
     return replace(known, ci=(low, known.ci[1]), bound="none")
 
@@ -283,4 +286,5 @@ def nwj(p_scores: Tensor, q_scores: Tensor) -> Estimate:
     value, stderr = sum_of_means(on_p, -(on_q - 1).exp())
     stderr, warnings = rests_on_few(value, stderr, on_q)
     warnings += out_of_reach(on_p, on_q, "KL")
-    return lower_bound(value, stderr, math.inf, (on_p.shape[-1], on_q.shape[-1]), warnings)
+    n = (on_p.shape[-1], on_q.shape[-1])
+    return lower_bound(value, stderr, math.inf, n, warnings, "kl")

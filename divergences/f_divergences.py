@@ -100,7 +100,7 @@ class ConvexGenerator(ABC):
         if self.needs_p:
             warnings += out_of_reach(-on_q, -on_p, self.quantity)
         n = (on_p.shape[-1], on_q.shape[-1])
-        return lower_bound(value, stderr, self.supremum, n, warnings)
+        return lower_bound(value, stderr, self.supremum, n, warnings, self.quantity)
 
 
 @final

@@ -158,7 +158,8 @@ class LeastSquares(Objective):
     def estimate(self, real: Tensor, fake: Tensor) -> Estimate:
         squares = -4 * (real.double() - 1).square(), -4 * fake.double().square()
         value, stderr = bounds.sum_of_means(*squares)
-        return bounds.lower_bound(2 + value, stderr, 2.0, (real.shape[-1], fake.shape[-1]))
+        n = (real.shape[-1], fake.shape[-1])
+        return bounds.lower_bound(2 + value, stderr, 2.0, n, quantity=self.quantity)
 
 
 @final
@@ -181,7 +182,8 @@ class Hinge(Objective):
     def estimate(self, real: Tensor, fake: Tensor) -> Estimate:
         margins = -relu(1 - real.double()) / 2, -relu(1 + fake.double()) / 2
         value, stderr = bounds.sum_of_means(*margins)
-        return bounds.lower_bound(1 + value, stderr, 1.0, (real.shape[-1], fake.shape[-1]))
+        n = (real.shape[-1], fake.shape[-1])
+        return bounds.lower_bound(1 + value, stderr, 1.0, n, quantity=self.quantity)
 
     def value_at_optimum(self, p: Distribution, q: Distribution) -> Tensor:
         return 2 * exact.total_variation(p, q) - 2
@@ -302,6 +304,5 @@ class Relativistic(Objective):
         n = min(real.shape[-1], fake.shape[-1])
         ahead = (real[..., :n] - fake[..., :n]).double()
         value, stderr = bounds.sum_of_means(logsigmoid(ahead))
-        return bounds.lower_bound(
-            math.log(2) + value, stderr, math.log(2), (real.shape[-1], fake.shape[-1])
-        )
+        sizes, most = (real.shape[-1], fake.shape[-1]), math.log(2)
+        return bounds.lower_bound(most + value, stderr, most, sizes, quantity=self.quantity)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy.optimize import linprog, minimize_scalar
 
-from divergences import f_divergences
+from divergences import estimate, f_divergences
 from divergences.f_divergences import ConvexGenerator
 from gans import objectives
 from gans.objectives import FGAN, Alpha, Objective
@@ -113,6 +113,13 @@ def lipschitz_scores(objective):
 
 
 BEST = {name: best_scores(objective) for name, objective in zip(IDS, EVERY, strict=True)}
+
+
+@every
+def test_an_estimate_says_what_it_estimates(objective):
+    found = objective.estimate(*drawn(torch.zeros(4, dtype=torch.float64)))
+    assert found.quantity == objective.quantity
+    assert estimate.QUANTITIES[objective.quantity].symbol in str(found)
 
 
 @every
