@@ -16,7 +16,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from scripts.arguments.mode_collapse.ring_modes import KEEPS, played, scatter
+from scripts.arguments.mode_collapse.ring_modes import KEEPS, MODE_METRICS, played, scatter
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, in_table
 from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.mode_protocols import OURS
@@ -29,6 +29,8 @@ TRANSPORT, ENERGY, MMD, SINKHORN = (
     "Sinkhorn divergence",
 )
 ALL = (TRANSPORT, ENERGY, MMD, SINKHORN)
+Found = dict[tuple[str, str], dict[str, Tensor]]
+"""How games ended, by target and row."""
 BLIND = "MMD, width .01"
 """Of a kernel that sees no farther than a mode is wide."""
 SLOWER = 10
@@ -109,7 +111,7 @@ def as_good(who: str, read: dict[str, Tensor], other: dict[str, Tensor]) -> Chec
     return Check.at_least(f"{who}: share of high quality, mean of seeds", float(theirs) / 2, mine)
 
 
-def claim(found: dict[tuple[str, str], dict[str, Tensor]], settings: Settings) -> Claim:
+def claim(found: Found, settings: Settings) -> Claim:
     """Claim ``minibatch-objectives``."""
     ring = {row: found["ring", row] for row in (KEEPS, *settings.rows)}
     grid = {row: found["grid", row] for row in (KEEPS, *settings.on_grid)}
@@ -156,24 +158,21 @@ def claim(found: dict[tuple[str, str], dict[str, Tensor]], settings: Settings) -
     )
 
 
-def table(
-    found: dict[tuple[str, str], dict[str, Tensor]], settings: Settings
-) -> list[dict[str, Any]]:
+def table(found: Found, settings: Settings) -> list[dict[str, Any]]:
     """One row per target and game, means over seeds."""
-    names = ("covered_1", "covered_20", "high_quality", "mode_reverse_kl", "core_width")
     return [
         {
             "target": target,
             "game": row,
             "iterations": settings.games()[target, row],
             "cpu_seconds": float(read["cpu_seconds"]),
-            **in_table(**{name: read[name] for name in names}),
+            **in_table(**{name: read[name] for name in MODE_METRICS}),
         }
         for (target, row), read in found.items()
     ]
 
 
-def picture(found: dict[tuple[str, str], dict[str, Tensor]]) -> Figure:
+def picture(found: Found) -> Figure:
     """The first seed's points of each game at its end."""
     games = [game for game in found if game[1] != BLIND]
     columns = 4
@@ -183,6 +182,6 @@ def picture(found: dict[tuple[str, str], dict[str, Tensor]]) -> Figure:
     for (target, row), axes in zip(games, panels.flat, strict=False):
         read = found[target, row]
         scatter(axes, read["points"], OURS.mixtures[target].target.centres, COLOURS[row])
-        share = float(read["high_quality"].mean())
-        axes.set_title(f"{target}, {row}\nhigh quality: {100 * share:.0f} %", fontsize=9)
+        share = 100 * read["high_quality"].mean()
+        axes.set_title(f"{target}, {row}\nhigh quality: {share:.0f} %", fontsize=9)
     return figure

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
@@ -30,7 +31,7 @@ from gans.modules import VanillaGAN
 from gans.networks import NoiseGenerator
 from gans.objectives import Objective, Saturating, Wasserstein
 from gans.targets import Ring
-from scripts.lab.claims import QUALIFIED, Check, Claim, Findings
+from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, means
 from scripts.lab.fixed_generator import (
     Pair,
     blurred,
@@ -213,26 +214,24 @@ def vanishing_claim(seen: Results, steps: Sequence[int]) -> Claim:
     )
 
 
-def by_case(seen: Results, steps: Sequence[int]) -> list[dict[str, float | str]]:
+def by_case(seen: Results, steps: Sequence[int]) -> list[dict[str, Any]]:
     """A row per experiment, geometric means over seeds but for the reading."""
-    rows = []
-    for name, found in seen.items():
-        norms = found["norm"]
-        fall = fallen(norms)
-        rows.append(
-            {
-                "case": name,
-                "steps": steps[-1],
-                "peak": float(norms.amax(-1).log().mean().exp()),
-                "last": float(norms[:, -1].log().mean().exp()),
-                "decades": float(fall.mean()),
-                "decades_min": float(fall.min()),
-                "decades_max": float(fall.max()),
-                "exponent": float(exponent(norms, steps).mean()),
-                "reading": float(found["reading"].mean()),
-            }
-        )
-    return rows
+    norms = {name: found["norm"] for name, found in seen.items()}
+    falls = {name: fallen(norm) for name, norm in norms.items()}
+    return [
+        {
+            "case": name,
+            "steps": steps[-1],
+            "peak": float(norm.amax(-1).log().mean().exp()),
+            "last": float(norm[:, -1].log().mean().exp()),
+            "decades": float(falls[name].mean()),
+            "decades_min": float(falls[name].min()),
+            "decades_max": float(falls[name].max()),
+            "exponent": float(exponent(norm, steps).mean()),
+            **means(seen[name], "reading"),
+        }
+        for name, norm in norms.items()
+    ]
 
 
 def vanishing_figure(seen: Results, steps: Sequence[int]) -> Figure:
@@ -247,16 +246,9 @@ def vanishing_figure(seen: Results, steps: Sequence[int]) -> Figure:
         axes.set(xlabel="training steps of the opponent", xscale="log", yscale="log")
     plain = seen[PLAIN]["norm"]
     geometric_band(dying, steps, plain, TRAP, PLAIN, "--")
-    late = [step for step in steps if step >= 30]
-    end = plain[:, -1].log().mean().exp()
-    dying.plot(
-        late,
-        [2 * end * steps[-1] / step for step in late],
-        color=EXACT,
-        lw=1,
-        ls=":",
-        label="slope of 1 / steps",
-    )
+    late = torch.tensor([step for step in steps if step >= 30])
+    line = 2 * plain[:, -1].log().mean().exp() * steps[-1] / late
+    dying.plot(late, line, color=EXACT, lw=1, ls=":", label="slope of 1 / steps")
     dying.set(ylabel="norm of the generator's gradient", title="No overlap: it dies")
     staying.set(title="Overlap, or a critic: it can stay")
     legends(dying, staying, loc="lower left")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -68,6 +68,11 @@ class Check:
         """``measured``, a number or the mean of a value per seed, must be at least ``bound``."""
         measured, error = over_seeds(measured, stderr)
         return cls(what, bound, measured, 0.0, measured >= bound, error, ">=")
+
+    @classmethod
+    def zero(cls, what: str, gap: Any, tolerance: float) -> Self:
+        """``gap``, a number or the largest size in a tensor, must be 0 within ``tolerance``."""
+        return cls.near(what, 0, gap.abs().max() if isinstance(gap, Tensor) else gap, tolerance)
 
     @classmethod
     def all_near(cls, what: str, predicted: float, values: Tensor, tolerance: float) -> Self:
@@ -143,29 +148,15 @@ class Claim:
 
     def record(self, seconds: float) -> dict[str, Any]:
         """The claim as one entry of ``claims.json``."""
-        headline = next((c for c in self.checks if not c.passed), self.checks[0])
+        headline = vars(next((c for c in self.checks if not c.passed), self.checks[0]))
         return {
-            "id": self.id,
-            "source": self.source,
-            "statement": self.statement,
-            "expected": self.expected,
+            **vars(self),
+            **{key: value for key, value in headline.items() if key != "passed"},
             "verdict": self.verdict,
             "as_expected": self.as_expected,
-            "equation": self.equation,
-            "what": headline.what,
-            "predicted": headline.predicted,
-            "measured": headline.measured,
-            "stderr": headline.stderr,
-            "tolerance": headline.tolerance,
-            "relation": headline.relation,
-            "n_seeds": self.n_seeds,
             "seconds": seconds,
-            "figure": self.figure,
-            "note": self.note,
             "checks": [vars(check) for check in self.checks],
-            "controls": [
-                vars(control) | {"sound": self.sound(control)} for control in self.controls
-            ],
+            "controls": [vars(one) | {"sound": self.sound(one)} for one in self.controls],
             "limits": [vars(limit) for limit in self.limits],
         }
 
@@ -220,6 +211,11 @@ def in_table(**columns: Tensor) -> dict[str, float]:
     for name, values in columns.items():
         row[name], row[f"{name}_stderr"] = over_seeds(values)
     return row
+
+
+def means(read: Mapping[str, Tensor], *columns: str) -> dict[str, float]:
+    """Columns of a table: the means over seeds of what has these names."""
+    return {name: float(read[name].double().mean()) for name in columns}
 
 
 def worst(values: Tensor, predicted: Tensor | float) -> Tensor:

@@ -16,16 +16,21 @@ Relation = Literal["=", "<=", ">="]
 Line = Annotated[str, Meta(max_length=100_000)]
 
 
-class Check(TypedDict):
-    """A :class:`scripts.lab.claims.Check`."""
+class Headline(TypedDict):
+    """What a check predicts, and what was measured."""
 
     what: Line
     predicted: Number
     measured: Number
     tolerance: Number
-    passed: bool
     stderr: Number
     relation: Relation
+
+
+class Check(Headline):
+    """A :class:`scripts.lab.claims.Check`."""
+
+    passed: bool
 
 
 class Control(Check):
@@ -34,8 +39,8 @@ class Control(Check):
     sound: bool
 
 
-class Claim(TypedDict):
-    """An entry of ``claims.json``."""
+class Claim(Headline):
+    """An entry of ``claims.json``, with its headline."""
 
     argument: Name
     id: Name
@@ -45,12 +50,6 @@ class Claim(TypedDict):
     verdict: Verdict
     as_expected: bool
     equation: str
-    what: Line
-    predicted: Number
-    measured: Number
-    stderr: Number
-    tolerance: Number
-    relation: Relation
     n_seeds: Count
     seconds: float
     figure: Annotated[str, Meta(pattern=r"^([\w.,()=+-]{1,200})?\Z")]

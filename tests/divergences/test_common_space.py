@@ -13,7 +13,8 @@ from divergences.samples.known_density import KnownDensity
 from divergences.samples.log_ratio_model import Drift
 from divergences.samples.nearest_neighbours import NearestNeighbours
 from divergences.samples.ross import RossJS
-from scripts.lab.known_pairs import LOG2, calibrate, having
+from scripts.lab.known_pairs import LOG2
+from tests.repeated_samples import calibrate, having
 
 TWO_SAMPLE = pytest.mark.parametrize("make", [NearestNeighbours, RossJS], ids=lambda c: c.__name__)
 

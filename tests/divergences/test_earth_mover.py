@@ -17,7 +17,8 @@ from divergences.samples import plans
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.sinkhorn import Sinkhorn
 from divergences.samples.sliced import Sliced
-from scripts.lab.known_pairs import CASES, calibrate, having
+from scripts.lab.known_pairs import CASES
+from tests.repeated_samples import calibrate, having
 
 SPREAD_SAMPLES = int(os.environ.get("SPREAD_SAMPLES", "60"))  # behind a standard deviation
 EVERY = (EarthMover(), EarthMover(order=2), Sliced(), Sliced(order=2), Sinkhorn(0.3))

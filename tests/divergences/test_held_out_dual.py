@@ -6,7 +6,8 @@ import torch
 from divergences.samples import held_out_dual
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.held_out_dual import HeldOutDual, _halves
-from scripts.lab.known_pairs import CASES, calibrate
+from scripts.lab.known_pairs import CASES
+from tests.repeated_samples import calibrate
 
 KNOWN = [case for case in CASES if case.w1 is not None]
 

@@ -8,7 +8,8 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy, rankdata
 
 from divergences.samples.histogram import HistogramJS, HistogramKL, HistogramTV
-from scripts.lab.known_pairs import CASES, calibrate
+from scripts.lab.known_pairs import CASES
+from tests.repeated_samples import calibrate
 
 SPREAD_SAMPLES = int(os.environ.get("SPREAD_SAMPLES", "60"))  # behind a standard deviation
 EACH = (HistogramKL(), HistogramJS(), HistogramTV())

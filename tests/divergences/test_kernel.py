@@ -12,7 +12,8 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from divergences.samples import kernel, u_statistic
 from divergences.samples.kernel import MMD, EnergyDistance
-from scripts.lab.known_pairs import CASES, calibrate
+from scripts.lab.known_pairs import CASES
+from tests.repeated_samples import calibrate
 
 REPEATS = int(os.environ.get("KERNEL_REPEATS", "100"))
 BOTH = (EnergyDistance(), MMD(bandwidth=1.0), MMD())

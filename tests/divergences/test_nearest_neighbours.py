@@ -12,7 +12,8 @@ from divergences.samples.known_density import KnownDensity
 from divergences.samples.nearest_neighbours import NearestNeighbours
 from divergences.samples.neighbour_distances import k_nearest
 from divergences.samples.ross import RossJS
-from scripts.lab.known_pairs import CASES, LOG2, Case, calibrate, having
+from scripts.lab.known_pairs import CASES, LOG2, Case
+from tests.repeated_samples import calibrate, having
 
 TWO_SAMPLE = (NearestNeighbours(), RossJS())
 

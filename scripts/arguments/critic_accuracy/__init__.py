@@ -33,12 +33,13 @@ from scripts.arguments.critic_accuracy.critics import (
     SPECTRAL,
     TRAINED,
     TWO_SIDED,
+    Found,
     Settings,
     accuracy,
     by_transport,
 )
 from scripts.arguments.critic_accuracy.plots import value_and_cosine
-from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings, standard_error
+from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings, means, standard_error
 from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, with_band
 
@@ -117,16 +118,10 @@ def after(name: str, steps: int) -> str:
 def judge(results: Results, settings: Settings) -> Findings:
     """Claims about values, bounds and gradients of critics, and the generators they train."""
     dimensions, most = settings.dimensions, max(settings.dimensions)
-    found = {
-        (name, d): results[in_dimension(name, d)]
-        for d in reversed(dimensions)
-        for name in COMPARED
-    }
-    by_steps = {
-        (name, steps): results[after(name, steps)]
-        for steps in settings.budgets
-        for name in TRAINED
-    }
+    pairs = [(name, d) for d in reversed(dimensions) for name in COMPARED]
+    found = {pair: results[in_dimension(*pair)] for pair in pairs}
+    shorter = [(name, steps) for steps in settings.budgets for name in TRAINED]
+    by_steps = {pair: results[after(*pair)] for pair in shorter}
     by_steps |= {(name, settings.steps): found[name, most] for name in TRAINED}
     transport = {d: results[in_dimension("transport", d)] for d in dimensions}
     generators = {name: results[f"generators, {name}"] for name in PERCEPTRONS}
@@ -167,17 +162,19 @@ def is_w1(what: str, found: dict[str, Tensor]) -> Check:
     )
 
 
+def off(found: dict[str, Tensor], digits: int = 0) -> str:
+    """The mean deviation of the value from W1, in words."""
+    return f"{found['deviation'].mean():+z.{digits}%}"
+
+
 def name_claim(
-    found: dict[tuple[str, int], dict[str, Tensor]],
+    found: Found,
     transport: dict[int, dict[str, Tensor]],
     shifted: dict[str, Tensor],
     settings: Settings,
 ) -> Claim:
     most = max(settings.dimensions)
-    anchored = ", ".join(
-        f"{float(found[ANCHORED, d]['deviation'].mean()):+z.1%} at D = {d}"
-        for d in settings.dimensions
-    )
+    cones = ", ".join(f"{off(found[ANCHORED, d], 1)} at D = {d}" for d in settings.dimensions)
     return Claim(
         id="critic-w1-name",
         source=f"{SOURCE}, Tables 2 and 3",
@@ -196,8 +193,8 @@ def name_claim(
         equation=r"W_1(P, Q) = \max_{\|f\|_L \le 1} E_P[f] - E_Q[f]",
         n_seeds=settings.members,
         figure="critic_accuracy",
-        note=f"The cones read {anchored}. Exact transport between {settings.transport_points} "
-        f"points is off by {float(transport[most]['deviation'].mean()):+z.0%} at D = {most}.",
+        note=f"The cones read {cones}. Exact transport between {settings.transport_points} "
+        f"points is off by {off(transport[most])} at D = {most}.",
     )
 
 
@@ -207,9 +204,7 @@ def stays_below(what: str, deviation: Tensor) -> Check:
 
 
 def bound_claim(
-    found: dict[tuple[str, int], dict[str, Tensor]],
-    transport: dict[int, dict[str, Tensor]],
-    settings: Settings,
+    found: Found, transport: dict[int, dict[str, Tensor]], settings: Settings
 ) -> Claim:
     most = max(settings.dimensions)
     return Claim(
@@ -234,71 +229,60 @@ def bound_claim(
     )
 
 
-def points_right(what: str, found: dict[str, Tensor], key: str = "cosine") -> Check:
-    cosine = found[key]
+def points_right(what: str, cosine: Tensor) -> Check:
     return Check.at_least(
         f"{what}: cosine of its gradient with the true one, mean of seeds", 0.75, cosine
     )
 
 
-def gradient_claim(found: dict[tuple[str, int], dict[str, Tensor]], settings: Settings) -> Claim:
+def gradient_claim(found: Found, settings: Settings) -> Claim:
     most = max(settings.dimensions)
+    of = {name: found[name, most] for name in TRAINED}
+    orthogonal, penalised = of[ORTHOGONAL], of[PENALISED]
     return Claim(
         id="critic-gradient-worth",
         source=f"{SOURCE}, Section 5.1",
         statement="A critic whose value is not W1 can still point the generator the right way.",
         expected=HOLDS,
         checks=[
-            points_right(f"{ORTHOGONAL}, D = {most}", found[ORTHOGONAL, most]),
+            points_right(f"{ORTHOGONAL}, D = {most}", orthogonal["cosine"]),
             Check.at_least(
                 f"{ORTHOGONAL}, D = {most}: |value / W1 - 1|, which is what makes it not W1",
                 0.05,
-                found[ORTHOGONAL, most]["deviation"].mean().abs(),
-                standard_error(found[ORTHOGONAL, most]["deviation"]),
+                orthogonal["deviation"].mean().abs(),
+                standard_error(orthogonal["deviation"]),
             ),
-            points_right(f"{SORTED}, D = {most}", found[SORTED, most]),
-            points_right(f"{RELEASED}, D = {most}", found[RELEASED, most]),
-            points_right(f"{PENALISED}, D = {most}", found[PENALISED, most]),
+            *(
+                points_right(f"{name}, D = {most}", of[name]["cosine"])
+                for name in (SORTED, RELEASED, PENALISED)
+            ),
         ],
         controls=[
             points_right(
                 f"{PENALISED}, D = {most}, against other points' gradients",
-                found[PENALISED, most],
-                "shuffled_cosine",
+                penalised["shuffled_cosine"],
             ),
-            points_right(
-                f"{PENALISED}, D = {most}, negated",
-                {"cosine": -found[PENALISED, most]["cosine"]},
-            ),
-            points_right(f"{CLIPPED}, D = {most}", found[CLIPPED, most]),
+            points_right(f"{PENALISED}, D = {most}, negated", -penalised["cosine"]),
+            points_right(f"{CLIPPED}, D = {most}", of[CLIPPED]["cosine"]),
         ],
         equation=r"\cos = E \frac{\nabla f \cdot \nabla f^*}{\|\nabla f\| \|\nabla f^*\|}",
         n_seeds=settings.members,
         figure="critic_accuracy",
-        note=f"The orthonormal critic's value at D = {most} is off by "
-        f"{float(found[ORTHOGONAL, most]['deviation'].mean()):+z.0%}, by "
-        f"{float(found[SORTED, most]['deviation'].mean()):+z.0%} where whole layers are sorted "
-        f"and Muon takes as many steps, by "
-        f"{float(found[RELEASED, most]['deviation'].mean()):+z.0%} where a penalty then lets go, "
-        f"the penalised one's by "
-        f"{float(found[PENALISED, most]['deviation'].mean()):+z.1%}.",
+        note=f"The orthonormal critic's value at D = {most} is off by {off(orthogonal)}, by "
+        f"{off(of[SORTED])} where whole layers are sorted and Muon takes as many steps, by "
+        f"{off(of[RELEASED])} where a penalty then lets go, the penalised one's by "
+        f"{off(penalised, 1)}.",
     )
 
 
-def table(found: dict[tuple[str, int], dict[str, Tensor]]) -> list[dict[str, Any]]:
+def table(found: Found) -> list[dict[str, Any]]:
     """One row per critic and dimension: means over seeds."""
     keys = ("cosine", "l2", "deviation", "slope", "steepest", "per_slope")
-    return [
-        {"critic": name, "dimension": d}
-        | {key: float(found[name, d][key].double().mean()) for key in keys}
-        for name, d in found
-    ]
+    return [{"critic": name, "dimension": d, **means(found[name, d], *keys)} for name, d in found]
 
 
 def by_dimension(
-    found: dict[tuple[str, int], dict[str, Tensor]],
-    transport: dict[int, dict[str, Tensor]],
-    settings: Settings,
+    found: Found, transport: dict[int, dict[str, Tensor]], settings: Settings
 ) -> Figure:
     """Value over W1, and cosine, against the dimension."""
     x = list(settings.dimensions)

@@ -7,12 +7,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from scripts.arguments.critic_accuracy.critics import CLIPPED, PENALISED, SPECTRAL, TRAINED
+from scripts.arguments.critic_accuracy.critics import CLIPPED, PENALISED, SPECTRAL, TRAINED, Found
 from scripts.arguments.critic_accuracy.plots import value_and_cosine
-from scripts.lab.claims import QUALIFIED, Check, Claim
+from scripts.lab.claims import QUALIFIED, Check, Claim, means
 
-Found = dict[tuple[str, int], dict[str, Tensor]]
-"""From a critic and its steps to what :func:`~scripts.lab.w1.accuracy.compared` finds."""
+COLUMNS = ("cosine", "deviation", "slope")
 
 
 def _ends(found: Found) -> tuple[int, int]:
@@ -73,9 +72,8 @@ def claim(found: Found, dimension: int) -> Claim:
 def table(found: Found) -> list[dict[str, Any]]:
     """One row per critic and number of steps: means over seeds."""
     return [
-        {"critic": name, "steps": steps}
-        | {key: float(values[key].double().mean()) for key in ("cosine", "deviation", "slope")}
-        for (name, steps), values in sorted(found.items())
+        {"critic": name, "steps": steps, **means(found[name, steps], *COLUMNS)}
+        for name, steps in sorted(found)
     ]
 
 

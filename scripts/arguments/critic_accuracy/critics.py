@@ -30,6 +30,9 @@ from scripts.lab.plotting import EXACT, FIRST, TRAP, W1_COLOUR
 from scripts.lab.w1 import solvers
 from scripts.lab.w1.accuracy import compared
 
+Found = dict[tuple[str, int], dict[str, Tensor]]
+"""What :func:`compared` finds, by a critic and its dimension or steps."""
+
 
 @dataclass(frozen=True)
 class Settings(CommonSettings):

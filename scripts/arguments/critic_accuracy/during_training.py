@@ -17,13 +17,15 @@ from divergences.samples.earth_mover import EarthMover
 from gans.modules import WGAN
 from gans.networks import Generator
 from gans.targets import Transported
-from scripts.lab.claims import FAILS, Check, Claim, standard_error
+from scripts.lab.claims import FAILS, Check, Claim, in_table, means, standard_error
 from scripts.lab.plotting import EXACT, drawing
 from scripts.lab.training import quiet_trainer
 from scripts.lab.training_monitors import spearman
 
 SAMPLES = 1024  # per side of exact transport
 READINGS = 2  # of every generator, on samples of their own
+ByCritic = dict[str, dict[str, Tensor]]
+"""What was measured, by critic."""
 
 
 @final
@@ -99,19 +101,17 @@ def ranks_like(what: str, one: Tensor, other: Tensor) -> Check:
     return Check.at_least(f"{what}: Spearman correlation over critics, mean of seeds", 0.9, rho)
 
 
-def off(accuracy: dict[str, dict[str, Tensor]]) -> Tensor:
+def off(accuracy: ByCritic) -> Tensor:
     """How far each critic's value is from W1, one row per seed of the critics."""
     return torch.stack([a["deviation"].abs() for a in accuracy.values()], 1).double()
 
 
-def astray(accuracy: dict[str, dict[str, Tensor]]) -> Tensor:
+def astray(accuracy: ByCritic) -> Tensor:
     """How far each critic's gradient is from the true one: 1 - cosine, one row per seed."""
     return torch.stack([1 - a["cosine"] for a in accuracy.values()], 1).double()
 
 
-def claim(
-    accuracy: dict[str, dict[str, Tensor]], generators: dict[str, dict[str, Tensor]]
-) -> Claim:
+def claim(accuracy: ByCritic, generators: ByCritic) -> Claim:
     """Does the better W1 critic train the better generator?
 
     Arguments:
@@ -120,8 +120,9 @@ def claim(
     """
     first, second = torch.stack([g["w1"] for g in generators.values()], 2)
     seeds = len(first)
-    error, angle = (e.mean(0).expand(seeds, -1) for e in (off(accuracy), astray(accuracy)))
-    ends = ", ".join(f"{float(g['w1'].mean()):.2f} ({name})" for name, g in generators.items())
+    each = off(accuracy)
+    error, angle = (e.mean(0).expand(seeds, -1) for e in (each, astray(accuracy)))
+    ends = ", ".join(f"{g['w1'].mean():.2f} ({name})" for name, g in generators.items())
     floor = torch.stack([g["floor"] for g in generators.values()]).mean()
     by_angle = spearman(angle, first)
     return Claim(
@@ -133,42 +134,32 @@ def claim(
         checks=[ranks_like("|value / W1 - 1| and the generator's W1", error, first)],
         controls=[
             ranks_like("the generators' W1 on two samples", first, second),
-            ranks_like(
-                "|value / W1 - 1| of one seed and the next",
-                off(accuracy),
-                off(accuracy).roll(1, 0),
-            ),
+            ranks_like("|value / W1 - 1| of one seed and the next", each, each.roll(1, 0)),
         ],
         equation=r"\mathrm{rank}\,|E_P[f] - E_Q[f] - W_1| = \mathrm{rank}\,W_1(P, G)",
         n_seeds=seeds,
         figure="critic_training",
         note=f"The generators end at W1 = {ends}; two samples of the target are {floor:.2f} "
         "apart. The gradient's error, 1 - cosine, has a rank correlation of "
-        f"{float(by_angle.mean()):.2f} ± {float(standard_error(by_angle)):.2f} with it.",
+        f"{by_angle.mean():.2f} ± {standard_error(by_angle):.2f} with it.",
     )
 
 
-def table(
-    accuracy: dict[str, dict[str, Tensor]], generators: dict[str, dict[str, Tensor]]
-) -> list[dict[str, Any]]:
+def table(accuracy: ByCritic, generators: ByCritic) -> list[dict[str, Any]]:
     """One row per critic: its own accuracy, its generators' W1 and floor, means over seeds."""
     return [
-        {"critic": name}
-        | {key: float(accuracy[name][key].double().mean()) for key in ("deviation", "cosine")}
-        | {
-            "generator_w1": float(found["w1"].mean()),
-            "generator_w1_stderr": float(standard_error(found["w1"].mean(0))),
-            "floor": float(found["floor"].mean()),
+        {
+            "critic": name,
+            **means(accuracy[name], "deviation", "cosine"),
+            **in_table(generator_w1=found["w1"].mean(0)),
+            **means(found, "floor"),
         }
         for name, found in generators.items()
     ]
 
 
 def scatter(
-    accuracy: dict[str, dict[str, Tensor]],
-    generators: dict[str, dict[str, Tensor]],
-    start: float,
-    colours: dict[str, str],
+    accuracy: ByCritic, generators: ByCritic, start: float, colours: dict[str, str]
 ) -> Figure:
     """The generators' W1 against the error of the critic's value, and of its gradient."""
     figure, panels = drawing(9.6, 4.0, 1, 2, sharey=True)

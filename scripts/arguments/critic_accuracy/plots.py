@@ -7,17 +7,13 @@ from collections.abc import Sequence
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
 
-from scripts.arguments.critic_accuracy.critics import COLOURS
+from scripts.arguments.critic_accuracy.critics import COLOURS, Found
 from scripts.lab.plotting import EXACT, drawing, with_band
 
 
 def value_and_cosine(
-    found: dict[tuple[str, int], dict[str, Tensor]],
-    names: Sequence[str],
-    x: Sequence[int],
-    xlabel: str,
+    found: Found, names: Sequence[str], x: Sequence[int], xlabel: str
 ) -> tuple[Figure, Axes]:
     """The figure and its left panel, whose limits and further curves are left to the caller."""
     figure, (left, right) = drawing(9.6, 4.0, 1, 2)

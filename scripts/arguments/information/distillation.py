@@ -139,16 +139,16 @@ def minimiser(target: Tensor) -> Tensor:
 
 def ce_is_kl_claim(found: dict[str, Tensor]) -> Claim:
     def gradients(what: str, key: str) -> Check:
-        return Check.near(f"gradients, {what}: farthest / largest", 0, found[key], 1e-9)
+        return Check.zero(f"gradients, {what}: farthest / largest", found[key], 1e-9)
 
     def gap(what: str, key: str) -> Check:
-        return Check.near(f"CE - KL at any step, {what}: farthest from H(P)", 0, found[key], 1e-9)
+        return Check.zero(f"CE - KL at any step, {what}: farthest from H(P)", found[key], 1e-9)
 
     def weights(what: str, key: str) -> Check:
-        return Check.near(f"trained weights, {what}: farthest", 0, found[key], 1e-9)
+        return Check.zero(f"trained weights, {what}: farthest", found[key], 1e-9)
 
     def rest(what: str, key: str) -> Check:
-        return Check.near(f"minimiser of CE, {what}: farthest from P", 0, found[key], 1e-6)
+        return Check.zero(f"minimiser of CE, {what}: farthest from P", found[key], 1e-6)
 
     return Claim(
         id="ce-is-kl",

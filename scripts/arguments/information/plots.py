@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
@@ -31,6 +32,7 @@ from scripts.lab.plotting import (
 
 RARE = 0.2
 """The first probability of the two-outcome law P in the pictures."""
+OF_Q = f"Q's probability of what has {RARE:g} under P"
 
 
 def two_outcomes(first: Tensor) -> Tensor:
@@ -52,19 +54,10 @@ def measures() -> Figure:
     for name, (chance, offset, side) in events.items():
         bits = float(self_information(torch.tensor(chance, dtype=torch.float64), base=2))
         information.plot(chance, bits, "o", color=FIRST, ms=5)
-        information.annotate(
-            f"{name}: {bits:.3g}",
-            (chance, bits),
-            xytext=offset,
-            textcoords="offset points",
-            ha=side,
-            fontsize=9,
-        )
-    information.set(
-        xlabel="probability p of the event",
-        ylabel="information -log2 p, bits",
-        title="A rarer outcome carries more information; independent ones add",
-    )
+        where: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": side}
+        information.annotate(f"{name}: {bits:.3g}", (chance, bits), fontsize=9, **where)
+    information.set(xlabel="probability p of the event", ylabel="information -log2 p, bits")
+    information.set_title("A rarer outcome carries more information; independent ones add")
     q = torch.linspace(0.01, 0.9, 300, dtype=torch.float64)
     law = two_outcomes(torch.tensor(RARE, dtype=torch.float64))
     other = two_outcomes(q)
@@ -73,12 +66,7 @@ def measures() -> Figure:
     gibbs.plot(q, crossed, color=FIRST, lw=1.6, label="CE(P, Q)")
     gibbs.axhline(float(own), color=EXACT, lw=1, ls=":", label="H(P)")
     gibbs.plot(RARE, own, "o", color=EXACT, ms=5)
-    gibbs.set(
-        xlabel=f"Q's probability of what has {RARE:g} under P",
-        ylabel="bits",
-        ylim=(0, 3),
-        title="CE = H + KL, least at Q = P",
-    )
+    gibbs.set(xlabel=OF_Q, ylabel="bits", ylim=(0, 3), title="CE = H + KL, least at Q = P")
     gibbs.legend(fontsize=9, loc="upper center")
     return figure
 
@@ -103,12 +91,8 @@ def losses(found: dict[str, float], runs: dict[str, Tensor]) -> Figure:
     kept = steps[:: max(1, len(steps) // 12)]
     training.plot(kept, gap.mean(-1)[kept], "o", color=TRAP, ms=5, label="their difference")
     training.axhline(float(runs["entropy"][0]), color=EXACT, lw=1.2, ls=":", label="H(P)")
-    training.set(
-        xlabel="training step",
-        ylabel="nats",
-        ylim=(0, 1.7 * float(runs["CE"].max())),
-        title="Two values, one training",
-    )
+    training.set(xlabel="training step", ylabel="nats", title="Two values, one training")
+    training.set_ylim(0, 1.7 * float(runs["CE"].max()))
     training.legend(fontsize=9, loc="upper right")
     return figure
 
@@ -118,18 +102,14 @@ def asymmetry(found: Results) -> Figure:
     figure, (directions, detours) = drawing(7.4, 3.4, 1, 2)
     q = torch.linspace(0.001, 0.999, 500, dtype=torch.float64)
     law, other = two_outcomes(torch.tensor(RARE, dtype=torch.float64)), two_outcomes(q)
-    directions.plot(q, kl_divergence(law, other), color=KL_COLOUR, lw=1.6, label="KL(P || Q)")
-    directions.plot(
-        q, kl_divergence(other, law), color=KL_COLOUR, lw=1.6, ls="--", label="KL(Q || P)"
-    )
-    directions.plot(q, js_divergence(law, other), color=JS_COLOUR, lw=1.6, label="JS(P, Q)")
+    for curve, colour, style, label in (
+        (kl_divergence(law, other), KL_COLOUR, "-", "KL(P || Q)"),
+        (kl_divergence(other, law), KL_COLOUR, "--", "KL(Q || P)"),
+        (js_divergence(law, other), JS_COLOUR, "-", "JS(P, Q)"),
+    ):
+        directions.plot(q, curve, color=colour, lw=1.6, ls=style, label=label)
     directions.axhline(math.log(2), color=EXACT, lw=1, ls=":", label="log 2")
-    directions.set(
-        xlabel=f"Q's probability of what has {RARE:g} under P",
-        ylabel="nats",
-        ylim=(0, 2),
-        title="KL has a direction",
-    )
+    directions.set(xlabel=OF_Q, ylabel="nats", ylim=(0, 2), title="KL has a direction")
     directions.legend(fontsize=9, loc="upper center")
     styles = {
         "KL": (KL_COLOUR, "-"),
@@ -138,17 +118,11 @@ def asymmetry(found: Results) -> Figure:
         "total variation": (EXACT, ":"),
     }
     for name, (colour, style) in styles.items():
-        label = f"{name}: from {float(found[name]['shortest']):.2g}"
-        detours.plot(
-            LENGTHS[1:], found[name]["share"], color=colour, lw=1.6, ls=style, label=label
-        )
+        label, share = f"{name}: from {found[name]['shortest']:.2g}", found[name]["share"]
+        detours.plot(LENGTHS[1:], share, color=colour, lw=1.6, ls=style, label=label)
     detours.axvspan(0, 1, color=TRAP, alpha=0.15, lw=0)
-    detours.set(
-        xlim=(0, 2),
-        ylim=(0, 1),
-        xlabel="length by way of a third law / direct",
-        ylabel="share of random triples up to there",
-        title="A metric has no short cuts",
-    )
+    detours.set(xlim=(0, 2), ylim=(0, 1), title="A metric has no short cuts")
+    detours.set(xlabel="length by way of a third law / direct")
+    detours.set(ylabel="share of random triples up to there")
     detours.legend(fontsize=9, loc="upper left")
     return figure

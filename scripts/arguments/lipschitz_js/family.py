@@ -20,7 +20,7 @@ from scripts.arguments.lipschitz_js.limited_slope import (
 )
 from scripts.arguments.lipschitz_js.trained import SLOPES, THETAS
 from scripts.lab.claims import HOLDS, Check, Claim, standard_error
-from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR
+from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR, drawing
 
 FLAT, STEEP = 1e-3, 1e3
 SHARES = (1e-3, 0.01, 0.03, 0.1, 0.3, 1.01)
@@ -69,16 +69,17 @@ def is_w1(who: str, per_slope: Tensor, w1: Tensor, bound: Tensor) -> Check:
 
 
 def is_js(who: str, value: Tensor, js: Tensor | float) -> Check:
-    return Check.near(f"{who}: JS_L - JS, farthest", 0, (value - js).abs().max(), 1e-9)
+    return Check.zero(f"{who}: JS_L - JS, farthest", value - js, 1e-9)
 
 
 def claim(found: dict[str, Tensor]) -> Claim:
     """Claim ``lipschitz-limit``."""
     slope, value = found["slope"], found["value"]
     js, w1, diameter = found["law"].T
-    far = THETAS
-    flat, steep = limited_js(far, FLAT) / FLAT, limited_js(far, STEEP)
-    ceiling = torch.minimum(js[:, None], slope * w1[:, None] / 4)
+    flat, steep = limited_js(THETAS, FLAT) / FLAT, limited_js(THETAS, STEEP)
+    bound, per_slope = FLAT * THETAS.square() / 8, value / slope
+    above = (value - torch.minimum(js[:, None], slope * w1[:, None] / 4)).max()
+    rise = per_slope.diff(dim=-1).max()
     random = f"random laws of {ATOMS} atoms"
     gap = 4 * value[:, 0] / slope[:, 0] / w1 - 1
     return Claim(
@@ -90,25 +91,19 @@ def claim(found: dict[str, Tensor]) -> Claim:
         checks=[
             is_w1(
                 f"{random}, by program, L = {SHARES[0]:g} of the steepest log ratio",
-                value[:, 0] / slope[:, 0],
+                per_slope[:, 0],
                 w1,
                 slope[:, 0] * diameter.square() / 8,
             ),
             is_js(f"{random}, by program, L as steep as log p/q", value[:, -1], js),
-            is_w1(f"segments, L = {FLAT:g}", flat, far, FLAT * far.square() / 8),
+            is_w1(f"segments, L = {FLAT:g}", flat, THETAS, bound),
             is_js(f"segments, L = {STEEP:g}", steep, LOG2),
-            Check.at_most(
-                f"{random}: JS_L - min(JS, L W1 / 4), largest", 1e-9, (value - ceiling).max()
-            ),
+            Check.at_most(f"{random}: JS_L - min(JS, L W1 / 4), largest", 1e-9, above),
             Check.at_least(f"{random}: growth with L, least", 0, value.diff(dim=-1).min()),
-            Check.at_most(
-                f"{random}: growth of JS_L / L with L, largest",
-                0,
-                (value / slope).diff(dim=-1).max(),
-            ),
+            Check.at_most(f"{random}: growth of JS_L / L with L, largest", 0, rise),
         ],
         controls=[
-            is_w1(f"segments, L = {STEEP:g}", steep / STEEP, far, FLAT * far.square() / 8),
+            is_w1(f"segments, L = {STEEP:g}", steep / STEEP, THETAS, bound),
             is_js(f"segments, L = {FLAT:g}", flat * FLAT, LOG2),
             is_js(f"{random}, a third as steep", value[:, -2], js),
         ],
@@ -119,15 +114,14 @@ def claim(found: dict[str, Tensor]) -> Claim:
         note="D is the diameter of the support. JS is reached at a finite L where log p/q has a "
         "steepest slope, and never on the segments, where log 2 - JS_L falls like "
         "exp(-L|theta|/2). 4 JS_L / L is below W1 by "
-        f"{100 * float(-gap.mean()):.2g} % ± {100 * float(standard_error(gap)):.2g} % at the "
-        "least of the slopes.",
+        f"{-100 * gap.mean():.2g} % ± {100 * standard_error(gap):.2g} % at the least of the "
+        "slopes.",
     )
 
 
 def of_the_family(trained: dict[str, Tensor]) -> Figure:
     """JS_L over theta for many L, in its own unit and per slope, and its derivative."""
-    figure = Figure(figsize=(12.0, 4.2), layout="constrained")
-    whole, per_slope, gradient = figure.subplots(1, 3)
+    figure, (whole, per_slope, gradient) = drawing(12.0, 4.2, 1, 3)
     colours = colormaps["viridis_r"](np.linspace(0.05, 0.95, len(DRAWN)))
     whole.axhline(LOG2, color=JS_COLOUR, lw=1.6, ls="--", label="JS: log 2, and 0 at 0")
     whole.plot([0], [0], "o", color=JS_COLOUR, mfc="none", ms=7)

@@ -33,7 +33,7 @@ from gans.networks import SegmentGenerator
 from gans.objectives import Saturating
 from scripts.arguments.segments.common import HOME
 from scripts.arguments.segments.trained_theta import Trajectory
-from scripts.lab.claims import HOLDS, Check, Claim, in_table, standard_error
+from scripts.lab.claims import HOLDS, Check, Claim, in_table, over_seeds
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
 from scripts.lab.training import quiet_trainer
 
@@ -152,10 +152,8 @@ def along(path: Tensor, slope: float) -> Tensor:
 
 
 def stays_near(who: str, path: Tensor) -> Check:
-    rest = path[:, -LAST:].abs().mean(-1)
-    return Check.at_most(
-        f"{who}: mean |theta| over the last iterations, mean of seeds", NEAR, rest
-    )
+    rest, what = path[:, -LAST:].abs().mean(-1), "mean |theta| over the last iterations"
+    return Check.at_most(f"{who}: {what}, mean of seeds", NEAR, rest)
 
 
 def claim(found: Tensor, free: Tensor) -> Claim:
@@ -201,10 +199,10 @@ def claim(found: Tensor, free: Tensor) -> Claim:
         figure="seg_train_lipschitz",
         note="Descent on JS_L itself would go on to jump by hL/4, for the kink at 0. A trained "
         "discriminator changes its sign gradually: theta overshoots by up to "
-        + ", ".join(f"{-float(walks[s].min()):.2f} (L = {s:g})" for s in ARRIVING)
+        + ", ".join(f"{-walks[s].min():.2f} (L = {s:g})" for s in ARRIVING)
         + ", and its longest jumps at last are "
         + ", ".join(f"{float(jumps[s].mean()) / (STEP * s / 4):.2f}" for s in ARRIVING)
-        + f" of hL/4. Without a constraint theta is {float(free[:, -1].mean()):.3f} after "
+        + f" of hL/4. Without a constraint theta is {free[:, -1].mean():.3f} after "
         f"{free.shape[-1] - 1} iterations.",
     )
 
@@ -234,9 +232,8 @@ def drawn(found: Tensor, free: Tensor) -> Figure:
     slopes = torch.logspace(-1, math.log10(24), 120, dtype=torch.float64)
     times.plot(slopes, [predicted_arrival(float(s)) for s in slopes], color=EXACT, lw=1.1, ls="--")
     for slope, path, colour in zip(ARRIVING, found, colours, strict=False):
-        reached = arrival(path)
-        bar = float(standard_error(reached))
-        times.errorbar(slope, float(reached.mean()), bar, fmt="o", ms=6, color=colour)
+        mean, bar = over_seeds(arrival(path))
+        times.errorbar(slope, mean, bar, fmt="o", ms=6, color=colour)
     times.axhline(float(clock[-1]), color=TRAP, lw=0.8, ls=":", label="end of training")
     times.set(xscale="log", yscale="log", xlabel="L", ylim=(1, 3000))
     times.set_title("Time until theta = .1", fontsize=11)

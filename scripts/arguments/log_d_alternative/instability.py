@@ -29,7 +29,7 @@ from scripts.lab.fixed_generator import (
     looks,
 )
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
 
 FROM = 100
 """Step from which growth is counted: the discriminator has then found out where the fakes are."""
@@ -39,6 +39,8 @@ DISCRIMINATOR = "-log D through a discriminator"
 NOISY = "-log D, both laws with noise"
 CRITIC = "WGAN through a critic"
 BOUND = "bound on critics"
+Seen = dict[str, dict[str, Tensor]]
+"""What :func:`along_training` finds, by set-up."""
 
 
 @dataclass(frozen=True)
@@ -187,28 +189,20 @@ def growth(seen: dict[str, Tensor], what: str, steps: Sequence[int]) -> Tensor:
     return (values[:, -1] / values[:, steps.index(FROM)]).log10()
 
 
-def growth_check(
-    name: str, seen: dict[str, dict[str, Tensor]], what: str, steps: Sequence[int]
-) -> Check:
+def growth_check(name: str, seen: Seen, what: str, steps: Sequence[int]) -> Check:
     decades = growth(seen[name], what, steps)
-    return Check.at_least(
-        f"{name}: decades its {what} grew from step {FROM}, mean", math.log10(GROWN[what]), decades
-    )
+    text = f"{name}: decades its {what} grew from step {FROM}, mean"
+    return Check.at_least(text, math.log10(GROWN[what]), decades)
 
 
-def bound_check(name: str, seen: dict[str, dict[str, Tensor]], most: Tensor) -> Check:
+def bound_check(name: str, seen: Seen, most: Tensor) -> Check:
     last = seen[name]["variance"][:, -1]
     decades = (last / most.repeat(len(last) // len(most))).log10()
-    return Check.at_least(
-        f"{name}: variance in decades above the most that any 1-Lipschitz critic can have, mean",
-        0.0,
-        decades,
-    )
+    what = f"{name}: variance in decades above the most that any 1-Lipschitz critic can have, mean"
+    return Check.at_least(what, 0.0, decades)
 
 
-def unstable_claim(
-    seen: dict[str, dict[str, Tensor]], steps: Sequence[int], most: Tensor
-) -> Claim:
+def unstable_claim(seen: Seen, steps: Sequence[int], most: Tensor) -> Claim:
     first, ours = steps.index(FROM), seen[DISCRIMINATOR]
     relative = (ours["variance"].sqrt() / ours["size"]).log().mean(0).exp()
     kurtosis, members = ours["kurtosis"], len(ours["size"])
@@ -254,7 +248,7 @@ def reference(members: int) -> dict[str, float]:
     }
 
 
-def by_step(seen: dict[str, dict[str, Tensor]], steps: Sequence[int]) -> list[dict[str, object]]:
+def by_step(seen: Seen, steps: Sequence[int]) -> list[dict[str, object]]:
     """A row per experiment and look, geometric means over members."""
     return [
         {
@@ -269,28 +263,24 @@ def by_step(seen: dict[str, dict[str, Tensor]], steps: Sequence[int]) -> list[di
     ]
 
 
-def unstable_figure(
-    seen: dict[str, dict[str, Tensor]], steps: Sequence[int], most: Tensor
-) -> Figure:
+def unstable_figure(seen: Seen, steps: Sequence[int], most: Tensor) -> Figure:
     """Size, variance and tails along training."""
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
-    panels = dict(zip([*GROWN, "kurtosis"], figure.subplots(1, 3), strict=True))
+    figure, drawn = drawing(9.6, 3.8, 1, 3)
+    panels = dict(zip([*GROWN, "kurtosis"], drawn, strict=True))
     for (name, found), colour in zip(seen.items(), (JS_COLOUR, W1_COLOUR, TRAP), strict=True):
         for what in GROWN:
             geometric_band(panels[what], steps, found[what], colour, name)
-    panels["kurtosis"].plot(
-        steps, seen[DISCRIMINATOR]["kurtosis"], "o-", ms=3.5, lw=1.4, color=JS_COLOUR
-    )
+    ours = seen[DISCRIMINATOR]
+    panels["kurtosis"].plot(steps, ours["kurtosis"], "o-", ms=3.5, lw=1.4, color=JS_COLOUR)
     panels["size"].set(title="Norm", yscale="log")
     panels["variance"].set(title="Variance between minibatches", yscale="log")
     panels["kurtosis"].set(title="Kurtosis between discriminators", ylim=(0, 6))
-    panels["variance"].axhline(
-        float(most.mean()), color=EXACT, lw=1, ls=":", label="most at a slope of 1 or less"
-    )
-    usual = reference(len(seen[DISCRIMINATOR]["size"]) // len(most))
+    label = "most at a slope of 1 or less"
+    panels["variance"].axhline(float(most.mean()), color=EXACT, lw=1, ls=":", label=label)
+    usual = reference(len(ours["size"]) // len(most))
     for law, style in (("normal", ":"), ("Cauchy", "--")):
         panels["kurtosis"].axhline(usual[law], color=EXACT, lw=1, ls=style, label=f"if {law}")
     for axes in panels.values():
         axes.set(xlabel="training steps of the opponent", xscale="log")
-        axes.legend(fontsize=8)
+    legends(*drawn)
     return figure

@@ -17,7 +17,7 @@ from gans.generator_module import GeneratorModule
 from gans.mode_metrics import ModeCoverage
 from gans.monitors import CoveredModes
 from gans.networks import points_of
-from scripts.lab.claims import HOLDS, Check, Claim, Findings
+from scripts.lab.claims import HOLDS, Check, Claim, Findings, means
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols import OURS
 from scripts.lab.plotting import EXACT, FIRST, SECOND, drawing, with_band
@@ -25,6 +25,7 @@ from scripts.lab.training import quiet_trainer
 
 KEEPS, LOSES = "relativistic, R1 + R2", "non-saturating"
 LOOKS, FIRST_SEED = 20, 100
+MODE_METRICS = ("covered_1", "covered_20", "high_quality", "mode_reverse_kl", "core_width")
 PUBLISHED = {"ring": ("PacGAN4", 7.8, 0.959, 0.07), "grid": ("PacGAN4", 24.8, 0.936, 0.04)}
 """Row, modes with a sample, high quality and reverse KL, after 400000 iterations."""
 
@@ -93,19 +94,12 @@ def judge(target: str, results: Results, mixed: Mixed) -> Findings:
 
 def checks(row: str, read: dict[str, Tensor], mixed: Mixed) -> list[Check]:
     """The modes, by samples of high quality, evenly; a mean of all of them is all in each seed."""
-    quality, kl = read["high_quality"], read["mode_reverse_kl"]
+    modes, least = f"{row}: modes with 20 samples of high quality or more", mixed.expects
+    kl, share = f"{row}: reverse KL of the modes", f"{row}: share of high quality"
     return [
-        Check.at_least(
-            f"{row}: modes with 20 samples of high quality or more, mean of seeds",
-            mixed.expects.modes,
-            read["covered_20"],
-        ),
-        Check.at_most(
-            f"{row}: reverse KL of the modes, mean of seeds", mixed.expects.reverse_kl, kl
-        ),
-        Check.at_least(
-            f"{row}: share of high quality, mean of seeds", mixed.expects.high_quality, quality
-        ),
+        Check.at_least(f"{modes}, mean of seeds", least.modes, read["covered_20"]),
+        Check.at_most(f"{kl}, mean of seeds", least.reverse_kl, read["mode_reverse_kl"]),
+        Check.at_least(f"{share}, mean of seeds", least.high_quality, read["high_quality"]),
     ]
 
 
@@ -144,11 +138,7 @@ def claim(target: str, found: dict[str, dict[str, Tensor]], mixed: Mixed) -> Cla
 
 def table(found: dict[str, dict[str, Tensor]]) -> list[dict[str, Any]]:
     """One row per game, means over seeds."""
-    names = ("covered_1", "covered_20", "high_quality", "mode_reverse_kl", "core_width")
-    return [
-        {"game": row} | {name: float(read[name].mean()) for name in names}
-        for row, read in found.items()
-    ]
+    return [{"game": row, **means(read, *MODE_METRICS)} for row, read in found.items()]
 
 
 def picture(target: str, found: dict[str, dict[str, Tensor]]) -> Figure:

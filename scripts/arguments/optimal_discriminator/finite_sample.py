@@ -146,9 +146,9 @@ def finite_data_claim(
         note=f"Normal laws in the plane, {steps} steps. It is a race of memory against training: "
         "two samples have no point in common, so log 2 is always there to be learnt, and more "
         "points take longer. On other points a discriminator that has learnt its own by heart "
-        f"does worse than a coin: {float(found[few]['others'].mean()):.2g} at n = {few}. The "
+        f"does worse than a coin: {found[few]['others'].mean():.2g} at n = {few}. The "
         "estimators of this package stop training where points kept back say so, and read on a "
-        f"half they have not trained on: {float(early.mean()):.2g} at {2 * few} points.",
+        f"half they have not trained on: {early.mean():.2g} at {2 * few} points.",
     )
 
 
@@ -158,28 +158,17 @@ def reading_figure(
     """The two readings against the number of points."""
     figure, axes = drawing(7.4, 3.8)
     sizes = list(found)
-    readings = {
-        "fixed": (JS_COLOUR, "on the points trained on"),
-        "others": (FIRST, "on other points"),
-    }
-    for key, (colour, label) in readings.items():
+    for key, colour, label in (
+        ("fixed", JS_COLOUR, "on the points trained on"),
+        ("others", FIRST, "on other points"),
+    ):
         with_band(axes, sizes, torch.stack([found[n][key] for n in sizes]), colour, label)
     axes.axhline(LOG2, color=TRAP, lw=1, ls="--", label="log 2: told apart without error")
     axes.axhline(0, color=EXACT, lw=1, ls=":", label="exact: JS = 0, since P = Q")
-    axes.plot(
-        sizes[0],
-        fresh["fixed"].mean(),
-        "s",
-        color=TRAP,
-        ms=6,
-        label=f"{sizes[0]} points, trained on fresh ones",
-    )
-    axes.set(
-        xlabel="points of each sample",
-        xscale="log",
-        ylabel="JS read, nats",
-        title=f"P = Q, and what a discriminator makes of it in {steps} steps",
-    )
+    label = f"{sizes[0]} points, trained on fresh ones"
+    axes.plot(sizes[0], fresh["fixed"].mean(), "s", color=TRAP, ms=6, label=label)
+    axes.set(xlabel="points of each sample", xscale="log", ylabel="JS read, nats")
+    axes.set_title(f"P = Q, and what a discriminator makes of it in {steps} steps")
     axes.set_yscale("symlog", linthresh=0.75)
     lowest = min(float(js["others"].min()) for js in found.values())
     ticks = [0.5, 0, -0.5, *(-(2.0**k) for k in range(12) if 2**k < -lowest)]

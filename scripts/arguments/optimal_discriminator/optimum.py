@@ -22,7 +22,7 @@ from divergences.random_streams import Streams
 from gans.targets import Gaussian
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, with_band
+from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, drawing, with_band
 
 GOODFELLOW = "Goodfellow et al. 2014, arXiv 1406.2661"
 LOG2 = math.log(2)
@@ -257,10 +257,8 @@ def identity_claim(found: list[dict[str, Any]]) -> Claim:
 
 def discriminators(found: dict[str, Tensor]) -> Figure:
     """D against D* at the three distances, over the densities, and its error."""
-    figure = Figure(figsize=(7.4, 4.6), layout="constrained")
-    above, below = figure.subplots(
-        2, 3, sharex="col", sharey="row", gridspec_kw={"height_ratios": (2, 1)}
-    )
+    shared: dict[str, Any] = {"sharex": "col", "sharey": "row", "height_ratios": (2, 1)}
+    figure, (above, below) = drawing(7.4, 4.6, 2, 3, **shared)
     for axes, error_axes, gap, discriminator in zip(above, below, GAPS, found["D"], strict=True):
         x, (p, q) = grid(gap), normals(gap)
         shown = slice(None, None, 10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from torch import Tensor
 from divergences.random_streams import Streams
 from divergences.samples.earth_mover import EarthMover
 from scripts.arguments.optimal_discriminator.finite_sample import StandardNormal
-from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
+from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, in_table, standard_error
 from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, FIRST, W1_COLOUR, drawing, with_band
 
@@ -139,21 +140,15 @@ def floor_claim(
         figure="optimal_discriminator_floor",
         note="Between two samples of one law the distance is not 0 but a floor, which falls as "
         "n^(-1/2) on the line, a little slower in the plane, and hardly at all in many "
-        f"dimensions. It must not be subtracted: a true 1 becomes {float(corrected.mean()):.2f} "
-        f"in the plane, while the reading itself is {float(one['W1'].mean()):.2f}. Rates: "
+        f"dimensions. It must not be subtracted: a true 1 becomes {corrected.mean():.2f} "
+        f"in the plane, while the reading itself is {one['W1'].mean():.2f}. Rates: "
         "sqrt(log n / n) in the plane; tolerance three standard errors over pairs of samples.",
     )
 
 
-def table(floors: dict[tuple[int, int], Tensor]) -> list[dict[str, float]]:
+def table(floors: dict[tuple[int, int], Tensor]) -> list[dict[str, Any]]:
     return [
-        {
-            "dimension": d,
-            "n": n,
-            "floor": float(read.mean()),
-            "stderr": float(standard_error(read)),
-            "repeats": len(read),
-        }
+        {"dimension": d, "n": n, **in_table(floor=read), "repeats": len(read)}
         for (d, n), read in sorted(floors.items())
     ]
 
@@ -170,11 +165,8 @@ def floor_figure(
     less = raw - torch.stack([apart[gap]["floor"] for gap in gaps])
     with_band(right, gaps, raw, W1_COLOUR, "between samples")
     with_band(right, gaps, less, FIRST, "the floor subtracted")
-    right.set(
-        xlabel="W1 of the laws",
-        ylabel="reading",
-        title=f"In the plane, {MIDDLE} points each",
-    )
+    right.set(xlabel="W1 of the laws", ylabel="reading")
+    right.set_title(f"In the plane, {MIDDLE} points each")
     right.legend(fontsize=9, loc="upper left")
     return figure
 
@@ -187,32 +179,12 @@ def against_n(axes: Axes, floors: dict[tuple[int, int], Tensor]) -> None:
         read = [floors[d, n] for n in SIZES]
         mean = torch.stack([v.mean() for v in read])
         error = torch.stack([3 * standard_error(v) for v in read])
-        axes.errorbar(
-            SIZES,
-            mean,
-            yerr=error,
-            color=W1_COLOUR,
-            alpha=shade,
-            lw=1.4,
-            fmt="o-",
-            ms=3.5,
-            capsize=3,
-        )
-        axes.annotate(
-            f"{d}-D",
-            (SIZES[-1], float(mean[-1])),
-            xytext=(7, -3),
-            textcoords="offset points",
-            fontsize=9,
-        )
-    axes.set(
-        xlabel="points of each sample",
-        xscale="log",
-        yscale="log",
-        xlim=(50, 2300),
-        ylabel="distance read at P = Q",
-        title="Two samples of one law",
-    )
+        look: dict[str, Any] = {"color": W1_COLOUR, "alpha": shade, "lw": 1.4, "fmt": "o-"}
+        axes.errorbar(SIZES, mean, error, ms=3.5, capsize=3, **look)
+        end, aside = (SIZES[-1], float(mean[-1])), (7, -3)
+        axes.annotate(f"{d}-D", end, aside, textcoords="offset points", fontsize=9)
+    axes.set(xlabel="points of each sample", xscale="log", yscale="log", xlim=(50, 2300))
+    axes.set(ylabel="distance read at P = Q", title="Two samples of one law")
     axes.set_xticks(SIZES, [str(n) for n in SIZES])
     ticks = (0.05, 0.1, 0.2, 0.5, 1, 2, 4)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -128,15 +128,13 @@ def measured(seeds: int) -> dict[str, Any]:
 
 def arrives(who: str, left: Tensor) -> Check:
     """Of the distance at the start, per seed or one number."""
-    return Check.all_at_most(
-        f"{who}: W1 left at the end / at the start, most of the seeds", ARRIVED, left
-    )
+    what = f"{who}: W1 left at the end / at the start, most of the seeds"
+    return Check.all_at_most(what, ARRIVED, left)
 
 
 def stays(who: str, left: Tensor) -> Check:
-    return Check.all_at_least(
-        f"{who}: W1 left at the end / at the start, least of the seeds", STAYED, left
-    )
+    what = f"{who}: W1 left at the end / at the start, least of the seeds"
+    return Check.all_at_least(what, STAYED, left)
 
 
 def claim(found: dict[str, Any]) -> Claim:
@@ -150,6 +148,15 @@ def claim(found: dict[str, Any]) -> Claim:
     clock = STEP * torch.arange(len(means), dtype=torch.float64)
     decay = (means - means[0] * (-clock / THICK**2).exp()).abs().max()
     fields = found["fields"]
+
+    def on_lattice(which: str, share: float) -> Check:
+        what = f"thickness .5: JS_L less JS on a lattice, {which}"
+        return Check.near(what, 0, found["limited"][share], 1e-8)
+
+    def along_fields(which: str, predicted: Tensor) -> Check:
+        what = f"derivative of JS along random fields, {which}"
+        return Check.zero(what, fields["measured"] - predicted, 1e-9)
+
     return Claim(
         id="particle-flows",
         source="Yi, Zhu & Xu 2023, arXiv 2302.01075, Theorem 3.2; Glaser, Arbel & Gretton 2021, "
@@ -162,45 +169,21 @@ def claim(found: dict[str, Any]) -> Claim:
             stays("segments, JS", ends["JS"]),
             *(arrives(f"segments, {name}", ends[name]) for name in FLOWS if name != "JS"),
             Check.at_most("segments of thickness .05, JS: largest speed", 1e-30, found["thin"]),
-            *(
-                arrives(f"thickness .5, {name}", on_line[name][-1])
-                for name in on_line
-                if name != "KL"
-            ),
-            Check.near(
-                "thickness .5: JS_L less JS on a lattice, L the slope of log p/q",
-                0,
-                found["limited"][1.0],
-                1e-8,
-            ),
+            *(arrives(f"thickness .5, {n}", on_line[n][-1]) for n in on_line if n != "KL"),
+            on_lattice("L the slope of log p/q", 1.0),
             Check.near(
                 "segments, JS_L: mean x of particles, farthest from the closed form", 0, late, 0.03
             ),
             Check.near("thickness .5, KL: mean, farthest from exp(-t / variance)", 0, decay, 1e-5),
-            Check.near(
-                "derivative of JS along random fields, farthest from that of the velocities",
-                0,
-                (fields["measured"] - fields["predicted"]).abs().max(),
-                1e-9,
-            ),
+            along_fields("farthest from that of the velocities", fields["predicted"]),
         ],
         controls=[
             arrives("segments, JS", ends["JS"]),
-            Check.near(
-                "thickness .5: JS_L less JS on a lattice, L half the slope of log p/q",
-                0,
-                found["limited"][0.5],
-                1e-8,
-            ),
+            on_lattice("L half the slope of log p/q", 0.5),
             *(arrives(f"segments, {name}", ends[name]) for name in STUCK),
             stays("segments, W1", ends["W1"]),
             stays("thickness .5, JS", on_line["JS"][-1]),
-            Check.near(
-                "derivative of JS along random fields, from twice that of the velocities",
-                0,
-                (fields["measured"] - 2 * fields["predicted"]).abs().max(),
-                1e-9,
-            ),
+            along_fields("from twice that of the velocities", 2 * fields["predicted"]),
         ],
         equation=r"\dot x = -\nabla \frac{\delta F}{\delta q}(x), \qquad F = \mathrm{JS}: \quad "
         r"\dot x = \frac 12 \sigma(f(x)) \nabla f(x), \quad f = \log \frac pq",
@@ -208,9 +191,9 @@ def claim(found: dict[str, Any]) -> Claim:
         figure="particle_flows",
         note="What arrives on segments does so by its reach: a kernel of width .1 or a slope of "
         "L = 40 is as blind at distance 1 as JS is, and leaves "
-        + " and ".join(f"{float(ends[name].mean()):.3f}" for name in STUCK)
+        + " and ".join(f"{ends[name].mean():.3f}" for name in STUCK)
         + " of the distance. With the kernel of width 1 the flow slows down near the target: "
-        f"{float(ends['MMD, width 1'].mean()):.3f} is left. Under W1 particles end up jumping "
+        f"{ends['MMD, width 1'].mean():.3f} is left. Under W1 particles end up jumping "
         f"by the step, {STEP:g}.",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
@@ -118,7 +119,9 @@ def penalty_claim(readings: dict[float, Tensor], two_sided: Tensor) -> Claim:
             where = f"at lambda = {weight:g}, theta = {theta:g}"
             checks.append(follows_law(f"reading {where}", read, theta, weight))
             checks.append(Check.near(f"corrected {where}", theta, corrected_value(read, weight)))
+    negative = "two-sided critics (of 40) that read a negative distance after 100 steps"
     lost = float((two_sided < 0).double().sum())
+    wrong = "critics of lambda = 1 against the law of lambda = .1, theta = 1"
     return Claim(
         id="seg-w-gp",
         source="Gulrajani et al. 2017, arXiv 1704.00028, Equation 3; derivation: penalised_value",
@@ -126,19 +129,8 @@ def penalty_claim(readings: dict[float, Tensor], two_sided: Tensor) -> Claim:
         "W (1 + W / (2 lambda)), and lambda (sqrt(1 + 2 reading / lambda) - 1) is W again.",
         expected=QUALIFIED,
         checks=checks,
-        limits=[
-            Check.at_least(
-                "two-sided critics (of 40) that read a negative distance after 100 steps", 1, lost
-            )
-        ],
-        controls=[
-            follows_law(
-                "critics of lambda = 1 against the law of lambda = .1, theta = 1",
-                readings[1.0][1],
-                1.0,
-                0.1,
-            )
-        ],
+        limits=[Check.at_least(negative, 1, lost)],
+        controls=[follows_law(wrong, readings[1.0][1], 1.0, 0.1)],
         equation=r"E_P[f] - E_Q[f] = W \left( 1 + \frac{W}{2 \lambda} \right)",
         n_seeds=20,
         figure="segments_constraints",
@@ -151,24 +143,19 @@ def clipping_claim(
     thetas: Tensor, clip: dict[float, dict[str, Tensor]], gaussians: Tensor, free: Tensor
 ) -> Claim:
     checks, theta, far = [], thetas[:, None], thetas >= 0.1
+    share = "reading / (steepest slope |theta|)"
     for c, read in clip.items():
         ends = read["dual"][far].mean(-1)[[0, -1]].log()
         exponent = (ends[1] - ends[0]) / (thetas[far][-1] / thetas[far][0]).log()
-        normalised = (read["normalised"] / theta)[far]
+        normalised, largest = (read["normalised"] / theta)[far], f"c = {c:g}: largest reading"
         checks += [
             Check.near(f"c = {c:g}: exponent of the reading in theta, .1 to 1", 1, exponent, 0.1),
-            within_bound(
-                f"c = {c:g}: largest reading / (c^3 64^2 |theta|)", read["dual"], c, theta
-            ),
-            Check.at_most(
-                f"c = {c:g}: largest reading / (steepest slope |theta|)", 1.001, normalised.max()
-            ),
-            Check.at_least(
-                f"c = {c:g}: smallest reading / (steepest slope |theta|)", 0.9, normalised.min()
-            ),
+            within_bound(f"{largest} / (c^3 64^2 |theta|)", read["dual"], c, theta),
+            Check.at_most(f"c = {c:g}: largest {share}", 1.001, normalised.max()),
+            Check.at_least(f"c = {c:g}: smallest {share}", 0.9, normalised.min()),
         ]
     raw = clip[0.01]["dual"][thetas == 1]
-    undershoot = gaussians.double() / GAP
+    under = gaussians.double() / GAP
     return Claim(
         id="seg-w-clip",
         source=f"{SOURCE}, Algorithm 1 and Section 3",
@@ -177,9 +164,7 @@ def clipping_claim(
         expected=QUALIFIED,
         checks=checks,
         limits=[
-            Check.at_most(
-                "two 1-D Gaussians 3 apart: reading / (steepest slope W1)", 0.9, undershoot
-            ),
+            Check.at_most("two 1-D Gaussians 3 apart: reading / (steepest slope W1)", 0.9, under)
         ],
         controls=[within_bound("no constraint: reading / (.1^3 64^2), theta = 1", free, 0.1, 1.0)],
         equation=r"E_P[f] - E_Q[f] = K |\theta|, \quad K \le c^{L+1} H^L",
@@ -201,40 +186,18 @@ def constraint_figure(
     for weight, colour in zip(WEIGHTS, (FIRST, SECOND, W1_COLOUR), strict=True):
         penalty.plot(line, penalised_value(line, weight), color=colour, lw=1)
         mean, error = readings[weight].mean(-1), standard_error(readings[weight])
-        penalty.errorbar(
-            [0.3, 1.0],
-            mean,
-            yerr=3 * error,
-            fmt="o",
-            ms=4,
-            color=colour,
-            capsize=3,
-            label=f"penalty weight {weight:g}: {mean[-1]:.3f} at 1",
-        )
-    penalty.set(
-        xlabel="W1 = |theta|",
-        ylabel="reading",
-        yscale="log",
-        ylim=(0.05, 10),
-        title="Gradient penalty: W (1 + W / 2 lambda)",
-    )
+        label = f"penalty weight {weight:g}: {mean[-1]:.3f} at 1"
+        look: dict[str, Any] = {"fmt": "o", "ms": 4, "capsize": 3, "color": colour}
+        penalty.errorbar([0.3, 1.0], mean, 3 * error, label=label, **look)
+    penalty.set(ylabel="reading", yscale="log", ylim=(0.05, 10))
+    penalty.set(xlabel="W1 = |theta|", title="Gradient penalty: W (1 + W / 2 lambda)")
     clipping.plot(line[1:], line[1:], color=EXACT, lw=1, ls=":", label="exact: W1")
     for (c, read), colour in zip(clip.items(), (W1_COLOUR, FIRST), strict=True):
         with_band(clipping, thetas.tolist(), read["dual"], colour, f"clip {c:g}: raw reading")
-        clipping.plot(
-            thetas,
-            read["normalised"].mean(-1),
-            "x",
-            color=colour,
-            ms=7,
-            label=f"clip {c:g}: divided by its steepest slope",
-        )
-    clipping.set(
-        xlabel="W1 = |theta|",
-        xscale="log",
-        yscale="log",
-        ylim=(1e-7, 3),
-        title="Weight clipping: K W, K unknown",
-    )
+        normalised = read["normalised"].mean(-1)
+        label = f"clip {c:g}: divided by its steepest slope"
+        clipping.plot(thetas, normalised, "x", color=colour, ms=7, label=label)
+    clipping.set(xscale="log", yscale="log", ylim=(1e-7, 3))
+    clipping.set(xlabel="W1 = |theta|", title="Weight clipping: K W, K unknown")
     legends(penalty, clipping)
     return figure

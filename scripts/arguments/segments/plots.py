@@ -21,22 +21,19 @@ def over_theta(found: Results) -> list[dict[str, Any]]:
     """One row per theta: exact values, means over seeds and their standard errors."""
     js, raw, w1 = found["js"]["js"], found["raw"]["js"], found["w1"]["w1"]
     gradient, slope = found["js"][f"gradient {LOOKS[-1]}"], found["w1"]["slope"]
-    columns = {
-        "theta": THETAS,
-        "js_exact": exact.js_divergence(HOME, ParallelSegments(THETAS)),
-        "js": js.mean(-1),
-        "js_stderr": standard_error(js),
-        "js_raw_inputs": raw.mean(-1),
-        "saturating_gradient": gradient.mean(-1),
-        "w1_exact": exact.wasserstein(HOME, ParallelSegments(THETAS)),
-        "w1": w1.mean(-1),
-        "w1_stderr": standard_error(w1),
-        "critic_gradient": slope.mean(-1),
-        "critic_gradient_stderr": standard_error(slope),
-    }
+    js_exact = exact.js_divergence(HOME, ParallelSegments(THETAS))
+    w1_exact = exact.wasserstein(HOME, ParallelSegments(THETAS))
     return [
-        dict(zip(columns, row, strict=True))
-        for row in zip(*(values.tolist() for values in columns.values()), strict=True)
+        {
+            "theta": theta,
+            "js_exact": float(js_exact[i]),
+            **in_table(js=js[i]),
+            "js_raw_inputs": float(raw[i].mean()),
+            "saturating_gradient": float(gradient[i].mean()),
+            "w1_exact": float(w1_exact[i]),
+            **in_table(w1=w1[i], critic_gradient=slope[i]),
+        }
+        for i, theta in enumerate(THETAS.tolist())
     ]
 
 
@@ -50,31 +47,23 @@ def for_the_slider(found: Results) -> dict[str, Any]:
         "TV": exact.total_variation(HOME, away),
         "W1": exact.wasserstein(HOME, away),
     }
-    measured = {
-        "JS, trained discriminator": ("JS", found["js"]["js"]),
-        "W1, Lipschitz critic": ("W1", found["w1"]["w1"]),
-    }
-    gradients = {
-        "JS, through the discriminator": ("JS", found["js"][f"gradient {LOOKS[-1]}"]),
-        "W1, through the critic": ("W1", found["w1"]["slope"]),
-    }
 
-    def beside(rows: dict[str, tuple[str, Tensor]]) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": name,
-                "exact": law,
-                "values": values.mean(-1).tolist(),
-                "stderr": standard_error(values).tolist(),
-            }
-            for name, (law, values) in rows.items()
-        ]
+    def beside(law: str, name: str, values: Tensor) -> dict[str, Any]:
+        mean, stderr = values.mean(-1).tolist(), standard_error(values).tolist()
+        return {"name": f"{law}, {name}", "exact": law, "values": mean, "stderr": stderr}
 
+    js, w1 = found["js"], found["w1"]
     return {
         "thetas": THETAS.tolist(),
         "exact": [{"name": name, "values": values.tolist()} for name, values in laws.items()],
-        "measured": beside(measured),
-        "gradients": beside(gradients),
+        "measured": [
+            beside("JS", "trained discriminator", js["js"]),
+            beside("W1", "Lipschitz critic", w1["w1"]),
+        ],
+        "gradients": [
+            beside("JS", "through the discriminator", js[f"gradient {LOOKS[-1]}"]),
+            beside("W1", "through the critic", w1["slope"]),
+        ],
     }
 
 

@@ -24,7 +24,7 @@ from gans.objectives import NonSaturating, Saturating
 from scripts.arguments.segments.common import HOME, SOURCE, Settings
 from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings, in_table
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT
+from scripts.lab.plotting import EXACT, drawing
 from scripts.lab.training import train
 
 SEEDS = 8
@@ -135,10 +135,8 @@ def arrival(walk: Tensor, within: float = 0.05) -> Tensor:
 
 
 def stays(name: str, walk: Tensor) -> Check:
-    end = walk[:, -1]
-    return Check.near(
-        f"{name}: theta after {walk.shape[-1] - 1} iterations, mean of seeds", START, end, 1e-3
-    )
+    what = f"{name}: theta after {walk.shape[-1] - 1} iterations, mean of seeds"
+    return Check.near(what, START, walk[:, -1], 1e-3)
 
 
 def gets_home(name: str, walk: Tensor) -> Check:
@@ -147,8 +145,7 @@ def gets_home(name: str, walk: Tensor) -> Check:
 
 
 def is_lost(name: str, walk: Tensor) -> Check:
-    rest = resting(walk)
-    return Check.at_least(f"{name}: resting |theta|, mean of seeds", 0.5, rest)
+    return Check.at_least(f"{name}: resting |theta|, mean of seeds", 0.5, resting(walk))
 
 
 def saturating_claim(walks: dict[str, Tensor]) -> Claim:
@@ -178,11 +175,10 @@ def saturating_claim(walks: dict[str, Tensor]) -> Claim:
 def wasserstein_claim(walks: dict[str, Tensor]) -> Claim:
     checks = []
     for name in (ONE_SIDED, SPECTRAL):
-        rest = resting(walks[name])
-        checks += [
-            gets_home(name, walks[name]),
-            Check.at_most(f"{name}: resting |theta|, mean of seeds", 0.03, rest),
-        ]
+        rests = Check.at_most(
+            f"{name}: resting |theta|, mean of seeds", 0.03, resting(walks[name])
+        )
+        checks += [gets_home(name, walks[name]), rests]
     lost = int((resting(walks[TWO_SIDED]) > 0.05).sum())
     return Claim(
         id="seg-train-w",
@@ -236,9 +232,8 @@ def by_game(walks: dict[str, Tensor]) -> list[dict[str, Any]]:
 
 def trajectories(walks: dict[str, Tensor]) -> Figure:
     """Theta over the iterations, one panel per game, one line per seed."""
-    figure = Figure(figsize=(11.0, 5.2), layout="constrained")
-    panels = figure.subplots(2, 5, sharex=True, sharey=True).flat
-    for (name, walk), panel in zip(walks.items(), panels, strict=True):
+    figure, panels = drawing(11.0, 5.2, 2, 5, sharex=True, sharey=True)
+    for (name, walk), panel in zip(walks.items(), panels.flat, strict=True):
         panel.axhline(0, color=EXACT, lw=0.8, ls=":")
         panel.plot(walk.T, color="#1f5fa8" if "WGAN" in name else "#c8501e", lw=0.8, alpha=0.8)
         panel.set_title(name.replace(", ", ",\n", 1), fontsize=8.5)

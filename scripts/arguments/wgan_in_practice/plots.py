@@ -29,13 +29,13 @@ from scripts.lab.plotting import (
 )
 
 LOG2 = math.log(2)
+WINDOW = [-EXTENT, EXTENT, -EXTENT, EXTENT]
 
 
 def tracking(found: dict[str, dict[str, Any]]) -> Figure:
     """Own reading, exact transport and a fresh discriminator's JS over training, per game."""
-    figure = Figure(figsize=(10.5, 6.2), layout="constrained")
-    panels = figure.subplots(2, 3, sharex=True, sharey=True).flat
-    for (name, run), axes in zip(found.items(), panels, strict=True):
+    figure, panels = drawing(10.5, 6.2, 2, 3, sharex=True, sharey=True)
+    for (name, run), axes in zip(found.items(), panels.flat, strict=True):
         axes.axhline(LOG2, color=EXACT, lw=0.8, ls=":")
         x = run["iterations"]
         with_band(axes, x, run["transport"].T, W1_COLOUR, "exact W1 of samples")
@@ -64,23 +64,15 @@ def beside(found: dict[str, dict[str, Any]]) -> Figure:
 
 def still(axes: Any, shot: dict[str, list[Any]]) -> None:
     """The critic's surface, what pulls on a point there, the target and the generated points."""
-    surface = torch.tensor(shot["surface"]).view(SIDE, SIDE)
-    axes.imshow(
-        surface.numpy(),
-        origin="lower",
-        extent=(-EXTENT, EXTENT, -EXTENT, EXTENT),
-        cmap="PuOr",
-        alpha=0.6,
-    )
+    surface = torch.tensor(shot["surface"]).view(SIDE, SIDE).numpy()
+    axes.imshow(surface, origin="lower", extent=WINDOW, cmap="PuOr", alpha=0.6)
     arrows, points = (
         torch.tensor(shot[name]).view(ARROWS, ARROWS, 2)[::2, ::2].reshape(-1, 2)
         for name in ("arrows", "points")
     )
     axes.quiver(*points.T, *arrows.T, color=EXACT, width=0.005, alpha=0.7)
-    samples = torch.tensor(shot["samples"])
-    axes.plot(
-        *samples.T, ".", color=SAMPLE_COLOUR, ms=2.5, rasterized=True
-    )  # each weighs 90 bytes
+    dots: Any = {"color": SAMPLE_COLOUR, "ms": 2.5, "rasterized": True}  # each weighs 90 bytes
+    axes.plot(*torch.tensor(shot["samples"]).T, ".", **dots)
     axes.plot(*PLANE.centres.T, "o", mfc="none", color=EXACT, ms=7)  # pyright: ignore
     axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT))
 
@@ -94,9 +86,11 @@ def frames(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     games = []
     for game in dict.fromkeys((SATURATING, PENALTY, *found)):
         run = found[game]
-        surfaces = [torch.tensor(shot["surface"]) for shot in run["frames"]]
+        samples, surfaces, arrows = (
+            [torch.tensor(shot[what]) for shot in run["frames"]]
+            for what in ("samples", "surface", "arrows")
+        )
         lows, highs = [float(s.min()) for s in surfaces], [float(s.max()) for s in surfaces]
-        arrows = [torch.tensor(shot["arrows"]) for shot in run["frames"]]
         curves = {
             "JS, fresh discriminator (nats)": run["fresh"],
             "W1, exact transport": run["transport"],
@@ -106,7 +100,7 @@ def frames(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
         games.append(
             {
                 "name": game,
-                "samples": [rounded(torch.tensor(shot["samples"])) for shot in run["frames"]],
+                "samples": [rounded(points) for points in samples],
                 "surface": [
                     ((s - low) / max(high - low, 1e-12) * 255).round().int().tolist()
                     for s, low, high in zip(surfaces, lows, highs, strict=True)
@@ -127,7 +121,7 @@ def frames(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {
         "iterations": found[SATURATING]["iterations"],
         "target": [rounded(p) for p in target],
-        "extent": [-EXTENT, EXTENT, -EXTENT, EXTENT],
+        "extent": WINDOW,
         "side": SIDE,
         "games": games,
     }
