@@ -32,7 +32,7 @@ from scripts.lab.checked_files import (
 from scripts.lab.claims import Findings
 from scripts.lab.executors import Engine
 from scripts.lab.jobs import CommonSettings, Job
-from scripts.lab.options import add_flags, check_flags, engine_of
+from scripts.lab.options import add_flags, at_least, engine_of
 from scripts.lab.origin import fingerprint, origin
 from scripts.lab.plotting import as_pictures
 from scripts.lab.record_shapes import Record, changed_files
@@ -195,7 +195,9 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
         default="quick",
         help="quick: every claim in minutes (default); paper: the published protocols, hours",
     )
-    parser.add_argument("--seeds", type=int, default=5, help="seeds per experiment (default: 5)")
+    parser.add_argument(
+        "--seeds", type=at_least(2), default=5, help="seeds per experiment (default: 5)"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="output folder")
     parser.add_argument("--list", action="store_true", help="list the arguments and stop")
     add_flags(parser)
@@ -203,12 +205,6 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     unknown = [name for name in options.names if name not in ARGUMENTS]
     if unknown:
         parser.error(f"unknown argument {unknown[0]!r}; there are: {', '.join(ARGUMENTS)}")
-    if options.seeds < 2:
-        parser.error(f"--seeds {options.seeds}: a standard error needs at least 2 seeds")
-    try:
-        check_flags(options)
-    except ValueError as error:
-        parser.error(str(error))
     out: Path = options.out
     ours = (out / "records").is_dir()
     if out.exists() and not ours and not (out.is_dir() and not any(out.iterdir())):

@@ -10,7 +10,7 @@ from pathlib import Path
 from gans.cli.errors import Parser, guarded
 from gans.runtime.locks import locked
 from scripts.benchmark import comparison, estimators, modes, speed, w1
-from scripts.lab.options import add_flags, check_flags
+from scripts.lab.options import add_flags
 
 COMMANDS = {
     "comparison": comparison,
@@ -40,8 +40,8 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
         add_flags(command)
     options = parser.parse_args(args)
     try:
-        check_flags(options)
-        COMMANDS[options.command].check(options)
+        if hasattr(benchmark := COMMANDS[options.command], "check"):
+            benchmark.check(options)
     except ValueError as error:
         commands.choices[options.command].error(str(error))
     return options

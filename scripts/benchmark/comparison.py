@@ -21,6 +21,7 @@ from divergences.whole_files import write_atomically
 from gans.runtime.escaping import say
 from gans.runtime.files import as_csv
 from scripts.lab.jobs import Job
+from scripts.lab.options import at_least
 from scripts.lab.records import results
 from scripts.lab.staged_pairs import STAGES, Points, staged
 
@@ -52,19 +53,13 @@ LAWS: dict[str, Law] = {
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--nulls", type=int, default=1000, help="pairs of equal laws per cell (default: 1000)"
-    )
-    command.add_argument("--pairs", type=int, default=20, help="pairs per stage (default: 20)")
-    command.add_argument(
-        "--shifts", type=int, default=200, help="shifted pairs per cell (default: 200)"
-    )
-
-
-def check(options: argparse.Namespace) -> None:
-    for flag in ("nulls", "pairs", "shifts"):
-        if getattr(options, flag) < 0:
-            raise ValueError(f"--{flag} {getattr(options, flag)} must be at least 0")
+    for flag, default, what in (
+        ("--nulls", 1000, "pairs of equal laws per cell"),
+        ("--pairs", 20, "pairs per stage"),
+        ("--shifts", 200, "shifted pairs per cell"),
+    ):
+        help_ = f"{what} (default: {default})"
+        command.add_argument(flag, type=at_least(0), default=default, help=help_)
 
 
 def run(options: argparse.Namespace) -> None:

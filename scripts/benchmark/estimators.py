@@ -10,22 +10,16 @@ from gans.runtime.files import as_csv
 from scripts.lab.calibration import cells, measure
 from scripts.lab.interval_coverage import coverage_figure
 from scripts.lab.jobs import Job
+from scripts.lab.options import at_least
 from scripts.lab.records import results
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--sizes", type=int, nargs="+", default=[256, 1024, 4096])
+    command.add_argument("--sizes", type=at_least(16), nargs="+", default=[256, 1024, 4096])
     command.add_argument(
-        "--repeats", type=int, default=200, help="samples per cell (default: 200)"
+        "--repeats", type=at_least(2), default=200, help="samples per cell (default: 200)"
     )
     command.add_argument("--quick", action="store_true", help="sizes 256 and 1024, 40 repeats")
-
-
-def check(options: argparse.Namespace) -> None:
-    if options.repeats < 2:
-        raise ValueError(f"--repeats {options.repeats} must be at least 2")
-    if min(options.sizes) < 16:
-        raise ValueError(f"--sizes {min(options.sizes)}: estimators need at least 16 points")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -30,6 +30,7 @@ from gans.generator_module import GeneratorModule
 from gans.mode_coverage import exact_w1
 from gans.monitors import Game, Monitor, Readings
 from gans.networks import points_of
+from scripts.lab.claims import in_table
 from scripts.lab.mode_protocols import PROTOCOLS, Benchmark, Protocol
 from scripts.lab.training import quiet_trainer
 from scripts.lab.training_monitors import CriticAgainstTransport, spearman
@@ -220,12 +221,7 @@ def as_row(record: dict[str, Any]) -> dict[str, Any]:
     def over_seeds(name: str, values: list[float | None] | None) -> dict[str, float]:
         # what JSON could not hold: no sample of high quality has no reverse KL
         seen = torch.tensor([math.nan if v is None else float(v) for v in values or [None]])
-        seen = seen.double()
-        known = len(seen) > 1
-        return {
-            name: float(seen.mean()),
-            f"{name}_stderr": float(seen.std() / math.sqrt(len(seen))) if known else math.nan,
-        }
+        return in_table(**{name: seen.double()})
 
     keys = ("protocol", "target", "row", "iterations", "seeds", "cpu_seconds")
     row = {key: record[key] for key in keys}

@@ -15,6 +15,7 @@ from scripts.benchmark import mixtures
 from scripts.benchmark.published import published
 from scripts.lab.jobs import Job
 from scripts.lab.mode_protocols import PROTOCOLS
+from scripts.lab.options import at_least, share
 from scripts.lab.records import results
 
 SHOWN = {
@@ -45,12 +46,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--seeds",
-        type=int,
+        type=at_least(1),
         default=10,
         help="seeds per row (default: 10); one has no standard error",
     )
     command.add_argument(
-        "--share", type=float, default=1.0, help="share of the protocol's iterations (default: 1)"
+        "--share", type=share, default=1.0, help="share of the protocol's iterations (default: 1)"
     )
 
 
@@ -74,10 +75,6 @@ def check(options: argparse.Namespace) -> None:
                 raise ValueError(
                     f"{flag} {name}: protocol {name_of_protocol} has {', '.join(there)}"
                 )
-    if options.seeds < 1:
-        raise ValueError(f"--seeds {options.seeds} must be at least 1")
-    if not 0 < options.share <= 1:
-        raise ValueError(f"--share {options.share} must be above 0 and at most 1")
 
 
 def rows_of(options: argparse.Namespace) -> list[mixtures.Row]:

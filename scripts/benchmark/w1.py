@@ -17,6 +17,7 @@ from gans.runtime.escaping import as_label, say, tell
 from gans.runtime.files import as_csv
 from scripts.benchmark.published_w1 import published
 from scripts.lab.jobs import Job
+from scripts.lab.options import at_least, share
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
 from scripts.lab.records import Records, results
 from scripts.lab.w1 import accuracy
@@ -27,9 +28,15 @@ COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "sorted": EXACT, "released": 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--dimensions", type=int, nargs="+", default=[2, 4, 8, 16, 32, 64, 128], metavar="D"
+        "--dimensions",
+        type=at_least(1),
+        nargs="+",
+        default=[2**k for k in range(1, 8)],
+        metavar="D",
     )
-    command.add_argument("--funnels", type=int, nargs="+", default=[4, 16, 64, 256], metavar="N")
+    command.add_argument(
+        "--funnels", type=at_least(1), nargs="+", default=[4, 16, 64, 256], metavar="N"
+    )
     command.add_argument(
         "--solvers",
         nargs="+",
@@ -38,10 +45,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         default=list(SOLVERS),
         help=f"default: all of {', '.join(SOLVERS)}",
     )
-    command.add_argument("--seeds", type=int, default=5, help="members per row (default: 5)")
+    command.add_argument(
+        "--seeds", type=at_least(2), default=5, help="members per row (default: 5)"
+    )
     command.add_argument(
         "--share",
-        type=float,
+        type=share,
         default=1.0,
         help="share of each protocol's steps (default: 1); some are never cut below a few hundred",
     )
@@ -52,7 +61,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--pair-seeds",
-        type=int,
+        type=at_least(0),
         nargs="+",
         default=[0],
         metavar="S",
@@ -65,17 +74,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def check(options: argparse.Namespace) -> None:
-    if options.seeds < 2:
-        raise ValueError(f"--seeds {options.seeds} must be at least 2, for a standard error")
-    if not 0 < options.share <= 1:
-        raise ValueError(f"--share {options.share} must be above 0 and at most 1")
-    for flag, values in (("--dimensions", options.dimensions), ("--funnels", options.funnels)):
-        if min(values) < 1:
-            raise ValueError(f"{flag} {min(values)} must be at least 1")
     if options.pair is not None and not options.pair.is_file():
         raise ValueError(f"--pair {options.pair}: no such file")
-    if min(options.pair_seeds) < 0:
-        raise ValueError(f"--pair-seeds {min(options.pair_seeds)} must be at least 0")
 
 
 def runs(options: argparse.Namespace) -> list[accuracy.Run]:

@@ -18,7 +18,7 @@ from gans.runtime.available_memory import limit_memory
 from gans.runtime.escaping import printable, say, tell
 from scripts.lab.checked_files import set_aside
 from scripts.lab.executors import Engine, limited
-from scripts.lab.options import add_flags, check_flags, engine_of
+from scripts.lab.options import add_flags, at_least, engine_of
 from scripts.lab.origin import fingerprint
 from scripts.lab.progress import Progress
 from scripts.lab.running import Failure, complete
@@ -38,26 +38,19 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("sweep", type=Path, metavar="SWEEP.yaml", help="base, axes and seeds")
     parser.add_argument("--out", type=Path, help="folder (default: runs/sweeps/NAME of the file)")
     parser.add_argument(
-        "--members", type=int, default=10, metavar="N",
+        "--members", type=at_least(1), default=10, metavar="N",
         help="seeds of a setting that make one job, trained side by side (default: 10)",
     )  # fmt: skip
-    parser.add_argument("--limit", type=int, metavar="N", help="start at most N jobs, then stop")
+    parser.add_argument(
+        "--limit", type=at_least(1), metavar="N", help="start at most N jobs, then stop"
+    )
     parser.add_argument("--dry-run", action="store_true", help="list what would run, and stop")
     parser.add_argument(
         "--allow-import", action="append", default=[], metavar="MODULE",
         help="let configurations name classes of MODULE, as for gans.cli.train",
     )  # fmt: skip
     add_flags(parser)
-    options = parser.parse_args(args)
-    for flag in ("members", "limit"):
-        given = getattr(options, flag)
-        if given is not None and given < 1:
-            parser.error(f"--{flag} {given} must be at least 1")
-    try:
-        check_flags(options)
-    except ValueError as error:
-        parser.error(str(error))
-    return options
+    return parser.parse_args(args)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -193,8 +193,8 @@ def test_the_table_flags_a_surprise():
     ("flags", "names"),
     [
         (["nothing"], "unknown argument 'nothing'"),
-        (["--seeds", "1"], "--seeds 1"),
-        (["--workers", "0"], "--workers 0"),
+        (["--seeds", "1"], "--seeds: 1"),
+        (["--workers", "0"], "--workers: 0"),
         (["--seeds", "many"], "many"),
     ],
 )

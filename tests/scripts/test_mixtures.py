@@ -308,11 +308,11 @@ def test_published_rows_name_their_protocol():
         (["modes", "--protocol", "gdpp", "--rows", "PacGAN2"], "protocol gdpp has GAN, WGAN-GP"),
         (["modes", "--protocol", "alphagan", "--targets", "grid"], "--targets grid"),
         (["modes", "--protocol", "theirs"], "theirs"),
-        (["modes", "--share", "0"], "--share 0"),
-        (["modes", "--seeds", "0"], "--seeds 0"),
-        (["estimators", "--repeats", "1"], "--repeats 1"),
-        (["estimators", "--sizes", "4"], "--sizes 4"),
-        (["estimators", "--workers", "0"], "--workers 0"),
+        (["modes", "--share", "0"], "--share: 0"),
+        (["modes", "--seeds", "0"], "--seeds: 0"),
+        (["estimators", "--repeats", "1"], "--repeats: 1"),
+        (["estimators", "--sizes", "4"], "--sizes: 4"),
+        (["estimators", "--workers", "0"], "--workers: 0"),
     ],
 )
 def test_bad_flags_are_named(flags, names, capsys):

@@ -176,9 +176,9 @@ def test_a_folder_of_an_earlier_version_is_read_and_told(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
-        (["--retries", "-1"], "--retries -1"),
-        (["--timeout", "0"], "--timeout 0"),
-        (["--patience", "-1"], "--patience -1"),
+        (["--retries", "-1"], "--retries: -1"),
+        (["--timeout", "0"], "--timeout: 0"),
+        (["--patience", "-1"], "--patience: -1"),
     ],
 )
 def test_flags_of_jobs_are_checked(flags, named, capsys):

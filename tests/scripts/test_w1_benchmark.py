@@ -198,11 +198,11 @@ def test_the_published_table_is_whole():
 @pytest.mark.parametrize(
     ("flags", "match"),
     [
-        (["--seeds", "1"], "--seeds 1"),
-        (["--share", "2"], "--share 2"),
-        (["--dimensions", "0"], "--dimensions 0"),
+        (["--seeds", "1"], "--seeds: 1"),
+        (["--share", "2"], "--share: 2"),
+        (["--dimensions", "0"], "--dimensions: 0"),
         (["--pair", "nowhere.pt"], "--pair nowhere"),
-        (["--pair-seeds", "1", "-1"], "--pair-seeds -1"),
+        (["--pair-seeds", "1", "-1"], "--pair-seeds: -1"),
     ],
     ids=str,
 )

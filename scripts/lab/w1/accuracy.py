@@ -23,7 +23,7 @@ from divergences import EarthMover, HeldOutDual, Streams
 from divergences.learned.base import Fit
 from divergences.networks.lipschitz import corrected_value, input_gradient, lipschitz_audit
 from gans.targets import Funnels, Transported
-from scripts.lab.claims import standard_error
+from scripts.lab.claims import in_table
 from scripts.lab.w1.solvers import SOLVERS
 
 HELD_OUT = 4096  # fresh points that the metrics are taken on, as published
@@ -165,9 +165,7 @@ def as_row(record: dict[str, Any], transport: dict[str, Any]) -> dict[str, Any]:
     named = ("dimension", "funnels", "pair", "solver", "steps", "share")
     row = {key: record[key] for key in named} | {"seeds": len(record["cosine"])}
     found = {key: _numbers(record[key]) for key in MEANS} | {"corrected": corrected(record)}
-    for key, numbers in found.items():
-        values = torch.tensor(numbers, dtype=torch.float64)
-        row |= {key: float(values.mean()), f"{key}_stderr": float(standard_error(values))}
+    row |= in_table(**{k: torch.tensor(v, dtype=torch.float64) for k, v in found.items()})
     truth = transport["truth"]
     return row | {
         "certified": bool(record["certified"][0]),
