@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -188,7 +189,28 @@ def _to_their_precision(value: float, *ends: float) -> list[str]:
     return [f"{number:#.{min(max(digits, 2), 15)}g}".rstrip(".") for number in (value, *ends)]
 
 
-class Estimator(ABC):
+class Referenced:
+    """What knows the papers that its documentation names, or that of its base.
+
+    Attributes:
+        references: Their addresses, in order.
+
+    Example:
+        >>> class Lasso(Referenced):
+        ...     "Regression with few coefficients, https://doi.org/10.2307/2346178."
+        >>> Lasso.references
+        ('https://doi.org/10.2307/2346178',)
+    """
+
+    references: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        found = re.findall(r"https?://[^\s<>]+[^\s<>.,;)]", cls.__doc__ or "")
+        cls.references = tuple(found) or cls.references
+
+
+class Estimator(Referenced, ABC):
     r"""Estimates one quantity from two samples.
 
     Called on ``x`` of shape ``(n, d)`` drawn from P and ``y`` of shape ``(m, d)`` drawn from Q,
@@ -201,13 +223,11 @@ class Estimator(ABC):
         bound: Which side of the true value the estimate lies on, in expectation.
         rate: The exponent ``r`` in ``error ~ n**-r`` on smooth overlapping 2-D pairs, or ``None``
             where the literature states none.
-        references: The papers it comes from.
     """
 
     quantity: ClassVar[str]
     bound: ClassVar[Bound]
     rate: ClassVar[float | None] = None
-    references: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, x: Any, y: Any) -> Estimate:
         """Estimate the quantity between the laws of ``x`` and ``y``."""

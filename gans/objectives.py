@@ -12,23 +12,21 @@ from torch.nn.functional import logsigmoid, relu, softplus
 
 from divergences import bounds, exact
 from divergences.checks import positive_number, shown
-from divergences.estimate import Estimate
+from divergences.estimate import Estimate, Referenced
 from divergences.f_divergences import ConvexGenerator, Pearson
 from divergences.networks.lipschitz import Constraint
 
 
-class Objective(ABC):
+class Objective(Referenced, ABC):
     """A two-player objective. Scores have shape ``(K, n)``, losses ``(K,)``.
 
     Attributes:
         quantity: The divergence that the critic's optimum measures.
-        references: Where it comes from.
         pairs: Whether the generator's loss needs the scores of real points, too.
         needs_slope: Whether the critic's loss has no minimum unless its slope is bounded.
     """
 
     quantity: str
-    references: ClassVar[tuple[str, ...]]
     pairs: ClassVar[bool] = False
     needs_slope: ClassVar[bool] = False
 
@@ -68,12 +66,13 @@ class Objective(ABC):
 
 class _Logistic(Objective):
     r"""The critic is a discriminator: :math:`D = \sigma(f)`, trained on
-    :math:`-E_{real}\log D - E_{fake}\log(1 - D)`."""
+    :math:`-E_{real}\log D - E_{fake}\log(1 - D)`.
+
+    References:
+        | Generative Adversarial Nets (Goodfellow et al., 2014), https://arxiv.org/abs/1406.2661
+    """
 
     quantity = "js"
-    references = (
-        "Generative Adversarial Nets (Goodfellow et al., 2014), https://arxiv.org/abs/1406.2661",
-    )
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(-real).mean(-1) + softplus(fake).mean(-1)
@@ -113,10 +112,13 @@ class NonSaturating(_Logistic):
 @final
 class Wasserstein(Objective):
     r"""The critic maximises :math:`E_{real} f - E_{fake} f` under a Lipschitz constraint; the
-    generator minimises it."""
+    generator minimises it.
+
+    References:
+        | Wasserstein GAN (Arjovsky et al., 2017), https://arxiv.org/abs/1701.07875
+    """
 
     quantity = "w1"
-    references = ("Wasserstein GAN (Arjovsky et al., 2017), https://arxiv.org/abs/1701.07875",)
     needs_slope = True
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -141,13 +143,13 @@ class LeastSquares(Objective):
 
     The optimal score is :math:`p/(p + q)` and the least loss :math:`\tfrac14 - \Delta/8`, with
     :math:`\Delta = \int (p - q)^2/(p + q)` the triangular discrimination, at most 2.
+
+    References:
+        | Least Squares Generative Adversarial Networks (Mao et al., 2017), Equation 9
+        | https://arxiv.org/abs/1611.04076
     """
 
     quantity = "triangular"
-    references = (
-        "Least Squares Generative Adversarial Networks (Mao et al., 2017), Equation 9, "
-        "https://arxiv.org/abs/1611.04076",
-    )
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return ((real - 1).square().mean(-1) + fake.square().mean(-1)) / 2
@@ -168,10 +170,12 @@ class Hinge(Objective):
     E_{fake}\max(0, 1 + f)`, against :math:`-E_{fake} f`.
 
     The least loss is :math:`2 - 2\,\mathrm{TV}`, at :math:`f = \mathrm{sign}(p - q)`.
+
+    References:
+        | Geometric GAN (Lim & Ye, 2017), Equation 19, https://arxiv.org/abs/1705.02894
     """
 
     quantity = "tv"
-    references = ("Geometric GAN (Lim & Ye, 2017), Equation 19, https://arxiv.org/abs/1705.02894",)
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return relu(1 - real).mean(-1) + relu(1 + fake).mean(-1)
@@ -204,7 +208,6 @@ class FGAN(Objective):
     """
 
     quantity = "pearson"
-    references = ("f-GAN (Nowozin et al., 2016), Equation 6, https://arxiv.org/abs/1606.00709",)
 
     def __init__(self, f: ConvexGenerator | None = None):
         if not isinstance(f, ConvexGenerator | None):
@@ -243,9 +246,6 @@ class Alpha(Objective):
     """
 
     quantity = "js"
-    references = (
-        "(alpha_D, alpha_G)-GANs (Welfert et al., 2023), https://arxiv.org/abs/2302.14320",
-    )
 
     def __init__(self, alpha: float = 1.0, alpha_generator: float | None = None):
         own = alpha if alpha_generator is None else alpha_generator
@@ -286,10 +286,6 @@ class Relativistic(Objective):
     """
 
     quantity = "js_of_pairs"
-    references = (
-        "The relativistic discriminator (Jolicoeur-Martineau, 2018), "
-        "https://arxiv.org/abs/1807.00734",
-    )
     pairs = True
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:

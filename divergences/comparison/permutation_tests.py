@@ -18,7 +18,7 @@ from torch import Tensor
 
 from divergences.checks import seed_number, whole_number
 from divergences.comparison.permutations import Pooled, Ranked
-from divergences.estimate import HALVES, as_tensor, check_samples
+from divergences.estimate import HALVES, Referenced, as_tensor, check_samples
 
 PERMUTATIONS = 999
 MOST_PERMUTATIONS = 100_000
@@ -52,7 +52,7 @@ class TestResult:
 
 
 @dataclass(frozen=True)
-class TwoSampleTest(ABC):
+class TwoSampleTest(Referenced, ABC):
     """A permutation test.
 
     Arguments:
@@ -64,7 +64,6 @@ class TwoSampleTest(ABC):
 
     __test__: ClassVar[bool] = False
     name: ClassVar[str]
-    references: ClassVar[tuple[str, ...]] = ()
 
     permutations: int = PERMUTATIONS
     seed: int = 0
@@ -148,7 +147,6 @@ class EnergyTest(TwoSampleTest):
     """
 
     name: ClassVar[str] = "energy distance"
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1016/j.jspi.2013.03.018",)
 
     def statistics(self, pooled: Pooled) -> Tensor:
         return pooled.forms(-pooled.distances)[None]
@@ -174,7 +172,6 @@ class MMDTest(TwoSampleTest):
     """
 
     name: ClassVar[str] = "MMD, median width"
-    references: ClassVar[tuple[str, ...]] = ("https://jmlr.org/papers/v13/gretton12a.html",)
 
     def statistics(self, pooled: Pooled) -> Tensor:
         distances = pooled.distances
@@ -205,7 +202,6 @@ class AggregatedMMDTest(TwoSampleTest):
     """
 
     name: ClassVar[str] = "MMD, several widths"
-    references: ClassVar[tuple[str, ...]] = ("https://jmlr.org/papers/v24/21-1289.html",)
 
     widths: int = 5
 
@@ -244,7 +240,6 @@ class SlicedTest(TwoSampleTest):
     """
 
     name: ClassVar[str] = "sliced W1"
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1007/s10851-014-0506-3",)
 
     projections: int = 32
 
@@ -298,7 +293,6 @@ class NeighboursTest(TwoSampleTest):
     """
 
     name: ClassVar[str] = "nearest neighbours"
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1080/01621459.1986.10478337",)
 
     k: int = 5
 
@@ -351,7 +345,6 @@ class ClassifierTest(TwoSampleTest):
     """
 
     name: ClassVar[str] = "classifier (C2ST)"
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/1610.06545",)
 
     folds: int = 5
 

@@ -51,7 +51,6 @@ class Authenticity(Estimator):
 
     quantity: ClassVar[str] = "authenticity"
     bound: ClassVar[Bound] = "none"
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/2102.08921",)
 
     def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y, at_least=8)
@@ -150,7 +149,6 @@ class DataCopying(Estimator):
 
     quantity: ClassVar[str] = "data_copying"
     bound: ClassVar[Bound] = "exact"
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/2004.05675",)
 
     train: Any = field(repr=False)
     cells: int = 1

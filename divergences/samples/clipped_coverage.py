@@ -67,8 +67,6 @@ class Near(NamedTuple):
 class ClippedBalls(NeighbourBalls):
     """What both estimators share: errors by leaving out groups of points."""
 
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/2507.01761",)
-
     def read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
         k, near = int(self.k), Near.of(x, y, int(self.k))
         everything = np.ones(len(x), bool), np.ones(len(y), bool)

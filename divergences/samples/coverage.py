@@ -167,7 +167,6 @@ class Precision(NeighbourBalls):
     """
 
     quantity: ClassVar[str] = "precision"
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/1904.06991",)
 
     k: int = 3
 
@@ -200,7 +199,6 @@ class Recall(NeighbourBalls):
     """
 
     quantity: ClassVar[str] = "recall"
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/1904.06991",)
 
     k: int = 3
 
@@ -238,7 +236,6 @@ class Density(NeighbourBalls):
     """
 
     quantity: ClassVar[str] = "density"
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/2002.09797",)
 
     def read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
         k, m = int(self.k), len(y)
@@ -277,7 +274,6 @@ class Coverage(NeighbourBalls):
     """
 
     quantity: ClassVar[str] = "coverage"
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/2002.09797",)
 
     def read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
         k, n = int(self.k), len(x)

@@ -187,10 +187,6 @@ class EarthMover(Estimator):
     quantity: ClassVar[str] = "w1"
     bound: ClassVar[Bound] = "upper"
     rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = (
-        "https://arxiv.org/abs/1705.01299",
-        "https://jmlr.org/papers/v22/20-451.html",
-    )
 
     order: int = 1
     floor: bool = True

@@ -47,10 +47,6 @@ class FrechetDistance(Estimator):
     quantity: ClassVar[str] = "frechet"
     bound: ClassVar[Bound] = "none"
     rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = (
-        "https://arxiv.org/abs/1706.08500",
-        "https://arxiv.org/abs/1911.07023",
-    )
 
     def measure(self, x: Tensor, y: Tensor) -> Estimate:
         return each_member(self._one, x, y, at_least=4)

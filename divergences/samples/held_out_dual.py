@@ -70,7 +70,6 @@ class HeldOutDual(Estimator):
 
     quantity: ClassVar[str] = "w1"
     bound: ClassVar[Bound] = "lower"
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1007/978-3-540-71050-9",)
 
     max_iterations: int = 10_000_000
     most_pairs: int = MOST_PAIRS

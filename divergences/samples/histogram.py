@@ -179,7 +179,6 @@ class HistogramKL(HistogramEstimator):
 
     quantity: ClassVar[str] = "kl"
     bound: ClassVar[Bound] = "none"
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1109/TIT.1981.1056331",)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         found = super()._one(x, y)
@@ -259,7 +258,6 @@ class HistogramJS(HistogramEstimator):
 
     quantity: ClassVar[str] = "js"
     bound: ClassVar[Bound] = "none"
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1162/089976603321780272",)
 
     def value(self, cells: Cells) -> float:
         n, m = len(cells.x), len(cells.y)
@@ -329,7 +327,6 @@ class HistogramTV(HistogramEstimator):
 
     quantity: ClassVar[str] = "tv"
     bound: ClassVar[Bound] = "lower"
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1007/978-1-4613-0125-7",)
 
     def value(self, cells: Cells) -> float:
         of_x, of_y = self._sides(cells)

@@ -102,7 +102,6 @@ class EnergyDistance(Estimator):
     quantity: ClassVar[str] = "energy"
     bound: ClassVar[Bound] = "exact"
     rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1016/j.jspi.2013.03.018",)
 
     most_pairs: int = MOST_PAIRS
 
@@ -158,7 +157,6 @@ class MMD(Estimator):
     quantity: ClassVar[str] = "mmd"
     bound: ClassVar[Bound] = "exact"
     rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = ("https://jmlr.org/papers/v13/gretton12a.html",)
 
     bandwidth: float | None = None
     most_pairs: int = MOST_PAIRS

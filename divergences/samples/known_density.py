@@ -83,7 +83,6 @@ class KnownDensity(Estimator):
     quantity: ClassVar[str] = "kl"
     bound: ClassVar[Bound] = "none"
     rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/cond-mat/0305641",)
 
     log_prob: Callable[[Tensor], Tensor]
     k: int = 5

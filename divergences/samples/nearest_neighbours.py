@@ -101,7 +101,6 @@ class NearestNeighbours(Estimator):
     quantity: ClassVar[str] = "kl"
     bound: ClassVar[Bound] = "none"
     rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1109/TIT.2009.2016060",)
 
     k: int = 5
     check_support: bool = True

@@ -45,7 +45,6 @@ class KernelDistance(Estimator):
     quantity: ClassVar[str] = "kid"
     bound: ClassVar[Bound] = "exact"
     rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/1801.01401",)
 
     most_pairs: int = MOST_PAIRS
 

@@ -72,7 +72,6 @@ class RossJS(Estimator):
     quantity: ClassVar[str] = "js"
     bound: ClassVar[Bound] = "none"
     rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1371/journal.pone.0087357",)
 
     k: int = 3
     check_support: bool = True

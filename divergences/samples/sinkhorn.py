@@ -101,7 +101,6 @@ class Sinkhorn(Estimator):
     quantity: ClassVar[str] = "sinkhorn"
     bound: ClassVar[Bound] = "none"
     rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/1810.08278",)
 
     regularisation: float = 0.1
     order: int = 1

@@ -69,7 +69,6 @@ class Sliced(Estimator):
     quantity: ClassVar[str] = "sw1"
     bound: ClassVar[Bound] = "upper"
     rate: ClassVar[float | None] = 0.5
-    references: ClassVar[tuple[str, ...]] = ("https://doi.org/10.1007/s10851-014-0506-3",)
 
     order: int = 1
     projections: int = 200

@@ -28,7 +28,6 @@ class TwoSampleClassifier(Estimator):
     """
 
     bound: ClassVar[Bound] = "lower"
-    references: ClassVar[tuple[str, ...]] = ("https://arxiv.org/abs/1610.06545",)
 
     folds: int = 5
     seed: int = 0
