@@ -10,10 +10,15 @@ import numpy as np
 FORMATS = "PNG", "JPEG", "BMP", "WEBP", "PPM"
 ENDINGS = ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"
 MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
+SEEN_THROUGH = "LA", "PA", "RGBA"
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, opacity: bool = False) -> np.ndarray:
     """Levels from 0 to 255, of shape ``(rows, columns)`` or, in colours, ``(rows, columns, 3)``.
+
+    Arguments:
+        path: The file.
+        opacity: Whether an image may be transparent, which is then the fourth channel.
 
     Raises:
         ValueError: If it is no whole image, has transparency, or other than 8 bits a level.
@@ -26,8 +31,9 @@ def read_image(path: Path) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of images that are too large to be meant
             with Image.open(path, formats=FORMATS) as image:
-                mode = "transparent" if "transparency" in image.info else image.mode
-                pixels = np.array(image.convert(MODES[mode])) if mode in MODES else None
+                clear = "transparency" in image.info or image.mode in SEEN_THROUGH
+                into = ("RGBA" if opacity else None) if clear else MODES.get(image.mode)
+                mode, pixels = image.mode, np.array(image.convert(into)) if into else None
     except Exception as error:  # Pillow raises many kinds, SyntaxError on a broken PNG
         raise ValueError(f"{path}: is no whole image ({type(error).__name__})") from None
     if pixels is None:

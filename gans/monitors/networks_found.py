@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
-from typing import Any
 
 from torch import nn
 
@@ -34,21 +32,6 @@ def networks_of(module: nn.Module) -> dict[str, nn.Module]:
     }
     known = {name: child for name, child in found.items() if name in ("generator", "critic")}
     return known or found or {"all": module}
-
-
-def networks_in(function: Any) -> dict[str, nn.Module]:
-    """The networks that a function uses: its own, its object's, or those it names."""
-    if isinstance(function, nn.Module):
-        return {"generator": function}
-    owner = getattr(function, "__self__", None)
-    if isinstance(owner, nn.Module):
-        return networks_of(owner)
-    try:
-        named = inspect.getclosurevars(function)
-    except TypeError:
-        return {}
-    everything = {**named.globals, **named.nonlocals}
-    return {common_name(n): net for n, net in everything.items() if isinstance(net, nn.Module)}
 
 
 def whole_of(called: Sequence[nn.Module]) -> nn.Module | None:

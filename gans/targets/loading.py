@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import matplotlib.image
 import numpy as np
 import torch
 from torch import Tensor
 
+from divergences import image_pixels
 from divergences.shown_text import is_number
 from gans.targets.resolution import check_resolved
 
@@ -169,13 +169,7 @@ def read_image(path: str | Path) -> Tensor:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it has an unknown ending or is no picture.
+        ValueError: If it has an unknown ending, or is no whole picture of 8 bits a level.
     """
     path = _existing(path, (".png", ".jpg", ".jpeg", ".bmp"))
-    try:
-        pixels = matplotlib.image.imread(path)
-    except Exception as error:  # and so can what Pillow says, SyntaxError on a broken PNG
-        raise ValueError(f"{path}: cannot be read as a picture ({error})") from error
-    if pixels.dtype.kind == "f":  # matplotlib has divided PNG levels already
-        return torch.from_numpy(pixels.astype(np.float64))
-    return torch.from_numpy(pixels / np.float64(np.iinfo(pixels.dtype).max))
+    return torch.from_numpy(image_pixels.read_image(path, opacity=True) / 255)

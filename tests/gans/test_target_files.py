@@ -268,10 +268,11 @@ def test_levels_that_are_no_picture_are_refused(image, match):
     ("name", "content", "match"),
     [
         ("p.svg", "<svg/>", r"cannot read '\.svg'; give one of \.png"),
-        ("p.png", b"no picture", "p.png: cannot be read as a picture"),
-        ("p.png", b"\x89PNG\r\n\x1a\n", "cannot be read as a picture"),
+        ("p.png", b"no picture", "p.png: is no whole image"),
+        ("p.png", b"\x89PNG\r\n\x1a\n", "is no whole image"),
+        ("p.jpg", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no whole image"),
     ],
-    ids=["ending", "text", "truncated"],
+    ids=["ending", "text", "truncated", "PostScript"],
 )
 def test_files_that_are_no_picture_are_refused(tmp_path, name, content, match):
     with pytest.raises(ValueError, match=match):
