@@ -89,12 +89,7 @@ class Argument:
 
 
 def keep(
-    name: str,
-    findings: Findings,
-    out: Path,
-    settings: dict[str, Any],
-    seconds: float,
-    origin: str,
+    name: str, findings: Findings, out: Path, settings: dict[str, Any], seconds: float, origin: str
 ) -> None:
     """Write what an argument found; its record comes last, and marks it as finished."""
     written: list[Path] = []

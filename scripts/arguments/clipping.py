@@ -52,10 +52,7 @@ class Settings(CommonSettings):
     small: float = 0.01
 
 
-PROFILES = {
-    "quick": Settings(),
-    "paper": Settings(width=512, steps=2000, large=0.1, small=0.001),
-}
+PROFILES = {"quick": Settings(), "paper": Settings(width=512, steps=2000, large=0.1, small=0.001)}
 TARGETS: dict[str, Target] = {"8 Gaussians": Ring(1.0, 0.02), "swiss roll": SwissRoll()}
 PENALISED = "gradient penalty"
 UNTRAINED = "untrained"

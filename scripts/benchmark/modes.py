@@ -36,10 +36,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="whose settings (default: ours; of stacked_digits: digits)",
     )
     command.add_argument(
-        "--targets",
-        nargs="+",
-        metavar="TARGET",
-        help="default: all of the protocol's but grid100",
+        "--targets", nargs="+", metavar="TARGET", help="default: all of the protocol's but grid100"
     )
     command.add_argument(
         "--rows", nargs="+", metavar="ROW", help="rows of the protocol's table (default: all)"

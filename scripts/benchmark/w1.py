@@ -18,7 +18,7 @@ from gans.runtime.files import as_csv
 from scripts.benchmark.published_w1 import published
 from scripts.lab.jobs import Job
 from scripts.lab.options import at_least, share
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing
 from scripts.lab.records import Records, results
 from scripts.lab.w1 import accuracy
 from scripts.lab.w1.solvers import SOLVERS
@@ -175,8 +175,8 @@ def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Fi
     """Cosine and error of the value, one column per number of funnels; published ones hollow."""
     funnels = sorted({row["funnels"] for row in rows})
     dimensions = sorted({row["dimension"] for row in [*rows, *theirs]})
-    figure = Figure(figsize=(3.2 * len(funnels) + 1.2, 6.4), layout="constrained")
-    panels = figure.subplots(2, len(funnels), sharex=True, sharey="row", squeeze=False)
+    shared: dict[str, Any] = {"sharex": True, "sharey": "row", "squeeze": False}
+    figure, panels = drawing(3.2 * len(funnels) + 1.2, 6.4, 2, len(funnels), **shared)
     for n, (top, bottom) in zip(funnels, panels.T, strict=True):
         for solver in dict.fromkeys(row["solver"] for row in rows):
             ours = [r for r in rows if r["funnels"] == n and r["solver"] == solver]

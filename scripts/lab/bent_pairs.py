@@ -126,13 +126,7 @@ def _banana(bend: float = 0.7) -> Case:
         return torch.stack([a, b + bend * (a.square() - 1)], 1)
 
     return Case(
-        "banana and normal",
-        2,
-        draw,
-        _standard(2),
-        kl=bend**2,
-        js=on_grid["js"],
-        tv=on_grid["tv"],
+        "banana and normal", 2, draw, _standard(2), kl=bend**2, js=on_grid["js"], tv=on_grid["tv"]
     )
 
 

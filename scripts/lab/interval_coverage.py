@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from gans.runtime.escaping import as_label
+from scripts.lab.plotting import drawing
 
 
 def number(value: float | None) -> bool:
@@ -19,8 +20,7 @@ def coverage_figure(records: list[dict[str, Any]]) -> Figure:
     """How often each estimator's 95 % interval holds the truth, one mark per case and size."""
     rows = [r for r in records if number(r["coverage_unwarned"])]
     names = sorted({r["estimator"] for r in rows})
-    figure = Figure(figsize=(8.5, 0.8 + 0.45 * max(1, len(names))), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = drawing(8.5, 0.8 + 0.45 * max(1, len(names)))
     axes.axvspan(0.90, 0.99, color="#1d7f4e", alpha=0.15, lw=0, label="90 to 99 %")
     axes.axvline(0.95, color="#222222", lw=0.8, ls=":")
     sizes = sorted({r["n"] for r in rows})
@@ -38,8 +38,8 @@ def coverage_figure(records: list[dict[str, Any]]) -> Figure:
                 facecolors="none" if alarmed else f"C{i}",
             )
     axes.set_yticks(range(len(names)), list(map(as_label, names)))
-    axes.set(
-        xlabel="share of intervals that hold the truth, where no warning came with them\n"
+    axes.set_xlabel(
+        "share of intervals that hold the truth, where no warning came with them\n"
         "(hollow: most estimates of the cell did warn)"
     )
     axes.set_xlim(-0.02, 1.02)

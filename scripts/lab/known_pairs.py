@@ -16,13 +16,7 @@ from scipy.integrate import quad
 from scipy.special import gammaln, logsumexp
 from scipy.stats import norm, wasserstein_distance_nd
 from torch import Generator, Tensor
-from torch.distributions import (
-    Categorical,
-    Distribution,
-    Independent,
-    MixtureSameFamily,
-    Normal,
-)
+from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
 from scripts.lab.bent_pairs import BENT
 from scripts.lab.known_pair import LOG2, Case, Sampler, from_log_densities

@@ -96,10 +96,7 @@ def figure(bands: dict[str, dict[str, Band]], rows: list[dict[str, Any]]) -> Fig
     height = max(2.4, 0.8 + 0.28 * len(bands))
     drawn = Figure(figsize=(3.2 * len(titles), height + (2.6 if few else 0)), layout="constrained")
     axes = drawn.subplots(
-        1 + few,
-        len(titles),
-        squeeze=False,
-        height_ratios=[2.6, height] if few else [height],
+        1 + few, len(titles), squeeze=False, height_ratios=[2.6, height] if few else [height]
     )
     for column, title in enumerate(titles):
         if few:

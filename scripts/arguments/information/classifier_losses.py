@@ -131,10 +131,7 @@ def composition_claim() -> Claim:
             *checks("NLL(log(softmax))", composed),
             *checks("cross-entropy to the one-hot label", ours),
         ],
-        controls=[
-            *checks("without the softmax", no_softmax),
-            *checks("without the log", no_log),
-        ],
+        controls=[*checks("without the softmax", no_softmax), *checks("without the log", no_log)],
         figure="information_losses",
         note="Tolerance: the four digits printed, and rounding. Equal on paper, not in floating "
         f"point: for logits 0 and -120 in float32 the composition gives {float(naive):g} and "

@@ -16,12 +16,7 @@ import torch
 from torch import Tensor
 
 from scripts.arguments.particle_flows import arrivals
-from scripts.arguments.particle_flows.generator_steps import (
-    OBJECTIVES,
-    RATES,
-    first_order,
-    order,
-)
+from scripts.arguments.particle_flows.generator_steps import OBJECTIVES, RATES, first_order, order
 from scripts.arguments.particle_flows.plots import drawn
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, worst
 from scripts.lab.jobs import CommonSettings, Job, Results

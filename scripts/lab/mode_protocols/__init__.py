@@ -7,13 +7,7 @@ from scripts.lab.mode_protocols.pacgan import PACGAN
 from scripts.lab.mode_protocols.stacked_digits import DIGITS
 from scripts.lab.mode_protocols.this_project import OURS
 
-PROTOCOLS = {
-    "ours": OURS,
-    "digits": DIGITS,
-    "pacgan": PACGAN,
-    "gdpp": GDPP,
-    "alphagan": ALPHAGAN,
-}
+PROTOCOLS = {"ours": OURS, "digits": DIGITS, "pacgan": PACGAN, "gdpp": GDPP, "alphagan": ALPHAGAN}
 
 __all__ = [
     "ALPHAGAN",

@@ -116,10 +116,7 @@ SOLVERS: dict[str, Solver] = {
         "orthonormal layers, MaxMin",
     ),
     "sorted": Solver(
-        20_000,
-        _critic(**SORTED),
-        "orthonormal layers, all units sorted, Muon",
-        least=200,
+        20_000, _critic(**SORTED), "orthonormal layers, all units sorted, Muon", least=200
     ),
     "released": Solver(
         4_000, _released, "sorted, then let go: one-sided penalty, weight 10", least=400
