@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from divergences import (
+    Critic,
     EarthMover,
     EnergyDistance,
     Estimate,
@@ -52,6 +53,11 @@ def test_members_have_a_line_each_and_warnings_come_below():
 
 def subclasses(kind):
     return [kind, *(deeper for sub in kind.__subclasses__() for deeper in subclasses(sub))]
+
+
+def test_an_estimator_names_the_papers_of_its_docstring():
+    assert Critic.references == ("https://arxiv.org/abs/1701.07875",)
+    assert len(EarthMover.references) == 2
 
 
 def test_every_quantity_that_an_estimator_names_has_a_symbol():

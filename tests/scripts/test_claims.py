@@ -63,6 +63,9 @@ def test_the_verdict_follows_from_the_measurements(checks, limits, verdict):
         (Check.at_most("", 1.0, math.nan), False),
         (Check.at_least("", 1.0, 0.999), False),
         (Check.at_least("", 1.0, torch.tensor(2.0)), True),
+        (Check.zero("", torch.tensor([0.1, -0.5]), 0.5), True),
+        (Check.zero("", torch.tensor([0.1, -2.0]), 1.0), False),
+        (Check.zero("", torch.tensor([0.0, math.nan]), 1.0), False),
     ],
 )
 def test_a_check_passes_only_within_its_tolerance(check, passed):

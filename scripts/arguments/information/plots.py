@@ -16,6 +16,7 @@ from divergences.discrete import (
     kl_divergence,
     self_information,
 )
+from scripts.arguments.binary_entropy import both
 from scripts.arguments.information.classifier_losses import RUNGS
 from scripts.arguments.information.probability_vectors import LENGTHS
 from scripts.lab.jobs import Results
@@ -33,10 +34,6 @@ from scripts.lab.plotting import (
 RARE = 0.2
 """The first probability of the two-outcome law P in the pictures."""
 OF_Q = f"Q's probability of what has {RARE:g} under P"
-
-
-def two_outcomes(first: Tensor) -> Tensor:
-    return torch.stack([first, 1 - first], -1)
 
 
 def measures() -> Figure:
@@ -59,8 +56,7 @@ def measures() -> Figure:
     information.set(xlabel="probability p of the event", ylabel="information -log2 p, bits")
     information.set_title("A rarer outcome carries more information; independent ones add")
     q = torch.linspace(0.01, 0.9, 300, dtype=torch.float64)
-    law = two_outcomes(torch.tensor(RARE, dtype=torch.float64))
-    other = two_outcomes(q)
+    law, other = both(torch.tensor(RARE, dtype=torch.float64)), both(q)
     crossed, own = cross_entropy(law, other, base=2), entropy(law, base=2)
     gibbs.fill_between(q, own, crossed, color=KL_COLOUR, alpha=0.25, lw=0, label="KL(P || Q)")
     gibbs.plot(q, crossed, color=FIRST, lw=1.6, label="CE(P, Q)")
@@ -101,7 +97,7 @@ def asymmetry(found: Results) -> Figure:
     """Two directions of KL and the JS between them, and detours that are shorter than the way."""
     figure, (directions, detours) = drawing(7.4, 3.4, 1, 2)
     q = torch.linspace(0.001, 0.999, 500, dtype=torch.float64)
-    law, other = two_outcomes(torch.tensor(RARE, dtype=torch.float64)), two_outcomes(q)
+    law, other = both(torch.tensor(RARE, dtype=torch.float64)), both(q)
     for curve, colour, style, label in (
         (kl_divergence(law, other), KL_COLOUR, "-", "KL(P || Q)"),
         (kl_divergence(other, law), KL_COLOUR, "--", "KL(Q || P)"),
