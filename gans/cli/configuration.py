@@ -12,7 +12,7 @@ from jsonargparse import Namespace, set_parsing_settings
 from pytorch_lightning.cli import LightningArgumentParser
 
 from gans.cli import lightning_classes, without
-from gans.cli.vocabulary import Vocabulary, listed, nearest, refusal
+from gans.cli.vocabulary import Vocabulary, fitting, listed, nearest, refusal
 from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
 from gans.runtime.files import contents, inside
@@ -266,12 +266,12 @@ def one_line(error: Exception) -> str:
     for pattern in noise:
         message = re.sub(pattern, "", message)
     message = re.sub(
-        r"- Expected a dot import path string: (\S+)",
+        r"(?:- )?Expected a dot import path string: (\S+)",
         r"no class is named \1; give an import path such as divergences.GradientPenalty",
         message,
     )
     given = re.search(r"Given value type: .*? Given value: (\S+)", " ".join(str(error).split()))
-    if given and "Expected a" in message:
+    if given and "Expected a" in message and "(" not in given[1]:
         message += f" (given: {given[1]})"
     message = re.sub(
         r"Importing '(\S+)' is not allowed, .*? to allow it\.",
@@ -279,4 +279,4 @@ def one_line(error: Exception) -> str:
         message,
     )
     message = " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
-    return printable(message + nearest(message))
+    return printable(message + (nearest(message) or fitting(message)))

@@ -9,7 +9,8 @@ training is named on the command line, or not at all.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jsonargparse import Namespace
@@ -103,6 +104,24 @@ def _one(section: str, value: Any) -> dict[str, Any]:
                 f"file, which may set {', '.join(harmless.settings)}"
             )
     return {"class_path": _short(cls), "init_args": {**given, **harmless.fixed}}
+
+
+def in_arguments(arguments: Sequence[str]) -> Iterator[str]:
+    """A command line whose loggers, given by name, write to the run's folder.
+
+    Example:
+        >>> list(in_arguments(["--trainer.logger", "CSVLogger"]))
+        ['--trainer.logger={"class_path": "pytorch_lightning.loggers.CSVLogger", "init_args": ...
+    """
+    flag = "--trainer.logger"
+    rest = iter(arguments)
+    for argument in rest:
+        name = next(rest, "") if argument == flag else argument.removeprefix(f"{flag}=")
+        if argument.split("=")[0] != flag:
+            yield argument
+        else:
+            known = _known("logger", name)
+            yield f"{flag}={json.dumps(_one('logger', name)) if known else name}"
 
 
 def _defaults(cls: type) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from jsonargparse import SUPPRESS, ArgumentError, DefaultHelpFormatter
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.loggers import TensorBoardLogger
 
 from divergences.shown_text import one_line as one_text
 from divergences.whole_files import write_atomically
@@ -35,6 +36,7 @@ from gans.callbacks.checkpoints import damage, newest_good
 from gans.cli import lightning_classes, shipped, without
 from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded
+from gans.cli.kept_settings import kept_settings
 from gans.cli.short_settings import what_varies
 from gans.cli.vocabulary import Vocabulary
 from gans.generator_module import GeneratorModule, NonFiniteLoss
@@ -52,6 +54,9 @@ The flags people need. Each can stand in the YAML file instead, except --out, --
   --config FILE                          a file, or a name that gans configs lists; later files
                                          and flags override it
   --out DIR                              where the run goes (default runs/NAME of the config)
+  --model.target Ring                    or Grid, TwoMoons, Circles, Pinwheel, Checkerboard, ...;
+                                         PointCloud with --model.target.points FILE, ImageDensity
+                                         with --model.target.image FILE
   --model.seeds '[0,1,2,3,4]'            members, trained side by side as one program
   --model.iterations N                   generator iterations
   --model.n_critic N                     critic steps per generator iteration
@@ -158,6 +163,10 @@ class TrainCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[str(self.subcommand)]
+        for path in config.config or []:
+            tree = read(Path(str(path)))
+            for sentence in kept_settings(tree.get("fit", tree), config, self.acts.arguments):
+                self.tell_once(f"note: {sentence}")
         self.known.check({key: value for key, value in vars(config).items() if key != "config"})
         for name in ("out", "ckpt_path"):
             if config[name] is not None and getattr(self.acts, name) is None:
@@ -303,7 +312,9 @@ class TrainCLI(LightningCLI):
         products = take_accurate_products(self.trainer.strategy.root_device)
         if self.trainer.is_global_zero:
             folder = shlex.quote(printable(self.trainer.default_root_dir))
-            print(f"this run is in {folder}; watch it with: tensorboard --logdir {folder}")
+            curves = any(isinstance(logger, TensorBoardLogger) for logger in self.trainer.loggers)
+            watch = f"; watch it with: tensorboard --logdir {folder}" if curves else ""
+            print(f"this run is in {folder}{watch}")
             if self.acts.debug:
                 print(products)
         try:
@@ -380,6 +391,7 @@ def main(args: Sequence[str] | None = None) -> None:
     acts.add_argument("--ckpt_path")
     try:
         chosen, rest = acts.parse_known_args(args)
+        chosen.arguments = rest
     except argparse.ArgumentError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -408,6 +420,12 @@ def train(args: list[str], chosen: argparse.Namespace) -> int:
         return run(args, chosen, known)
 
 
+def as_parsed(arguments: Sequence[str]) -> list[str]:
+    """The command line as the parser takes it."""
+    found = list(shipped.in_arguments(arguments))
+    return list(without.in_arguments(list(lightning_classes.in_arguments(found))))
+
+
 def _in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:
     """A warning as the command shows it: what it says, not where in the code."""
     return f"warning: {one_text(str(message))}\n"
@@ -433,7 +451,7 @@ def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
                 "enable_progress_bar": sys.stdout.isatty(),
             },
             parser_kwargs={"exit_on_error": False, "formatter_class": LinesKept, "fit": HELP},
-            args=list(without.in_arguments(list(shipped.in_arguments(args)))),
+            args=as_parsed(args),
         )
     except Interrupted as stopped:
         tell(one_text(f"{stopped}; continue with --resume"))

@@ -1,6 +1,7 @@
 """The training command: every configuration, bad input, and its curves over HTTP."""
 
 import json
+import re
 import sys
 import time
 import urllib.parse
@@ -166,6 +167,42 @@ def test_a_typo_is_answered_with_the_nearest_name(flag, hint, tmp_path, capsys):
 
 
 SHORT = ["--model.iterations=2", "--model.batch_size=8", "--model.seeds=[0]", "--divergences.n=16"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--model.target=SwisRoll"], "no class is named SwisRoll;.* did you mean SwissRoll"),
+        (["--model.objective=Foo"], "objective takes one of .*Hinge, LeastSquares, NonSaturating"),
+        (["--model.objective=FGAN", "--model.objective.f=KL"], "f takes one of .*Pearson"),
+    ],
+    ids=["close", "far", "deeper"],
+)
+def test_a_class_that_is_none_is_answered_with_those_that_fit(flags, said, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        fit(tmp_path / "run", *flags, config=BASE.with_name("ring_gan.yaml"))
+    error = capsys.readouterr().err
+    assert re.search(said, error)
+    assert "NestedArg" not in error
+
+
+def test_what_a_class_keeps_of_the_one_that_it_replaces_is_said(tmp_path, capsys):
+    ring = BASE.with_name("ring_gan.yaml")
+    fit(tmp_path / "kept", "--model.target=gans.Grid", config=ring)
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "note: model.target is Grid instead of Ring and keeps its scale = 0.01; "
+        "--model.target.scale sets it"
+    )
+    fit(tmp_path / "set", "--model.target=gans.Grid", "--model.target.scale=.05", config=ring)
+    assert "keeps" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("logger", ["CSVLogger", "TensorBoardLogger", "false"])
+def test_a_logger_is_chosen_by_name_and_writes_to_the_run(logger, tmp_path, capsys):
+    fit(tmp_path / "run", f"--trainer.logger={logger}")
+    assert ("tensorboard --logdir" in capsys.readouterr().out) == (logger == "TensorBoardLogger")
+    assert (tmp_path / "run" / "csv").exists() == (logger == "CSVLogger")
+    assert any((tmp_path / "run").glob("events*")) == (logger == "TensorBoardLogger")
 
 
 @pytest.mark.parametrize("config", [*CONFIGS, None], ids=lambda path: path and path.stem)
