@@ -9,6 +9,7 @@ passed on as it is.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 import sys
@@ -115,7 +116,7 @@ def explanation(
     try:
         values = dict(_each_argument(function, args, kwargs))
     except TypeError:  # an argument too many or too few, which Python has said
-        return None
+        return _misspelt(function, args, kwargs)
     hints, name = _hints(function), _name(function, args)
     for key, value in values.items():
         hint = hints.get(key.split("[")[0], Any)
@@ -131,6 +132,19 @@ def explanation(
         f"; documented shapes are {', '.join(dict.fromkeys(documented))}" if documented else ""
     )
     return ValueError(f"{name} cannot work with {listed}: {' '.join(str(error).split())}{wanted}")
+
+
+def _misspelt(
+    function: Callable[..., Any], args: tuple, kwargs: Mapping[str, Any]
+) -> TypeError | None:
+    """What an unknown keyword may have been meant to be; ``None`` where nothing is like it."""
+    known = [p.name for p in _parameters(function) if p.kind is not p.POSITIONAL_ONLY]
+    for key in kwargs:
+        close = difflib.get_close_matches(key, known, 1, 0.7)
+        if key not in known and close and close[0] not in kwargs:
+            name = _name(function, args)
+            return TypeError(f"{name} takes no argument {key!r}; did you mean {close[0]!r}?")
+    return None
 
 
 def _on_purpose(error: Exception) -> bool:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import divergences
 from divergences import MLP, Streams
 from divergences.guard import explained, fits
 from gans import FGAN, R1, Annealed, Hinge, NoiseGenerator, Ring, VanillaGAN
@@ -94,3 +95,22 @@ def test_what_makes_no_network_and_states_of_nothing_are_refused():
 def test_an_annotation_that_says_nothing_is_met_by_everything():
     assert fits(3, Any)
     assert fits([1, "a"], Sequence[Any])
+
+
+@pytest.mark.parametrize(
+    ("call", "meant"),
+    [
+        (lambda: divergences.MMD(bandwith=2.0), "bandwidth"),
+        (lambda: divergences.compare([[0.0]], [[1.0]], permutation=9), "permutations"),
+        (lambda: divergences.exact.wasserstein(None, None, ordre=2), "order"),
+    ],
+    ids=["class", "function", "module"],
+)
+def test_a_misspelt_argument_is_answered_with_the_nearest(call, meant):
+    with pytest.raises(TypeError, match=f"did you mean '{meant}'"):
+        call()
+
+
+def test_an_argument_like_no_other_is_what_python_says_of_it():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'zzz'"):
+        divergences.MMD(zzz=2.0)
