@@ -102,7 +102,7 @@ def test_an_annotation_that_says_nothing_is_met_by_everything():
     [
         (lambda: divergences.MMD(bandwith=2.0), "bandwidth"),
         (lambda: divergences.compare([[0.0]], [[1.0]], permutation=9), "permutations"),
-        (lambda: divergences.exact.wasserstein(None, None, ordre=2), "order"),
+        (lambda: divergences.discrete.kl_divergence([1.0], [1.0], bas=2), "base"),
     ],
     ids=["class", "function", "module"],
 )
