@@ -18,6 +18,7 @@ from torch.distributions import Distribution
 from torch.utils.checkpoint import checkpoint
 
 from divergences.bounds import FEWEST_BEHIND_A_MEAN, effective_size
+from divergences.checks import seed_number, whole_number
 from divergences.estimate import Estimate
 from divergences.numerical.densities import (
     Density,
@@ -101,14 +102,8 @@ class MonteCarlo(Integrator):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("n", "seed"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} is {value!r}; pass an integer")
-        if self.n < 2:
-            raise ValueError(f"n = {self.n}: at least 2 points give a standard error")
-        if not -(2**63) <= self.seed < 2**64:
-            raise ValueError(f"seed = {self.seed} is none of torch's, from -2**63 to 2**64 - 1")
+        whole_number("n", self.n, least=2)  # for a standard error
+        seed_number("seed", self.seed)
 
     def average(self, f: Average, p: Density, q: Density) -> Estimate:
         start = time.perf_counter()

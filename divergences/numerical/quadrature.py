@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.utils.checkpoint import checkpoint
 
+from divergences.checks import positive_number, whole_number
 from divergences.estimate import Estimate
 from divergences.numerical.adaptive_cells import Cells, Coordinates, box_cells, integrate, rule
 from divergences.numerical.densities import (
@@ -99,15 +100,10 @@ class Quadrature(Integrator):
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "mass_tolerance"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"{name} is {value!r}; pass a positive number such as 1e-6")
-            if not 0 < value < 1:
+            value = positive_number(name, getattr(self, name))
+            if value >= 1:
                 raise ValueError(f"{name} = {value}: it must lie between 0 and 1")
-        if isinstance(self.max_evaluations, bool) or not isinstance(self.max_evaluations, int):
-            raise TypeError(f"max_evaluations is {self.max_evaluations!r}; pass an integer")
-        if self.max_evaluations < 1:
-            raise ValueError(f"max_evaluations = {self.max_evaluations}: at least 1")
+        whole_number("max_evaluations", self.max_evaluations)
         if self.box is not None:
             _ends_of(self.box)
 
