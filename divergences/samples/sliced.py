@@ -24,7 +24,7 @@ from divergences.samples.few_points import variance_rests_on_few
 from divergences.samples.plans import matched, monotone
 from divergences.samples.units import coarse, in_own_unit
 
-AT_ONCE = 2**20  # projected points that are in memory at a time, times about 200 bytes
+AT_ONCE = 2**18  # projected points that are in memory at a time, times about 200 bytes
 FLOOR_POINTS = 1024  # points per half that the floor is measured on
 
 

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-AT_ONCE = 2**20  # pairs in memory at a time, 8 MB a matrix, of which about five are alive
-MOST_PAIRS = 20_000_000_000  # 100,000 points a side: about half an hour of one core
-LARGEST_PAIRS = 10**12  # that can be asked for: weeks of one core, but no more memory
+AT_ONCE = 2**17  # pairs in memory at a time, 1 MB a matrix: it stays in a processor's cache
+FEW = 32  # points a side whose kernel is typical
+MOST_PAIRS = 20_000_000_000  # 100,000 points a side: some minutes of one core
+LARGEST_PAIRS = 10**12  # that can be asked for: days of one core, but no more memory
 Z = 1.959964  # standard errors to either side of a 95 % interval
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
@@ -125,11 +126,9 @@ def _slopes(kernel: Kernel, x: Tensor, y: Tensor) -> Tensor:
 
 def _numbers(kernel: Kernel, x: Tensor, y: Tensor) -> UStatistic:
     n, m = len(x), len(y)
-    own_x, own_y = _means_among(kernel, x), _means_among(kernel, y)
-    across_x, across_y = _means_between(kernel, x, y)
+    (own_x, pairs_x), (own_y, pairs_y) = _among(kernel, x), _among(kernel, y)
+    across_x, across_y, mixed = _between(kernel, x, y)
     value = own_x.mean() + own_y.mean() - 2 * across_x.mean()
-    pairs_x, pairs_y = (_interaction(kernel, z, own) for z, own in ((x, own_x), (y, own_y)))
-    mixed = _interaction_between(kernel, x, y, across_x, across_y)
     of_x, of_y = own_x - across_x, own_y - across_y
     among = 4 * mixed / (n * m) + 2 * (pairs_x / (n * (n - 1)) + pairs_y / (m * (m - 1)))
     alone = 4 * (of_x.var() / n + of_y.var() / m)
@@ -157,42 +156,48 @@ def _rows(n: int, m: int) -> Iterator[tuple[int, int]]:
     return ((first, min(first + step, n)) for first in range(0, n, step))
 
 
-def _means_among(kernel: Kernel, x: Tensor) -> Tensor:
-    """Of each point's kernel with all others, from the blocks above the diagonal."""
+def _among(kernel: Kernel, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean of each point's kernel with all others, and the interaction of distinct points.
+
+    That is the mean square of what the kernel of two points is beyond the means of both, here
+    from sums that take one pass over the blocks above the diagonal. They are sums of what the
+    kernel is beyond a typical value, so that little cancels.
+    """
     n = len(x)
-    total = x.new_zeros(n)
+    shift = _typical(kernel, x, x)
+    total, squares = x.new_zeros(n), x.new_zeros(())
     for first, last in _rows(n, n):
-        block = kernel(x[first:last], x[first:])
-        total[first:last] += block.sum(1) - block.diagonal()
+        block = kernel(x[first:last], x[first:]).sub_(shift)
+        block.diagonal().zero_()
+        total[first:last] += block.sum(1)
         total[last:] += block[:, last - first :].sum(0)
-    return total / (n - 1)
+        squares += 2 * _square(block) - _square(block[:, : last - first])
+    means = total / (n - 1)
+    half = means - means.mean() / 2  # of both points together it is the sum of their effects
+    crossed = half.sum().square() - half.square().sum()
+    rest = squares + 2 * ((n - 1) * (half.square() - 2 * half * means).sum() + crossed)
+    return means + shift, rest.clamp_min(0) / (n * (n - 1))
 
 
-def _means_between(kernel: Kernel, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    of_rows, of_columns = x.new_empty(len(x)), y.new_zeros(len(y))
-    for first, last in _rows(len(x), len(y)):
-        block = kernel(x[first:last], y)
-        of_rows[first:last] = block.sum(1)
-        of_columns += block.sum(0)
-    return of_rows / len(y), of_columns / len(x)
+def _between(kernel: Kernel, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean of the kernel over y for each x, and over x for each y, and their interaction."""
+    n, m = len(x), len(y)
+    shift = _typical(kernel, x, y)
+    of_x, of_y, squares = x.new_empty(n), y.new_zeros(m), x.new_zeros(())
+    for first, last in _rows(n, m):
+        block = kernel(x[first:last], y).sub_(shift)
+        of_x[first:last] = block.sum(1) / m
+        of_y += block.sum(0) / n
+        squares += _square(block)
+    effects = of_x.square().mean() + of_y.square().mean() - of_x.mean().square()
+    return of_x + shift, of_y + shift, (squares / (n * m) - effects).clamp_min(0)
 
 
-def _interaction(kernel: Kernel, x: Tensor, means: Tensor) -> Tensor:
-    """Mean square of what the kernel of distinct points is beyond the means of both."""
-    n, total, beyond = len(x), x.new_zeros(()), means - means.mean()
-    for first, last in _rows(n, n):
-        rest = kernel(x[first:last], x[first:]) - means[first:last, None] - beyond[first:]
-        rest.diagonal().zero_()
-        squares = rest.square_()
-        total = total + 2 * squares.sum() - squares[:, : last - first].sum()
-    return total / (n * (n - 1))
+def _typical(kernel: Kernel, x: Tensor, y: Tensor) -> Tensor:
+    """About the middle of the kernel's values, which a single far point does not move."""
+    return kernel(x[:FEW], y[:FEW]).median()
 
 
-def _interaction_between(
-    kernel: Kernel, x: Tensor, y: Tensor, of_rows: Tensor, of_columns: Tensor
-) -> Tensor:
-    total, beyond = x.new_zeros(()), of_columns - of_columns.mean()
-    for first, last in _rows(len(x), len(y)):
-        rest = kernel(x[first:last], y) - of_rows[first:last, None] - beyond
-        total = total + rest.square_().sum()
-    return total / (len(x) * len(y))
+def _square(block: Tensor) -> Tensor:
+    """The sum of its squares."""
+    return torch.linalg.vector_norm(block).square()

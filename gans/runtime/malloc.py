@@ -18,3 +18,9 @@ def keep_memory() -> bool:
     if mallopt is None:  # another C library
         return False
     return mallopt(MMAP_MAX, 0) == 1 and mallopt(TRIM_THRESHOLD, 2**31 - 1) == 1
+
+
+def give_back_memory() -> bool:
+    """Return freed memory to the system, so that what a step takes can be seen; says if it did."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return trim is not None and trim(0) == 1

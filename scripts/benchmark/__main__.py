@@ -9,11 +9,12 @@ from pathlib import Path
 
 from gans.cli.errors import Parser, guarded
 from gans.runtime.locks import locked
-from scripts.benchmark import comparison, estimators, modes, speed, w1
+from scripts.benchmark import comparison, cost, estimators, modes, speed, w1
 from scripts.lab.options import add_flags
 
 COMMANDS = {
     "comparison": comparison,
+    "cost": cost,
     "estimators": estimators,
     "modes": modes,
     "speed": speed,

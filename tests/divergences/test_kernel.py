@@ -268,6 +268,34 @@ def test_values_do_not_depend_on_how_many_rows_are_in_memory(estimator, monkeypa
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1.0, 1e3])
+@pytest.mark.parametrize("first", [0.0, 1e6], ids=["no outlier", "an outlier comes first"])
+def test_interactions_from_sums_are_those_of_the_whole_matrices(offset, first):
+    x, y = points(40, 0), points(30, 1) + offset
+    x[0] += first
+
+    def beyond_means(k, among):
+        n, m = k.shape
+        if among:
+            k = k.fill_diagonal_(0)
+            rows = columns = k.sum(1) / (n - 1)
+        else:
+            rows, columns = k.mean(1), k.mean(0)
+        rest = k - rows[:, None] - columns + rows.mean()
+        return (rest.fill_diagonal_(0) if among else rest).square().sum() / (n * (m - among))
+
+    def distances(a, b):
+        return -torch.linalg.vector_norm(a[:, None] - b, dim=-1)
+
+    for a, b, found in (
+        (x, x, u_statistic._among(distances, x)[1]),
+        (y, y, u_statistic._among(distances, y)[1]),
+        (x, y, u_statistic._between(distances, x, y)[2]),
+    ):
+        direct = beyond_means(distances(a, b), a is b)
+        torch.testing.assert_close(found, direct, rtol=1e-9, atol=1e-16 * (first + offset) ** 2)
+
+
 @pytest.mark.parametrize("kind", [EnergyDistance, MMD])
 def test_more_pairs_than_stated_are_refused(kind):
     x, y = points(40, 0), points(30, 1)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gans.runtime.malloc import keep_memory
+from gans.runtime.malloc import give_back_memory, keep_memory
 
 LARGE = """
 import resource, sys, torch
@@ -41,3 +41,4 @@ def test_pages_of_large_tensors_are_faulted_in_once():
 def test_without_glibc_nothing_is_set(monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     assert not keep_memory()
+    assert not give_back_memory()
