@@ -100,7 +100,7 @@ class GeneratorModule(pl.LightningModule, ABC):
         self.dimension = target.draw(Streams(self.seeds, "shape"), 1).shape[-1]
         make = generator_factory(generator)
         self.generator = self.made(
-            "generator", make(self._streams_of("generator"), self.dimension)
+            "generator", make, self._streams_of("generator"), self.dimension
         )
         self.ema = ema
         self.generator_ema = deepcopy(self.generator).requires_grad_(False) if ema else None
@@ -111,12 +111,19 @@ class GeneratorModule(pl.LightningModule, ABC):
         return Streams(self.seeds, player)
 
     @staticmethod
-    def made(name: str, player: Any) -> Any:
-        """The network that a factory has made.
+    def made(name: str, make: Callable[..., Any], *given: Any) -> Any:
+        """The network that a factory makes of streams and dimensions.
 
         Raises:
-            TypeError: If it is none.
+            TypeError: If it makes none, or takes other arguments.
         """
+        try:
+            player = make(*given)
+        except TypeError as error:
+            raise TypeError(
+                f"{name}: {error}; it is called with random streams and {given[1:]}, the "
+                f"dimensions: put a torch module into gans.Plain{name.capitalize()} as its network"
+            ) from error
         if not isinstance(player, nn.Module):
             raise TypeError(f"{name} makes {shown(player)}: it must make a network")
         return player

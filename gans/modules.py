@@ -92,7 +92,7 @@ class AdversarialModule(GeneratorModule):
         self.objective, self.constraint = objective, constraint
         self.n_critic, self.warmup = n_critic, warmup
         make = critic_factory(critic)
-        self.critic = self.made("critic", make(self._streams_of("critic"), self.dimension, 1))
+        self.critic = self.made("critic", make, self._streams_of("critic"), self.dimension, 1)
         constraint.parametrize(self.critic)
         players = (self.critic, self.critic_loss), (self.generator, self.generator_loss)
         long = compile_from is not None and n_critic * iterations >= compile_from

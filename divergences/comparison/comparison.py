@@ -20,6 +20,7 @@ from divergences.comparison.estimates import (
     rounded_columns,
 )
 from divergences.comparison.permutation_tests import (
+    LEVEL,
     MOST_PERMUTATIONS,
     MOST_POINTS,
     PERMUTATIONS,
@@ -28,6 +29,7 @@ from divergences.comparison.permutation_tests import (
 )
 from divergences.comparison.permutations import Pooled
 from divergences.comparison.sentence import sentence
+from divergences.comparison.sufficient import Sufficient, sufficient
 from divergences.comparison.tables import Matched, as_table, listed, matched
 from divergences.comparison.text import as_text
 from divergences.comparison.where import Column, Direction, Region, columns, direction, region
@@ -36,8 +38,6 @@ from divergences.whole_files import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-LEVEL = 0.05
 
 
 @final
@@ -57,6 +57,7 @@ class Comparison:
         direction: The linear direction of the largest difference, if there are columns to choose
             from.
         region: Which points of one sample the other does not cover.
+        sufficient: How few points would have shown the difference, if one is seen.
         notes: What was done to the samples and what should be known of them.
         seconds: Wall-clock time spent.
         points: Both samples as they were compared, up to some thousand points, for pictures.
@@ -72,6 +73,7 @@ class Comparison:
     columns: tuple[Column, ...]
     direction: Direction | None
     region: Region
+    sufficient: Sufficient | None
     notes: tuple[str, ...]
     seconds: float
     points: tuple[Tensor, Tensor] = field(repr=False)
@@ -168,6 +170,7 @@ class Comparison:
                 "usual": self.region.usual,
                 "p_values": self.region.p_values,
             },
+            "sufficient": self.sufficient and vars(self.sufficient),
             "notes": self.notes,
             "seconds": self.seconds,
         }
@@ -252,6 +255,7 @@ def compare(x: Any, y: Any, *, permutations: int = PERMUTATIONS, seed: int = 0) 
         columns=tuple(columns(first, second, pooled, pair.names)),
         direction=direction(first, second),
         region=region(pooled),
+        sufficient=sufficient(a, b, seed) if next(iter(tests.values())) <= LEVEL else None,
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
         points=(some(first, MOST_POINTS), some(second, MOST_POINTS)),

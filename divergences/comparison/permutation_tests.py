@@ -21,6 +21,7 @@ from divergences.comparison.permutations import Pooled, Ranked
 from divergences.estimate import HALVES, Referenced, as_tensor, check_samples
 
 PERMUTATIONS = 999
+LEVEL = 0.05  # of what is called a difference
 MOST_PERMUTATIONS = 100_000
 MOST_POINTS = 1000  # of each sample: matrices of all pairs stay small, and a test takes seconds
 

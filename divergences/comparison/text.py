@@ -44,7 +44,7 @@ def _tests(found: Comparison) -> str:
     n, m = found.tested
     rows = [(f"test of equal laws ({n} and {m} points, {found.permutations} relabellings)", "p")]
     rows += [(name, number(p)) for name, p in found.tests.items()]
-    return table(rows)
+    return table(rows) + (f"\n{found.sufficient}" if found.sufficient is not None else "")
 
 
 def _columns(found: Comparison) -> str:

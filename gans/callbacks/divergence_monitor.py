@@ -15,18 +15,21 @@ from divergences.estimate import Estimate, Estimator
 from gans.callbacks.dashboard import dashboard, write_layout
 from gans.callbacks.glance import Glance
 from gans.callbacks.sinks import log, log_figure
+from gans.callbacks.step_norms import StepNorms
 from gans.figures import draw_state
 from gans.generator_module import GeneratorModule
 from gans.monitors.evidence import State
 from gans.monitors.game import AdversarialGame, Game
 from gans.monitors.given_game import GivenGame
-from gans.monitors.gradient_norms import norm_of_one
 from gans.monitors.looks import Looks, Seen, summary
 from gans.monitors.networks_found import networks_of
 from gans.monitors.readings import Readings, log10
 from gans.monitors.real_points import RealPoints
 from gans.monitors.without_trace import Evaluation, own_random_numbers, random_generators
 from gans.objectives import Objective
+
+STEPS = 64
+"""Batches before a look in which gradient norms are taken: optimizers may step less often."""
 
 
 @final
@@ -52,7 +55,8 @@ class DivergenceMonitor(pl.Callback):
         objective: What is trained, such as ``gans.Wasserstein()`` or ``gans.NonSaturating()``;
             with it the critic's own value is logged and judged.
         networks: Networks by the name that their gradients are logged under. By default those of
-            the module, or those that ``fake`` and ``critic`` use.
+            the module, or those that ``fake`` and ``critic`` use. Of a module, the norms are those
+            when its optimizers last stepped; in a loop of your own, those that parameters hold.
         estimators: What to estimate from samples.
         pictures: Looks between two figures of samples; 0 for none. With them comes a figure of all
             looks at the end.
@@ -104,7 +108,7 @@ class DivergenceMonitor(pl.Callback):
         self._looks = Looks(n, estimators)
         self._found: dict[str, nn.Module] = {}
         self._generators: list[Any] | None = None
-        self._norms: dict[str, Tensor] = {}
+        self._norms: StepNorms | None = None
         self._seen, self._step = -1, 0
         self._undrawn: Seen | None = None
         self._glance = Glance()
@@ -132,7 +136,8 @@ class DivergenceMonitor(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         objective, members = self._objective, 1
-        if isinstance(pl_module, GeneratorModule) and self._given[1] is None:
+        ours = isinstance(pl_module, GeneratorModule) and self._given[1] is None
+        if isinstance(pl_module, GeneratorModule) and ours:
             objective, members = pl_module.objective, len(pl_module.seeds)
             if any(given is not None for given in (*self._given, self._features)):
                 raise TypeError(
@@ -150,16 +155,17 @@ class DivergenceMonitor(pl.Callback):
         layout = dashboard(members, objective.quantity if objective else "w1")
         with own_random_numbers(0):
             write_layout(trainer.loggers, layout)
+        self._close()
+        if not ours:
+            self._norms = StepNorms(lambda: self._named(pl_module), lambda: self._soon(trainer))
+            if not pl_module.automatic_optimization:  # optimizers may be torch's own
+                self._norms.follow()
         if self._batches(trainer) == 0:
             self._observe(trainer, pl_module)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
-        if self._batches(trainer) % self.every == 0:  # the batch of this step is counted already
-            stepped = {id(p) for group in optimizer.param_groups for p in group["params"]}
-            for name, network in self._named(pl_module).items():
-                norm = norm_of_one(p for p in network.parameters() if id(p) in stepped)
-                if norm is not None:
-                    self._norms[name] = norm
+        if self._norms is not None:  # within a closure, so after the gradients are there
+            self._norms.take(optimizer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *rest: Any) -> None:
         if self._batches(trainer) % self.every == 0:
@@ -170,9 +176,30 @@ class DivergenceMonitor(pl.Callback):
         if trainer.is_global_zero:
             print(f"after {self._batches(trainer)} batches: {self.summary()}")
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
+        self._close()
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._norms is not None:
+            self._norms.close()
+        self._norms = None
+
     @staticmethod
     def _batches(trainer: pl.Trainer) -> int:
         return trainer.fit_loop.epoch_loop.total_batch_idx + 1
+
+    def _soon(self, trainer: pl.Trainer) -> bool:
+        """Whether a look may come before the next step: by the count of batches, or at the end."""
+        seen = self._batches(trainer)  # the batch of this step is counted already
+        left: list[float] = [-seen % self.every]
+        if trainer.max_steps > 0:
+            left.append(trainer.max_steps - trainer.global_step)
+        if trainer.max_epochs is not None and trainer.max_epochs > 0:
+            left.append(trainer.max_epochs * trainer.num_training_batches - seen)
+        return min(left) < STEPS
 
     def _observe(
         self, trainer: pl.Trainer, module: pl.LightningModule, last: bool = False
@@ -266,12 +293,12 @@ class DivergenceMonitor(pl.Callback):
         if self._generators is None:
             used = (self._given[0], fake, critic, self._features, module)
             self._generators = random_generators(*used)
-        how = self._features, self._objective, self._norms, self._generators
+        norms = self._norms.latest if self._norms is not None else None
+        how = self._features, self._objective, norms, self._generators
         return GivenGame(self._real, fake, step, critic, self._named(module), *how)
 
     def _look(self, step: int, module: nn.Module | None) -> Seen:
         game, generators = self._game(step, module), self._generators or ()
-        self._norms = {}
         known = [*game.networks(), *self._found.values(), *([module] if module else [])]
         with own_random_numbers(step, generators), Evaluation(known) as evaluation:
             seen = self._looks.look(game, evaluation)

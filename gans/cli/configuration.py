@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import Namespace, set_parsing_settings
+from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
 from gans.cli import lightning_classes, without
-from gans.cli.vocabulary import Vocabulary, fitting, listed, nearest, refusal
+from gans.cli.typos import meant, settings
+from gans.cli.vocabulary import Vocabulary, fitting, listed, refusal
 from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
 from gans.runtime.files import contents, inside
@@ -25,6 +28,7 @@ SINGLE = ("out", "ckpt_path", "seed_everything", "weights_only")
 """What is no section of settings."""
 TEXTS = ("accelerator", "devices", "precision", "max_time", "strategy")
 """Settings of the trainer that may be text in a file; elsewhere text names folders or code."""
+CLASS_KEYS = ("class_path", "init_args", "dict_kwargs")
 STRATEGIES = ("auto", "SharedBatch", "gans.SharedBatch", "gans.sharing.SharedBatch")
 """How a file may ask for several processes."""
 
@@ -98,6 +102,7 @@ class _Plain:
                 "repeat and other files add; write less"
             )
         if isinstance(value, dict):
+            self._check_class(value)
             return {self._key(k): self._inner(k, v, level) for k, v in value.items()}
         if isinstance(value, list):
             return [self.copy(inner, level + 1) for inner in value]
@@ -113,6 +118,14 @@ class _Plain:
 
     def _inner(self, key: str, value: Any, level: int) -> Any:
         return value if level == 0 and key in self.kept else self.copy(value, level + 1)
+
+    def _check_class(self, mapping: dict[Any, Any]) -> None:
+        beside = [key for key in mapping if key not in CLASS_KEYS]
+        if "class_path" in mapping and beside:
+            raise ValueError(
+                f"{self.path}: {printable(beside[0])} stands beside class_path; the settings of a "
+                "class stand below it, under init_args"
+            )
 
     def _key(self, key: Any) -> str:
         if not isinstance(key, str):
@@ -231,6 +244,9 @@ def check_sections(tree: dict[str, Any]) -> None:
         check_sections(tree["fit"])
     trainer = tree.get("trainer")
     for name, value in list(trainer.items()) if isinstance(trainer, dict) else ():
+        if name not in settings(Trainer):
+            close = meant(f"unrecognized arguments: --trainer.{name}")
+            raise ValueError(f"trainer.{printable(name)}: the trainer has no such setting{close}")
         if name in lightning_classes.IN_FILES and isinstance(value, dict | list):
             tree["trainer"] = tree["trainer"] | {name: lightning_classes.taken(name, value)}
             continue
@@ -270,8 +286,9 @@ def one_line(error: Exception) -> str:
         r"no class is named \1; give an import path such as divergences.GradientPenalty",
         message,
     )
-    given = re.search(r"Given value type: .*? Given value: (\S+)", " ".join(str(error).split()))
-    if given and "Expected a" in message and "(" not in given[1]:
+    whole = " ".join(str(error).split())
+    given = re.search(r"Given value type: .*? Given value: ([\w.+-]+)(?: |$)", whole)
+    if given and "Expected a" in message:
         message += f" (given: {given[1]})"
     message = re.sub(
         r"Importing '(\S+)' is not allowed, .*? to allow it\.",
@@ -279,4 +296,45 @@ def one_line(error: Exception) -> str:
         message,
     )
     message = " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
-    return printable(message + (nearest(message) or fitting(message)))
+    return printable(
+        plainly(message).removeprefix("- ") + (meant(whole + message) or fitting(message))
+    )
+
+
+SENTENCES = {
+    r"\.? ?\.? Got value: Namespace\(.*\)": "",
+    r"Expected '([\w.]+)' to be a subclass of <class '(\w+)'>[. ]*(?:Got value: .*)?": (
+        r"\1 is no \2; derive it from that class, or put a torch module into gans.PlainGenerator "
+        "or gans.PlainCritic as its network"
+    ),
+    r"Not a valid subclass of (\w+) Subclass types expect one of: a class path .*": (
+        r"a \1 is given by class_path, such as gans.WGAN, and init_args"
+    ),
+}
+
+
+def plainly(message: str) -> str:
+    """The parser's sentences about classes, with what is to be done.
+
+    Example:
+        >>> plainly("Expected 'mine.Net' to be a subclass of <class 'Generator'>.. Got value: ...")
+        'mine.Net is no Generator; ...'
+    """
+    for pattern, plain in SENTENCES.items():
+        message = re.sub(pattern, plain, message)
+    return re.sub(
+        r"Expected an instantiatable class, but ([\w.]+) is abstract", _abstract, message
+    )
+
+
+def _abstract(found: re.Match[str]) -> str:
+    """What a class lacks; or that it is none to be named, if it is of ours."""
+    module, _, name = found[1].rpartition(".")
+    if module.split(".")[0] in ("gans", "divergences"):
+        return (
+            f"no class is given; give class_path, such as gans.WGAN, and init_args, not a {name}"
+        )
+    lacks = getattr(getattr(sys.modules.get(module), name, None), "__abstractmethods__", ())
+    return (
+        f"{found[1]} is abstract: it lacks {', '.join(sorted(lacks)) or 'what its base asks for'}"
+    )

@@ -24,6 +24,22 @@ class Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
+def raised_in(error: BaseException | None, modules: Sequence[str]) -> str:
+    """The innermost function of one of the modules that an error has come through, or ``""``."""
+    found = ""
+    while error is not None:
+        trace = error.__traceback__
+        while trace is not None:
+            frame = trace.tb_frame
+            module = frame.f_globals.get("__name__", "")
+            if any(f"{module}.".startswith(f"{name}.") for name in modules):
+                owner = type(frame.f_locals["self"]).__name__ if "self" in frame.f_locals else None
+                found = ".".join(filter(None, (module, owner, frame.f_code.co_name)))
+            trace = trace.tb_next
+        error = error.__cause__ or error.__context__
+    return found
+
+
 def guarded(
     command: Callable[[], int],
     debug: bool = False,

@@ -35,7 +35,7 @@ from gans.callbacks import (
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.cli import lightning_classes, shipped, without
 from gans.cli.configuration import Parser, limit_imports, one_line, read
-from gans.cli.errors import guarded
+from gans.cli.errors import guarded, raised_in
 from gans.cli.kept_settings import kept_settings
 from gans.cli.short_settings import what_varies
 from gans.cli.vocabulary import Vocabulary
@@ -417,7 +417,13 @@ def train(args: list[str], chosen: argparse.Namespace) -> int:
     with ExitStack() as chosen.until_end:
         chosen.until_end.callback(setattr, warnings, "formatwarning", warnings.formatwarning)
         warnings.formatwarning = _in_one_line
-        return run(args, chosen, known)
+        try:
+            return run(args, chosen, known)
+        except Exception as error:
+            where = raised_in(error, chosen.allow_import)
+            if not where:
+                raise
+            raise ValueError(f"{one_line(error)}; raised in {where}, your own code") from error
 
 
 def as_parsed(arguments: Sequence[str]) -> list[str]:
@@ -450,7 +456,12 @@ def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
                 "log_every_n_steps": 1,
                 "enable_progress_bar": sys.stdout.isatty(),
             },
-            parser_kwargs={"exit_on_error": False, "formatter_class": LinesKept, "fit": HELP},
+            parser_kwargs={
+                "exit_on_error": False,
+                "allow_abbrev": False,  # what begins like another flag is a typo
+                "formatter_class": LinesKept,
+                "fit": HELP,
+            },
             args=as_parsed(args),
         )
     except Interrupted as stopped:

@@ -6,7 +6,6 @@ sees to it that there is nothing to be named whose construction does more than m
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -139,22 +138,6 @@ def refusal(name: str) -> str:
     return f"{name} {REFUSAL}"
 
 
-def nearest(message: str) -> str:
-    """What a message's unknown key, flag or class may have been meant to be, or nothing.
-
-    Example:
-        >>> nearest("unrecognized arguments: --modle.iterations=5")
-        '; did you mean model?'
-    """
-    found = re.search(r"unrecognized arguments: --(\w+)", message)
-    among = (*SECTIONS, "resume", "debug", "allow-import", "print_config")
-    if found is None:
-        found = re.search(r"(?:Option '|[Kk]ey '|no class is named )(?:\w+\.)*(\w+)", message)
-        among = words()
-    close = difflib.get_close_matches(found[1], among, 1, 0.7) if found else []
-    return f"; did you mean {close[0]}?" if close and found and close[0] != found[1] else ""
-
-
 def fitting(message: str) -> str:
     r"""The classes that an argument takes where a message says that it was given none, or nothing.
 
@@ -174,13 +157,6 @@ def fitting(message: str) -> str:
 
 
 @functools.cache
-def words() -> tuple[str, ...]:
-    """Sections, classes that may be named, and the names of these classes' arguments."""
-    arguments = {name for cls in classes() for name in inspect.signature(cls).parameters}
-    return (*SECTIONS, *sorted(arguments), *sorted(cls.__name__ for cls in classes()))
-
-
-@functools.cache
 def classes() -> frozenset[type]:
     """Every class that may be named."""
     ours = {cls for module in _modules() for cls in vars(module).values() if _is_ours(cls)}
@@ -188,14 +164,20 @@ def classes() -> frozenset[type]:
 
 
 @functools.cache
-def listed() -> frozenset[str]:
-    """Every name of those classes: where each is defined, and where else it can be had from."""
-    found = {f"{cls.__module__}.{cls.__qualname__}" for cls in classes()}
+def named() -> dict[str, type]:
+    """Those classes by every name: where each is defined, and where else it can be had from."""
+    found = {f"{cls.__module__}.{cls.__qualname__}": cls for cls in classes()}
     for module in [*_modules(), nn, torch.optim, schedulers, callbacks, loggers]:
         for name, value in vars(module).items():
             if inspect.isclass(value) and value in classes() and not name.startswith("_"):
-                found.add(f"{module.__name__}.{name}")
-    return frozenset(found)
+                found[f"{module.__name__}.{name}"] = value
+    return found
+
+
+@functools.cache
+def listed() -> frozenset[str]:
+    """Every name of those classes."""
+    return frozenset(named())
 
 
 def _modules() -> Iterator[ModuleType]:

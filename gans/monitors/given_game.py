@@ -19,7 +19,8 @@ from gans.monitors.without_trace import own_random_numbers
 from gans.objectives import Objective
 
 REMEDIES = {
-    "fake": "it is called with a number of points, and must return as many",
+    "fake": "it is called with a number of points, and must return as many; a network of noise is "
+    "given as, for instance, lambda n: generator(torch.randn(n, 64))",
     "critic": "it is called with points as fake makes them, and must return one score for each",
     "features": "it is called with points as fake makes them, and must return one vector for each",
     "real": "it is called with a number of points, and must return as many",
@@ -69,7 +70,7 @@ class GivenGame(Game):
         self.seeds, self.iteration, self.objective = (0,), iteration, objective
         self._real, self._fake, self._critic, self._features = real, fake, critic, features
         self._generators = generators
-        self._networks, self._norms = dict(networks or {}), dict(norms or {})
+        self._networks, self._norms = dict(networks or {}), norms
         self._shapes: dict[str, torch.Size] = {}
         self._dtype = torch.get_default_dtype()
         self._law: Distribution | None = None
@@ -198,8 +199,9 @@ class GivenGame(Game):
         ]
 
     def reported(self) -> dict[str, Tensor]:
-        now = {name: norm_of_one(net.parameters()) for name, net in self._networks.items()}
-        norms = {**now, **self._norms}
+        norms = self._norms
+        if norms is None:
+            norms = {name: norm_of_one(net.parameters()) for name, net in self._networks.items()}
         return {tags.gradient(name): norm for name, norm in norms.items() if norm is not None}
 
 

@@ -81,6 +81,8 @@ class Looks:
             readings |= monitor.read(game)
         real, fake, _ = game.held_out(4 * self.n, "state")
         with torch.no_grad():
+            if fake.shape[1] < 2 * self.n:  # as few as there are real ones show little
+                fake = game.fake(4 * self.n, game.streams("state"))
             real_vectors, fake_vectors = game.described(real), game.described(fake)
         clouds, (scores, saturating) = self._clouds_of(game), _scored(game, real, fake)
         found = {"generator": whole_of(generators), "critic": whole_of(critics)}

@@ -2,36 +2,61 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from torch import nn
 
-GENERATORS = ("generator", "gen", "g", "netg")
-CRITICS = ("discriminator", "critic", "disc", "d", "netd")
-
-
-def common_name(name: str) -> str:
-    """``generator`` or ``critic`` for the names that such networks usually have.
-
-    Example:
-        >>> common_name("netG"), common_name("D"), common_name("encoder")
-        ('generator', 'critic', 'encoder')
-    """
-    plain = name.lower().replace("_", "")
-    if plain in GENERATORS:
-        return "generator"
-    return "critic" if plain in CRITICS else name
+PLAYERS = {
+    "generator": {"generator", "gen", "g", "netg"},
+    "critic": {"discriminator", "critic", "disc", "d", "netd"},
+}
+WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
+DEEPEST = 3
+"""Levels of modules within modules that are searched for players."""
 
 
 def networks_of(module: nn.Module) -> dict[str, nn.Module]:
-    """A module's networks: its generator and critic by their usual names, else its children."""
-    found = {
-        common_name(name): child
-        for name, child in module.named_children()
-        if next(child.parameters(), None) is not None
+    """A module's networks: its generators and critics by their usual names, else its children.
+
+    Several of one kind, such as ``G_AB`` and ``G_BA``, keep their own names.
+
+    Example:
+        >>> pair = nn.ModuleDict({"model_G": nn.Linear(1, 1), "model_D": nn.Linear(1, 1)})
+        >>> [*networks_of(pair)], [*networks_of(nn.Sequential(pair))]
+        (['generator', 'critic'], ['generator', 'critic'])
+    """
+    level = _learning(module)
+    children = level
+    for depth in range(DEEPEST):
+        found = {player: _of_player(level, words) for player, words in PLAYERS.items()}
+        # deeper down, a layer may happen to have such a name
+        if any(found.values()) if depth == 0 else all(found.values()):
+            return {
+                player if len(nets) == 1 else name: net
+                for player, nets in found.items()
+                for name, net in nets.items()
+            }
+        level = {
+            f"{outer}.{name}": net
+            for outer, child in level.items()
+            for name, net in _learning(child).items()
+        }
+    return children or {"all": module}
+
+
+def _learning(module: nn.Module) -> dict[str, nn.Module]:
+    return {
+        n: net for n, net in module.named_children() if next(net.parameters(), None) is not None
     }
-    known = {name: child for name, child in found.items() if name in ("generator", "critic")}
-    return known or found or {"all": module}
+
+
+def _of_player(networks: dict[str, nn.Module], words: set[str]) -> dict[str, nn.Module]:
+    """Those of which the name, or else a part of it, is one of the words."""
+    named = {path: path.rpartition(".")[2] for path in networks}
+    exact = [p for p, name in named.items() if name.lower().replace("_", "") in words]
+    loose = [p for p, name in named.items() if words & {w.lower() for w in WORD.findall(name)}]
+    return {path: networks[path] for path in exact or loose}
 
 
 def whole_of(called: Sequence[nn.Module]) -> nn.Module | None:

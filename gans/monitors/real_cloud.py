@@ -12,15 +12,27 @@ from divergences.pair_distances import pair_distances
 
 REGIONS = 32
 """Parts that the real points are divided into."""
+AT_ONCE = 2**24
+"""Distances that are in memory at a time."""
 
 
 def nearest(points: Tensor, among: Tensor, itself: bool = False) -> tuple[Tensor, Tensor]:
     """Distance to the nearest, and which; ``itself`` skips a point's distance of 0 to itself."""
-    distances = pair_distances(points.double(), among.double())
-    if itself:
-        distances.fill_diagonal_(math.inf)
-    found = distances.min(-1)
-    return found.values, found.indices
+    skipped = torch.arange(len(points), device=points.device) if itself else None
+    return _nearest(points.double(), among.double(), skipped)
+
+
+def _nearest(points: Tensor, among: Tensor, skipped: Tensor | None) -> tuple[Tensor, Tensor]:
+    values, indices = [], []
+    size = max(1, AT_ONCE // len(among))
+    for start in range(0, len(points), size):
+        distances = pair_distances(points[start : start + size], among)
+        if skipped is not None:
+            distances.scatter_(1, skipped[start : start + size, None], math.inf)
+        found = distances.min(-1)
+        values.append(found.values)
+        indices.append(found.indices)
+    return torch.cat(values), torch.cat(indices)
 
 
 class RealCloud:
@@ -28,12 +40,35 @@ class RealCloud:
 
     def __init__(self, points: Tensor):
         self.points = points
+        self._apart = torch.full(
+            (len(points),), math.nan, dtype=torch.float64, device=points.device
+        )
+
+    def closeness(self, distance: Tensor, which: Tensor) -> Tensor:
+        """Distance to a real point, over the distance from that one to its own nearest.
+
+        It does not depend on the unit, nor on how dense the points are, and is 0 for copies.
+
+        Arguments:
+            distance: To the nearest real point, as :func:`nearest` gives it.
+            which: That one.
+
+        Example:
+            >>> points = torch.tensor([[0.0], [1.0], [3.0]])
+            >>> RealCloud(points).closeness(*nearest(torch.tensor([[0.5], [3.0]]), points))
+            tensor([0.5000, 0.0000], dtype=torch.float64)
+        """
+        new = which[self._apart[which].isnan()].unique()
+        if len(new):
+            self._apart[new] = _nearest(self.points[new].double(), self.points.double(), new)[0]
+        return torch.where(distance > 0, distance / self._apart[which], 0.0)
 
     @cached_property
-    def apart(self) -> Tensor:
-        """Distance of points to their nearest neighbours."""
-        some = self.points[:2000]
-        return nearest(some, some, itself=True)[0]
+    def closeness_by_chance(self) -> Tensor:
+        """That of one half of the points to the other half."""
+        some = self._some(4000)
+        other = RealCloud(some[1::2])
+        return other.closeness(*nearest(some[0::2], other.points))
 
     @cached_property
     def widely_apart(self) -> float:
@@ -44,9 +79,7 @@ class RealCloud:
     @cached_property
     def centres(self) -> Tensor:
         """Of regions, by k-means; the same for the same points."""
-        generator = torch.Generator().manual_seed(0)
-        order = torch.randperm(len(self.points), generator=generator).to(self.points.device)
-        some = self.points[order[:2000]].double()
+        some = self._some(2000).double()
         centres = some[: min(REGIONS, len(some) // 8 or 1)].clone()
         for _ in range(10):
             which = nearest(some, centres)[1]
@@ -54,6 +87,12 @@ class RealCloud:
                 if (which == k).any():
                     centres[k] = some[which == k].mean(0)
         return centres
+
+    def _some(self, most: int) -> Tensor:
+        """Points at random, the same for the same points."""
+        generator = torch.Generator().manual_seed(0)
+        order = torch.randperm(len(self.points), generator=generator)[:most]
+        return self.points[order.to(self.points.device)]
 
     def in_regions(self, points: Tensor) -> Tensor:
         """How many of the points lie in each region."""

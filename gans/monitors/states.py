@@ -18,6 +18,9 @@ from divergences.checks import entries
 from gans.monitors import tags
 from gans.monitors.evidence import RARE, Look, Start, State, share, spread
 
+COPY = 0.2
+"""Distance of a copy, over that from the copied point to its nearest neighbour."""
+
 
 def diverging(look: Look, first: Start | None) -> State | None:
     bad = int((~torch.isfinite(look.fake).all(-1)).sum())
@@ -61,18 +64,17 @@ def other_scale(look: Look, first: Start | None) -> State | None:
 
 
 def copies(look: Look, first: Start | None) -> State | None:
-    own = look.real.apart
-    close = 0.01 * float(own.median())
-    if close <= 0 or float((own <= close).double().mean()) > 0.01:
-        return None  # repeated or lattice points: a coincidence proves nothing
-    distance, which = look.to_real
-    near = distance <= close
+    """Generated points lie on real ones, and more of them than real points of another half do."""
+    near = look.real.closeness(*look.to_real) <= COPY
+    by_chance = look.real.closeness_by_chance <= COPY
     low, _ = share(int(near.sum()), len(near))
-    different = len(which[near].unique())
-    if low > 0.2 and different >= 8:
+    _, high = share(int(by_chance.sum()), len(by_chance))
+    different = len(look.to_real[1][near].unique())
+    if low > 0.2 + high and different >= 5:  # five by chance are rarer than one in a thousand
         return State(
             "copies of training points",
-            f"{int(near.sum())} of {len(near)} generated points lie on {different} real ones",
+            f"{int(near.sum())} of {len(near)} generated points lie on {different} real ones: "
+            "their distance is less than a fifth of that to the next real point",
         )
     return None
 

@@ -39,12 +39,13 @@ class Plain(nn.Module, ABC):
         self.network, self.d_out = network, d_out
         self._try(d_in)
 
-    @torch.no_grad()
+    @torch.enable_grad()
     def _try(self, d_in: int) -> None:
         """Evaluate the network once, without a trace in what it normalises by."""
         training = {part: part.training for part in self.network.modules()}
         like = next(iter(self.network.parameters()), torch.zeros(()))
-        points = like.new_zeros(1, 2, d_in)
+        generator = torch.Generator(like.device).manual_seed(0)
+        points = torch.randn(1, 2, d_in, generator=generator, device=like.device).to(like.dtype)
         self.network.eval()
         try:
             made = self.network(points[0])
@@ -57,7 +58,18 @@ class Plain(nn.Module, ABC):
             for part, was in training.items():
                 part.training = was
 
-        self._checked(made, 2)
+        self._check_learns(self._checked(made, 2))
+
+    def _check_learns(self, made: Tensor) -> None:
+        name = f"{type(self).__name__}: {type(self.network).__name__}"
+        if not torch.isfinite(made).all():
+            raise ValueError(f"{name} makes NaN or infinite numbers of normal points, untrained")
+        learns = any(p.requires_grad for p in self.network.parameters())
+        if learns and not made.requires_grad:
+            raise ValueError(
+                f"{name} makes points without a gradient, so that it would not learn; it must "
+                "not detach them, nor compute them under torch.no_grad()"
+            )
 
     def forward(self, points: Tensor) -> Tensor:
         return self._checked(self.network(points[0]), points.shape[1])[None]

@@ -156,6 +156,15 @@ TYPOS = {
     "--modle.iterations=5": "did you mean model?",
     "--divergence.every=3": "did you mean divergences?",
     "--model.constraint=WeightCliping": "did you mean WeightClipping?",
+    "--model.seed=[0]": "did you mean seeds?",
+    "--trainer.max_epoch=1": "did you mean max_epochs?",  # a beginning is no flag
+    "--seed=3": "unrecognized arguments: --seed=3",
+    "--divergences.evry=3": "did you mean every?",
+    "--model.critic_optimzer.lr=1": "did you mean critic_optimizer?",
+    "--batch_size=3": "did you mean model.batch_size?",
+    "--model=gans.VanilaGAN": "did you mean gans.VanillaGAN?",
+    "--model.target=Rign": "did you mean Ring?",
+    "--allow-imports=os": "did you mean allow-import?",
 }
 
 

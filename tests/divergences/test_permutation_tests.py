@@ -1,0 +1,126 @@
+"""Permutation tests: p-values as SciPy gives them for the same statistic, in any unit."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from scipy.spatial.distance import cdist
+
+from divergences.comparison.permutation_tests import (
+    PARTS,
+    CombinedTest,
+    EnergyTest,
+    MMDTest,
+    NeighboursTest,
+    SlicedTest,
+)
+from divergences.comparison.sufficient import FEWEST, sufficient
+
+PERMUTATIONS = 9999
+
+
+def mmd(x, y):
+    """The biased squared MMD under a Gaussian kernel of the pooled median distance's width."""
+    both = np.concatenate([x, y])[:, None]
+    apart = cdist(both, both)
+    positive = np.sort(apart[apart > 0])
+    kernel = np.exp(-((apart / positive[(len(positive) - 1) // 2]) ** 2) / 2)
+    signs = np.concatenate([np.full(len(x), 1 / len(x)), np.full(len(y), -1 / len(y))])
+    return signs @ kernel @ signs
+
+
+def same_sample(x, y):
+    """How many of the three nearest neighbours are of a point's own sample, each sample's mean."""
+    both = np.concatenate([x, y])[:, None]
+    apart = cdist(both, both)
+    np.fill_diagonal(apart, math.inf)
+    own = np.arange(len(both)) < len(x)
+    alike = (own[np.argsort(apart, axis=1)[:, :3]] == own[:, None]).sum(1)
+    return alike[own].sum() / len(x) ** 2 + alike[~own].sum() / len(y) ** 2 + _mixed(own, apart)
+
+
+def _mixed(own, apart):
+    """Less those of the other sample, weighted alike."""
+    other = own[np.argsort(apart, axis=1)[:, :3]] != own[:, None]
+    return -other.sum() / (own.sum() * (~own).sum())
+
+
+ORACLES = {
+    "energy": (EnergyTest(PERMUTATIONS), stats.energy_distance),
+    "sliced": (SlicedTest(PERMUTATIONS), stats.wasserstein_distance),
+    "MMD": (MMDTest(PERMUTATIONS), mmd),
+    "neighbours": (NeighboursTest(PERMUTATIONS, k=3), same_sample),
+}
+
+
+@pytest.mark.parametrize(("test", "statistic"), ORACLES.values(), ids=ORACLES)
+@pytest.mark.parametrize(("n", "m", "shift"), [(5, 5, 1.0), (4, 6, 0.5), (3, 7, 2.0)])
+def test_the_p_value_is_the_share_of_all_labellings(test, statistic, n, m, shift):
+    """Of so few points SciPy tries every labelling."""
+    draw = np.random.default_rng(n)
+    x, y = draw.standard_normal(n), draw.standard_normal(m) + shift
+    exact = stats.permutation_test(
+        (x, y), statistic, alternative="greater", vectorized=False, n_resamples=10_000
+    ).pvalue
+    found = float(test(torch.from_numpy(x)[:, None], torch.from_numpy(y)[:, None]).p_value)
+    assert found == pytest.approx(exact, abs=5 * math.sqrt(exact * (1 - exact) / PERMUTATIONS))
+
+
+@pytest.fixture(scope="module")
+def pair():
+    draw = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(n, 3, generator=draw, dtype=torch.float64) for n in (60, 45))
+    y[:, 1] += 0.4
+    return x, y
+
+
+TESTS = [*(kind(199) for kind in PARTS), CombinedTest(199)]
+
+
+@pytest.mark.parametrize("test", TESTS, ids=lambda test: test.name)
+def test_units_and_precision_do_not_matter(test, pair):
+    x, y = pair
+    p = float(test(x, y).p_value)
+    scale, offset = torch.tensor([1e-6, 1.0, 1e6]).double(), torch.tensor([5.0, -3, 1e3]).double()
+    assert float(test(x * scale + offset, y * scale + offset).p_value) == p
+    assert float(test(x.float(), y.float()).p_value) == pytest.approx(p, abs=0.011)
+
+
+@pytest.mark.parametrize("test", TESTS, ids=lambda test: test.name)
+def test_members_are_tested_one_by_one(test, pair):
+    x, y = (torch.stack([z, 2 * z.flip(1)]) for z in pair)
+    both = test(x, y).p_value
+    assert both.tolist() == [float(test(x[k], y[k]).p_value) for k in range(2)]
+
+
+@pytest.mark.parametrize(("shift", "d"), [(0.6, 1), (1.0, 4)])
+def test_of_as_many_points_as_suffice_most_fresh_samples_differ(shift, d):
+    draw = np.random.default_rng(d)
+
+    def drawn(n):
+        x, y = (torch.from_numpy(draw.standard_normal((n, d))) for _ in range(2))
+        y[:, 0] += shift
+        return x, y
+
+    found = sufficient(*drawn(800))
+    assert found is not None
+    assert found.n is not None
+    n = found.n[0]
+    # two means are told apart in four of five cases by this many points
+    least = 2 * (stats.norm.ppf(0.8) + stats.norm.ppf(0.975)) ** 2 / shift**2
+    assert 0.6 * least < n < 4 * least
+    test = CombinedTest(99)
+    seen = sum(float(test(*drawn(n)).p_value) <= 0.05 for _ in range(40))
+    # 8 of 10 bound the power by .39 from below, with a chance of 1 % to be wrong
+    assert seen > stats.binom.ppf(0.01, 40, stats.beta.ppf(0.01, 8, 3))
+
+
+def test_where_half_of_the_points_show_nothing_no_number_is_given(pair):
+    x, y = pair
+    found = sufficient(x, x[: len(y)].roll(1, 1))
+    assert found is not None
+    assert (found.n, found.half) == (None, (29, 22))
+    assert "of 29 and 22 points, fewer than 8" in str(found)
+    assert sufficient(x[: 2 * FEWEST - 1], y) is None
