@@ -24,7 +24,7 @@ from divergences.estimate import Bound, Estimate, Estimator, each_member
 from divergences.pair_distances import pair_distances
 from divergences.samples.units import in_own_unit, resolution, times_two_to
 
-AT_ONCE = 2**20  # pairs in memory at a time
+AT_ONCE = 2**22  # pairs in memory at a time
 MOST_PAIRS = 2_000_000_000
 
 Array = NDArray[np.floating]
