@@ -34,7 +34,7 @@ class LiveGame:
     """Controls, a canvas, and the source of the worker that trains; takes no records."""
 
     place, called = "live-section", "Train in the page"
-    scripts = ("browser/plot.js", "browser/picture.js", "browser/live.js")
+    scripts = ("browser/plot.js", "browser/picture.js", "browser/game_notes.js", "browser/live.js")
 
     def section(self, figures: Figures) -> Markup:
         """The section, which without scripts says what it would show."""

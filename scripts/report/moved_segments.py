@@ -13,15 +13,16 @@ from scripts.report.embedded_figures import Figures
 from scripts.report.markup import name_of, number, same_length, with_error
 from scripts.report.rendering import render
 
+FIGURE = "segments"
 KINDS = ("exact", "measured", "gradients")
 QUANTITIES = (
-    ("kl", "KL(P_0‖P_θ)"),
-    ("tv", "TV"),
-    ("js", "JS"),
-    ("limited", "JS_L, slope at most L"),
-    ("w1", "W1"),
+    ("js", "JS", "Jensen–Shannon"),
+    ("limited", "JS_L", "slope at most L"),
+    ("w1", "W_1", "Wasserstein"),
+    ("tv", "TV", "total variation"),
+    ("kl", "KL(P_0‖P_θ)", "Kullback–Leibler"),
 )
-"""Colour and name of what the sliders move, in the order of their values at theta = 1."""
+"""Colour, name and what the name stands for, of what the sliders move."""
 
 
 @final
@@ -73,7 +74,10 @@ class MovedSegments:
         names = [head(row["name"], kind) for kind in KINDS for row in self.data[kind]]
         made = render(
             "segments.html",
-            quantities=[(colour, name_of(name)) for colour, name in QUANTITIES],
+            quantities=[(colour, name_of(name), words) for colour, name, words in QUANTITIES],
+            trained=[number(t) for t in sorted({abs(t) for t in self.data["thetas"]})],
+            slopes=[number(L) for L in self.limited["slopes"]] if self.limited else [],
+            figure=FIGURE if FIGURE in figures.names else None,
             drawn={
                 "thetas": self.data["thetas"],
                 "measured": self.by_quantity("measured"),

@@ -40,10 +40,22 @@ from scripts.report.rendering import HERE, render, script
 TITLE = "How far apart are two distributions, and what does a GAN learn from each answer?"
 LIMIT = 3_000_000
 STYLES = ("widgets.css", "style.css")
-OVERVIEW = "segments"
 ROWS = 200
 TONES = {HOLDS: ("holds", "✓"), QUALIFIED: ("part", "◐"), FAILS: ("fails", "✗")}
 """The colour and the sign of each verdict."""
+WORDS = (
+    ("law", "a probability distribution"),
+    ("parted", "of two distributions: no point is possible under both"),
+    ("generator", "the network that turns noise into points; it learns from the loss's gradient"),
+    ("discriminator", "a GAN's second network: is this point real or generated?"),
+    ("critic", "a WGAN's second network; its slope is limited, and its scores measure W1"),
+    ("pull", "size of the gradient that reaches a generated point"),
+    ("saturating", "the GAN loss log(1 - D), whose gradient vanishes where D is sure"),
+    ("fresh discriminator", "one that was trained anew, only to measure"),
+    ("reading", "what was measured"),
+    ("nats", "the unit of information with natural logarithms; 1 bit is 0.693 nats"),
+)
+"""What a reader may not know, in the words of the page and of the claims."""
 PARTS = {
     place
     for template in sorted((HERE / "templates").glob("*.html"))
@@ -106,7 +118,7 @@ def whole(out: Path, titles: Mapping[str, str]) -> str:
         equations=equations,
         titles=titles,
         figures=figures,
-        overview=OVERVIEW,
+        WORDS=WORDS,
         tables=tables,
         TONES=TONES,
     )

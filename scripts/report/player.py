@@ -30,7 +30,7 @@ class Player:
         ValueError: If a list of the file does not have one entry per iteration.
     """
 
-    place, called = "training-section", "Compare two games"
+    place, called = "training-section", "Two recorded games"
     scripts = ("browser/picture.js", "browser/player.js")
 
     def __init__(self, data: Mapping[str, Any], path: Path) -> None:

@@ -114,7 +114,7 @@ def moved(driver):
       const rows = (kind) => Object.fromEntries(
         [...document.querySelectorAll(`[data-${kind}]`)].map(
           (output) => [output.dataset[kind], output.textContent]));
-      return [text("#theta-now"), text("#slope-now"), text("#theta-near"),
+      return [text("#theta-now"), text("#slope-now"),
         rows("value"), rows("gradient"), rows("trained")];""")
 
 
@@ -124,7 +124,7 @@ def test_the_sliders_show_the_exact_divergences(browser, step):
     slope = 2 ** (step % 7 - 2)
     put(browser, "#theta", step)
     put(browser, "#slope", round(4 * math.log2(slope)))
-    now, at, _, values, gradients, _ = moved(browser)
+    now, at, values, gradients, _ = moved(browser)
     assert read(now) == pytest.approx([theta])
     assert read(at) == pytest.approx([slope])
     home, away = ParallelSegments(0.0), ParallelSegments(theta)
@@ -147,12 +147,11 @@ def test_the_sliders_show_the_exact_divergences(browser, step):
     assert read(gradients["limited"]) == pytest.approx([pull], rel=6e-4)
 
 
-def test_beside_it_stands_what_was_trained_nearest(browser):
+def test_what_was_trained_at_this_theta_stands_beside_it(browser):
     data, limited = report_folder.segments(), report_folder.limited_slope()
-    put(browser, "#theta", 55)
+    put(browser, "#theta", 60)
     put(browser, "#slope", 4)
-    _, _, near, _, _, trained = moved(browser)
-    assert read(near) == [0.3]
+    trained = moved(browser)[-1]
     column = data["thetas"].index(0.3)
     for row in data["measured"]:
         value, error = read(trained[row["exact"].lower()])
@@ -161,6 +160,8 @@ def test_beside_it_stands_what_was_trained_nearest(browser):
     assert read(trained["limited"])[0] == pytest.approx(limited["js"][2][1], abs=1e-5)
     put(browser, "#slope", 5)
     assert moved(browser)[-1]["limited"] == "–"  # nothing was trained at that L
+    put(browser, "#theta", 61)
+    assert set(moved(browser)[-1].values()) == {"–"}  # nor at that theta
 
 
 def test_one_look_shows_js_flat_and_w1_straight(browser):
@@ -173,6 +174,37 @@ def test_one_look_shows_js_flat_and_w1_straight(browser):
     assert len({y for _, y in js}) == 1
     slopes = [(y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairwise(w1)]
     assert max(slopes) - min(slopes) < 0.02 * abs(slopes[0])
+
+
+@pytest.mark.parametrize("slope", [-12, 4, 12, 28])
+def test_one_look_shows_js_of_limited_slope_between_the_two(browser, slope):
+    """At every L: nowhere above JS, nowhere below W1 as far as theta = 1, where all three meet."""
+    put(browser, "#slope", slope)
+    heights = browser.execute_script("""
+      const line = (name) => [...document.querySelectorAll(`#moved-values .line.q-${name}`)].at(-1)
+        .getAttribute("d").match(/[\\d.]+ [\\d.]+/g).map((pair) => pair.split(" ").map(Number));
+      return ["js", "limited", "w1"].map(line);""")
+    js, limited, w1 = ([y for _, y in line] for line in heights)
+    within = [y for y in w1 if y > js[0]]  # pixels count downward
+    for above, between, below in zip(js, limited, within, strict=False):
+        assert above - 0.02 <= between <= below + 0.02
+    middle = len(within) // 2
+    share = (limited[middle] - js[0]) / (within[middle] - js[0])
+    assert {-12: share > 0.98, 4: 0.8 < share < 0.98, 12: 0.1 < share < 0.7, 28: share < 0.02}[
+        slope
+    ]
+
+
+def test_values_are_drawn_as_they_are_if_that_is_asked(browser):
+    height = """return document.querySelectorAll("#moved-values .line.q-js").item(1)
+      .getAttribute("d").match(/[\\d.]+/g).map(Number)[1]"""
+    same = browser.execute_script(height)
+    find(browser, "#same-height").send_keys(Keys.SPACE)
+    bottom, top = 230, 18  # of the plot, from 0 to 1.2
+    assert browser.execute_script(height) == pytest.approx(
+        bottom - (bottom - top) * math.log(2) / 1.2, abs=0.01
+    )
+    assert same == pytest.approx(bottom - (bottom - top) / 1.2, abs=0.01)
 
 
 def test_what_was_trained_stands_there_as_points_with_error_bars(browser):
@@ -189,7 +221,7 @@ def test_what_was_trained_stands_there_as_points_with_error_bars(browser):
 def test_the_logarithmic_axis_keeps_theta_and_reaches_small_ones(browser):
     put(browser, "#theta", 60)
     find(browser, "#theta-log").send_keys(Keys.SPACE)
-    assert read(moved(browser)[0]) == pytest.approx([0.3], rel=0.05)
+    assert read(moved(browser)[0]) == [0.3]
     put(browser, "#theta", 25)
     assert 0 < read(moved(browser)[0])[0] < 0.003
     put(browser, "#theta", 0)
@@ -204,34 +236,136 @@ def test_arrow_keys_move_theta(browser):
     assert slider.get_attribute("aria-valuetext") == "θ = −0.99"
 
 
-def frame(driver):
+def frame(driver, iteration=""):
     """Wait until the worker's answer is drawn; what is said of it."""
     script = """
-      const done = arguments[0];
-      const wait = () => document.querySelector('[data-live="w1"]').textContent
+      const done = arguments[1];
+      const now = document.getElementById("live-now");
+      const shown = arguments[0];
+      const there = () => shown ? now.textContent === shown : now.textContent !== "–";
+      const wait = () => there()
         ? done([...document.querySelectorAll("#live-now, [data-live]")].map((o) => o.textContent))
         : setTimeout(wait, 20);
       wait();"""
-    return driver.execute_async_script(script)
+    return driver.execute_async_script(script, iteration)
+
+
+def choose(driver, **settings):
+    """Choose on the form of the game, one after another, as a reader would."""
+    for name, value in settings.items():
+        put(driver, f"#live-settings [name={name}]", value)
 
 
 def test_a_game_trains_in_the_page_step_by_step(browser):
-    put(browser, "[name=warmup]", "0")
+    choose(browser, warmup="0")
     now, own, w1, js, *_ = frame(browser)
     assert (now, read(w1), read(js)) == ("0", [1], [0.6931])
     find(browser, "#live-step").send_keys(Keys.SPACE)
-    browser.execute_async_script(
-        "const wait = () => document.getElementById('live-now').textContent === '1'"
-        " ? arguments[0]() : setTimeout(wait, 20); const done = arguments; wait();".replace(
-            "arguments[0]()", "done[0]()"
-        )
-    )
-    now, after, *_ = frame(browser)
-    assert now == "1"
+    now, after, *_ = frame(browser, "1")
     assert after != own
-    put(browser, "[name=objective]", "wasserstein")
-    assert find(browser, "[name=constraint]").get_attribute("value") == "penalty"
     assert browser.get_log("browser") == []
+
+
+def test_every_game_is_drawn_without_a_word_on_the_console(browser):
+    choose(browser, warmup="0")
+    for game in ("segments", "ring"):
+        for objective in ("saturating", "nonSaturating", "wasserstein"):
+            for constraint in ("none", "clipping", "penalty", "spectral"):
+                choose(browser, game=game, objective=objective, constraint=constraint)
+                frame(browser)
+                find(browser, "#live-step").click()
+                frame(browser, "1")
+                section = find(browser, "#live-section").get_attribute("innerHTML")
+                shown = section[: section.index("live-source")]
+                assert "NaN" not in shown
+                assert "undefined" not in shown
+                network = "critic" if objective == "wasserstein" else "discriminator"
+                assert f"{network} steps per iteration" in find(browser, "#live-settings").text
+    assert browser.get_log("browser") == []
+
+
+def test_a_wasserstein_critic_always_has_a_constraint_and_others_need_none(browser):
+    value = "return document.querySelector('[name=constraint]').value"
+    assert browser.execute_script(value) == "penalty"
+    choose(browser, objective="saturating")
+    assert browser.execute_script(value) == "none"
+    choose(browser, objective="wasserstein", constraint="none", warmup="0")
+    assert browser.execute_script(value) == "penalty"
+    frame(browser)
+    assert browser.get_log("browser") == []
+
+
+def test_nothing_of_the_old_game_is_shown_while_a_critic_trains_alone(browser):
+    frame(browser)
+    said = browser.execute_script("""
+      const warmup = document.querySelector("[name=warmup]");
+      warmup.value = "2000";
+      warmup.dispatchEvent(new Event("change", { bubbles: true }));
+      const canvas = document.getElementById("live-picture");
+      const drawn = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+      const busy = document.getElementById("live-busy");
+      return [busy.checkVisibility(), busy.textContent, drawn.some((value) => value !== 0),
+        document.querySelectorAll("#live-curves *").length,
+        [...document.querySelectorAll("[data-live]")].map((output) => output.textContent)];""")
+    assert said == [True, "Training the critic alone: step 0 of 2000 …", False, 0, ["–"] * 5]
+    frame(browser)
+    assert not visible(browser, "#live-busy")
+
+
+def test_another_choice_goes_on_playing(browser):
+    choose(browser, warmup="0")
+    frame(browser)
+    find(browser, "#live-play").click()
+    choose(browser, objective="saturating")
+    frame(browser, "4")
+    assert find(browser, "#live-play").text == "Pause"
+    find(browser, "#live-reset").click()
+    assert find(browser, "#live-play").text == "Play"
+    frame(browser, "0")
+
+
+@pytest.mark.parametrize(
+    ("frame", "chosen", "said"),
+    [
+        ({"pull": 4e-7}, {}, ["all but stand still", "close to its optimum"]),
+        ({"own": -6.7, "pull": 8.9}, {}, ["the pull is 8.9", "7.4 below JS"]),
+        ({"own": 0.9}, {"objective": "wasserstein"}, ["the critic's value is 90 % of W1"]),
+        ({"w1": 0.02}, {"objective": "wasserstein"}, ["the segments all but coincide"]),
+        ({"fake": [0, 0, 5, 0, 0, -3, 0, 1]}, {}, ["2 of 4 points lie outside"]),
+    ],
+    ids=["stalled", "far", "critic", "arrived", "outside"],
+)
+def test_what_is_said_of_a_game_follows_from_its_state(browser, frame, chosen, said):
+    state = {"iteration": 3, "own": 0.693, "w1": 1, "js": math.log(2), "pull": 1, "fake": [0, 0]}
+    state["extent"] = [-2, 2, -2, 2]
+    plain = {"game": "segments", "objective": "saturating", "constraint": "none"}
+    script = "return stateOf(arguments[0], arguments[1])"
+    text = browser.execute_script(script, state | frame, plain | chosen)
+    assert [words for words in said if words not in text] == []
+    assert ("stand still" in text) == (frame.get("pull", 1) < 1e-3)
+    assert ("outside" in text) == ("fake" in frame)
+
+
+@pytest.mark.slow
+def test_a_ring_makes_thirty_steps_a_second_while_it_is_drawn(browser):
+    """On a free core, under every objective and constraint."""
+    rates = {}
+    choose(browser, game="ring", warmup="0")
+    for objective in ("saturating", "nonSaturating", "wasserstein"):
+        for constraint in ("none", "clipping", "penalty", "spectral"):
+            if (objective, constraint) == ("wasserstein", "none"):
+                continue
+            choose(browser, objective=objective, constraint=constraint)
+            frame(browser)
+            find(browser, "#live-play").click()
+            browser.execute_async_script("setTimeout(arguments[0], 500)")
+            count = "return [document.getElementById('live-now').textContent, performance.now()]"
+            start, began = browser.execute_script(count)
+            browser.execute_async_script("setTimeout(arguments[0], 2000)")
+            end, ended = browser.execute_script(count)
+            rates[objective, constraint] = 1000 * (int(end) - int(start)) / (ended - began)
+            find(browser, "#live-play").click()
+    assert min(rates.values()) > 30, rates
 
 
 def test_arrow_keys_move_the_iteration_its_numbers_mark_and_canvas(browser):
@@ -279,7 +413,7 @@ def test_the_surface_is_upright(chromium, tmp_path):
 def test_it_starts_at_the_first_iteration_plays_and_pauses(browser):
     iterations = report_folder.training()["iterations"]
     assert find(browser, "#iteration-now").text == str(iterations[0])
-    put(browser, "#speed", "4")
+    put(browser, "#speed", "8")
     play = find(browser, "#play")
     play.send_keys(Keys.SPACE)
     assert play.text == "Pause"
@@ -293,7 +427,7 @@ def test_it_starts_at_the_first_iteration_plays_and_pauses(browser):
 
 
 def test_it_stops_at_the_end_and_begins_anew(browser):
-    put(browser, "#speed", "4")
+    put(browser, "#speed", "8")
     put(browser, "#iteration", report_folder.STEPS - 2)
     play = find(browser, "#play")
     play.send_keys(Keys.SPACE)
@@ -396,7 +530,8 @@ def test_nothing_sticks_out_sideways(browser, width):
 
 def test_the_keyboard_reaches_the_controls_and_sees_where_it_is(browser):
     reached = []
-    browser.execute_script("[...document.querySelectorAll('#verdicts a')].at(-1).focus()")
+    browser.execute_script("document.querySelector('.skip').focus()")
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
     for _ in range(40):
         browser.switch_to.active_element.send_keys(Keys.TAB)
         active = browser.switch_to.active_element
@@ -405,7 +540,7 @@ def test_the_keyboard_reaches_the_controls_and_sees_where_it_is(browser):
         if reached[-1] == "speed":
             break
     assert [name for name in reached if name] == [
-        *("theta", "slope", "theta-log"),
+        *("theta", "slope", "same-height", "theta-log"),
         *("live-play", "live-step", "live-reset"),
         *("play", "iteration", "speed"),
     ]

@@ -1,6 +1,5 @@
 """The game that trains in the page takes the library's steps, and measures what it says."""
 
-import time
 from functools import partial
 
 import pytest
@@ -224,21 +223,3 @@ def test_a_game_that_has_no_best_critic_is_refused(chromium):
         new Trainer({ game: "ring", objective: "wasserstein", constraint: "none", seed: 0 });
       } catch (error) { return error.message; }"""
     assert "unless its slope is bounded" in chromium.execute_script(str(worker_source()) + refused)
-
-
-@pytest.mark.slow
-def test_it_makes_thirty_steps_a_second(chromium):
-    """On a free core; the worker draws nothing, which the page does beside it."""
-    chromium.get("about:blank")
-    clock = """
-      const settings = { game: "ring", objective: "wasserstein", constraint: "penalty",
-        criticRate: 0.001, generatorRate: 0.001, nCritic: 5, warmup: 0, seed: 0 };
-      const trainer = new Trainer(settings);
-      for (let i = 0; i < arguments[0]; i += 1) {
-        trainer.iterate();
-        trainer.frame();
-      }"""
-    chromium.execute_script(str(worker_source()) + clock, 20)
-    start = time.perf_counter()
-    chromium.execute_script(str(worker_source()) + clock, 60)
-    assert (time.perf_counter() - start) / 60 < 1 / 30

@@ -98,7 +98,7 @@ def test_the_policy_admits_only_the_pages_own_scripts(text):
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None
     assert "default-src 'none'" in policy[1]
-    assert policy[1].count("sha256-") == text.count("<script>") == 5
+    assert policy[1].count("sha256-") == text.count("<script>") == 6
     assert "worker-src blob:;" in policy[1]
     assert "unsafe-eval" not in policy[1]
     assert not re.search(r"\son\w+=", text)
@@ -138,10 +138,33 @@ def test_controls_say_what_they_prove(tree):
     assert "the checks prove nothing" in words(by_id(tree, "proves-nothing"))
 
 
-def test_the_first_screen_counts_the_verdicts(tree):
+def test_what_moves_comes_first_and_then_the_verdicts(tree):
+    places = [node.get("id") for node in elements(tree, "section")]
+    widgets = ["segments-section", "live-section", "training-section"]
+    assert places[:4] == [*widgets, "verdicts"]
+    skips = [node.get("href") for node in elements(tree, "a") if node.get("class") == "skip"]
+    assert skips == ["#segments-section", "#verdicts"]
+
+
+def test_names_of_distances_are_spelled_out_before_a_claim_uses_them(tree):
+    first = words(by_id(tree, "segments-section"))
+    for name in ("Jensen–Shannon divergence", "Wasserstein distance", "total variation"):
+        assert name in first
+
+
+def test_the_verdicts_are_counted(tree):
     counts = next(node for node in elements(tree, "ul") if node.get("class") == "counts")
     assert [words(item).split()[0] for item in elements(counts, "li")] == ["3", "1", "1"]
-    assert "5 claims; 2 not as expected." in words(elements(tree, "header")[0])
+    assert "5 sentences. 2 verdicts differ from what was expected" in words(
+        by_id(tree, "verdicts")
+    )
+
+
+def test_a_number_stands_beside_its_quantity_and_a_qualification_in_words(tree):
+    row = next(r for r in elements(by_id(tree, "verdicts"), "tr") if "in-part" in words(r))
+    assert report_folder.MET.what in words(row)
+    said = [words(node) for node in elements(by_id(tree, "in-part"), "p")]
+    assert any("Qualification." in text and report_folder.SEEN.what in text for text in said)
 
 
 def test_a_figure_is_shown_where_it_is_first_used(tree):

@@ -1,97 +1,95 @@
 "use strict";
 
-// Asks a worker for steps of a game and draws what comes back, one frame at a time.
+// Asks a worker for steps of a game and draws what comes back.
 (() => {
   const section = document.getElementById("live-section");
   const find = (name) => document.getElementById(`live-${name}`);
-  const [form, play, note] = [find("settings"), find("play"), find("note")];
+  const [form, play, busy] = [find("settings"), find("play"), find("busy")];
+  const fields = form.elements;
   const source = find("source").textContent;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  const FRAME = 1000 / 30; // milliseconds: one iteration each
-  const KEPT = 600; // iterations of the curves
+  const STEPS = 2; // iterations between two pictures
+  const FRAME = 50; // milliseconds between two pictures, at least
+  const KEPT = 400; // pictures that the curves go back
   let worker = null;
-  let [playing, asked, last, rate] = [false, 0, null, null];
+  let [playing, waiting, asked, rate, last] = [false, false, 0, null, null];
   let [history, drawing] = [[], null];
 
-  // What the form says; a Wasserstein critic is given a constraint, without which it has no best.
-  function settings() {
-    const said = Object.fromEntries(new FormData(form));
-    const wasserstein = said.objective === "wasserstein";
-    form.elements.constraint.options[0].disabled = wasserstein;
-    if (wasserstein && said.constraint === "none") {
-      said.constraint = form.elements.constraint.value = "penalty";
-    }
-    const numbers = ["nCritic", "warmup", "criticRate", "generatorRate", "seed"];
-    return { ...said, ...Object.fromEntries(numbers.map((name) => [name, Number(said[name])])) };
-  }
+  const wasserstein = () => fields.objective.value === "wasserstein";
 
-  // What there is to see; nothing is said of what depends on luck.
-  function explain({ game, objective, constraint, warmup }) {
-    const flat =
-      "Near its optimum this discriminator measures JS, which is flat between parted laws: the pull is next to nothing. " +
-      (game === "ring"
-        ? "The ring's laws come to overlap, and then it pulls again."
-        : "Nothing moves. One that was not trained alone first pulls, as it is far from its optimum.");
-    const texts = {
-      saturating: {
-        none: warmup ? flat : "This discriminator starts far from its optimum, and pulls. Train it alone first, and the pull vanishes.",
-        clipping: "A clipped discriminator is so flat that it measures next to nothing.",
-        penalty: "The loss is that of JS, but the slope is limited to about 1: the constraint gives a pull.",
-        spectral: "The loss is that of JS, but the slope is at most 1: the constraint gives a pull.",
-      },
-      nonSaturating: {
-        none: "This loss pulls, the harder the better the discriminator, and in jumps. What it follows is KL less 2 JS.",
-        clipping: "A clipped discriminator is so flat that it pulls weakly.",
-        penalty: "With a limited slope the pull is moderate.",
-        spectral: "With a limited slope the pull is moderate.",
-      },
-      wasserstein: {
-        clipping: "A clipped critic measures K W1, with a K that is unknown, and here far below 1.",
-        penalty: "The slope is about 1, and so is the pull, until the laws meet. The value is near W1.",
-        spectral: "The slope is at most 1. The value is a lower bound on W1.",
-      },
-    };
-    const more = game === "ring" ? " W1 between two samples is above 0 even for equal laws." : "";
-    return texts[objective][constraint] + more;
+  // What the form says. Without a constraint a critic's score has no bound: that choice is not given.
+  function settings() {
+    const none = fields.constraint.querySelector("[value=none]");
+    none.disabled = wasserstein();
+    if (wasserstein() && fields.constraint.value === "none") fields.constraint.value = "penalty";
+    const names = ["game", "objective", "constraint"];
+    const numbers = ["nCritic", "warmup", "criticRate", "generatorRate", "seed"];
+    return Object.fromEntries([
+      ...names.map((name) => [name, fields[name].value]),
+      ...numbers.map((name) => [name, Number(fields[name].value)]),
+    ]);
   }
 
   function start() {
     worker?.terminate();
     const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     worker = new Worker(address);
-    worker.onmessage = ({ data }) => receive(data);
-    reset();
-  }
-
-  function reset() {
-    history = [];
-    rate = null;
+    worker.onmessage = ({ data }) => (data.frame ? receive(data.frame) : wait(data.alone));
+    worker.onerror = (error) => say(error.message);
     const chosen = settings();
-    note.textContent = explain(chosen);
+    const network = wasserstein() ? "critic" : "discriminator";
+    for (const named of section.querySelectorAll(".network")) named.textContent = network;
+    find("measures").textContent = wasserstein() ? "W1" : "JS";
+    find("note").textContent = GAME_NOTES[chosen.objective][chosen.constraint];
     section.dataset.game = chosen.game;
+    empty();
+    wait(0);
     ask({ reset: chosen });
   }
 
+  // Nothing of the old game is left to be taken for the new one.
+  function empty() {
+    [last, rate, history] = [null, null, []];
+    const canvas = find("picture");
+    canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    for (const plot of section.querySelectorAll(".plot")) plot.replaceChildren();
+    for (const output of section.querySelectorAll("output")) output.textContent = "–";
+    find("state").textContent = "";
+  }
+
+  function wait(done) {
+    const [of, network] = [Number(fields.warmup.value), wasserstein() ? "critic" : "discriminator"];
+    say(of ? `Training the ${network} alone: step ${done} of ${of} …` : "Starting …");
+  }
+
+  function say(words) {
+    busy.textContent = words;
+    busy.hidden = words === "";
+  }
+
   function ask(message) {
-    asked = performance.now();
+    [asked, waiting] = [performance.now(), true];
     worker.postMessage(message);
   }
 
-  // The next iteration is asked for before this one is drawn: worker and page work side by side.
+  const advance = (steps) => {
+    if (last !== null && !waiting) ask({ advance: steps });
+  };
+
+  // The next iterations are asked for before these are drawn: worker and page work side by side.
   function receive(frame) {
-    last = frame;
+    const took = (performance.now() - asked) / STEPS;
+    if (last !== null && playing) rate = rate === null ? took : 0.9 * rate + 0.1 * took;
+    [last, waiting] = [frame, false];
+    say("");
     const { iteration, own, w1, js, limited, pull } = frame;
     history.push({ iteration, own, w1, js, limited, pull });
     if (history.length > KEPT) history.shift();
-    if (playing) {
-      const wait = Math.max(0, FRAME - (performance.now() - asked));
-      setTimeout(() => {
-        if (!playing) return;
-        const took = performance.now() - asked;
-        rate = rate === null ? took : 0.95 * rate + 0.05 * took;
-        ask({ advance: 1 });
-      }, wait);
-    }
+    if (playing) setTimeout(() => playing && advance(STEPS), FRAME - (performance.now() - asked));
+    redraw();
+  }
+
+  function redraw() {
     drawing ??= requestAnimationFrame(() => {
       drawing = null;
       draw();
@@ -101,8 +99,8 @@
   function draw() {
     if (last === null) return;
     find("now").textContent = last.iteration;
-    find("rate").textContent = rate === null ? "–" : number(Math.round(1000 / rate));
-    find("measures").textContent = last.measures === "JS" ? "JS" : "W1";
+    const perSecond = 1000 / Math.max(rate, FRAME / STEPS);
+    find("rate").textContent = rate === null ? "–" : number(Math.round(perSecond));
     for (const output of section.querySelectorAll("[data-live]")) {
       output.textContent = number(last[output.dataset.live]);
     }
@@ -112,56 +110,63 @@
     const picture = new Picture(canvas, last.extent);
     const [low, high] = [Math.min(...last.surface), Math.max(...last.surface)];
     picture.surface(last.surface.map((f) => (f - low) / Math.max(high - low, 1e-12)), last.side);
+    const strong = Math.max(1, Picture.strong(last.vectors)); // weak pulls look weak
+    find("scale").textContent = number(Number(strong.toPrecision(2)));
+    picture.arrows(last.lattice, last.vectors, strong);
     picture.target(last.real);
     picture.samples(last.fake);
-    picture.arrows(last.lattice, last.vectors, Math.max(1e-3, Picture.strong(last.vectors)));
+    picture.arrows(last.fake, last.moves, strong, picture.colour.sample, 2.4);
+    if (history.length % 10 === 1 || !playing) find("state").textContent = stateOf(last, settings());
     curves();
   }
 
   function curves() {
     const iterations = history.map((frame) => frame.iteration);
-    const x = linearAxis(iterations[0], Math.max(iterations.at(-1), iterations[0] + 20), [
-      iterations[0],
-      iterations.at(-1),
-    ]);
-    const most = Math.max(0.8, ...history.map((frame) => Math.max(frame.w1, frame.own)));
+    const [first, now] = [iterations[0], iterations.at(-1)];
+    const x = linearAxis(first, Math.max(now, first + 20), [...new Set([first, now])]);
+    const shown = ["own", "w1", "js", ...(last.limited === undefined ? [] : ["limited"])];
+    const all = history.flatMap((frame) => shown.map((name) => frame[name])).filter(Number.isFinite);
+    const [least, most] = [Math.min(0, ...all), Math.max(0.8, ...all)];
+    const room = 0.05 * (most - least);
     const ticks = most > 2 ? [0, Math.floor(most)] : [0, 0.5, 1].filter((tick) => tick <= most);
-    const values = new Plot(find("curves"), x, linearAxis(-0.25, most * 1.05, ticks), 190, "distances");
-    const shown = last.limited === undefined ? ["w1", "js", "own"] : ["w1", "js", "limited", "own"];
+    if (least < -0.2 * most) ticks.push(Math.ceil(least));
+    const y = linearAxis(least - room, most + room, ticks);
+    const values = new Plot(find("curves"), x, y, 190, "distances over iterations");
     for (const name of shown) {
-      values.line(iterations, history.map((frame) => frame[name]), `q-${name}`);
+      const line = history.map((frame) => frame[name]);
+      values.line(iterations, line, `q-${name}${name === "own" ? " under" : ""}`);
     }
-    const powers = [-8, -4, 0];
-    const y = linearAxis(-10, 2, powers);
-    const pulls = new Plot(find("pulls"), x, y, 130, "pull, powers of ten");
-    pulls.line(iterations, history.map((frame) => Math.log10(frame.pull)), "q-pull");
+    const powers = linearAxis(-10, 2, [-8, -4, 0], (power) => number(10 ** power));
+    const pulls = new Plot(find("pulls"), x, powers, 130, "pull, log scale");
+    const logs = history.map(({ pull }) => Math.min(2, Math.max(-10, Math.log10(pull))));
+    pulls.line(iterations, logs, "q-pull");
   }
 
   function setPlaying(now) {
     playing = now;
     play.textContent = playing ? "Pause" : "Play";
-    if (playing) ask({ advance: 1 });
+    if (playing) advance(STEPS);
   }
 
   play.addEventListener("click", () => setPlaying(!playing));
   find("step").addEventListener("click", () => {
     setPlaying(false);
-    ask({ advance: 1 });
+    advance(1);
   });
   find("reset").addEventListener("click", () => {
     setPlaying(false);
     start();
   });
-  form.addEventListener("change", ({ target }) => {
-    const ring = form.elements.game.value === "ring";
-    if (target.name === "game") form.elements.generatorRate.value = ring ? "0.001" : "0.05";
-    setPlaying(false);
+  form.addEventListener("change", ({ target: { name } }) => {
+    const ring = fields.game.value === "ring";
+    if (name === "game") fields.generatorRate.value = ring ? "0.001" : "0.01";
+    if (name === "objective") fields.constraint.value = wasserstein() ? "penalty" : "none";
     start();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   still.addEventListener("change", () => setPlaying(false));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  new ResizeObserver(draw).observe(find("curves").parentElement);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  new ResizeObserver(redraw).observe(find("curves").parentElement);
 
   section.classList.add("live");
   for (const hidden of section.querySelectorAll(".control, .settings, .live-game, #live-note")) {

@@ -67,21 +67,36 @@ class Picture {
     this.context.globalAlpha = 1;
   }
 
+  // Dots; those outside the window are hollow, where its edge is nearest to them.
   samples(points) {
-    this.context.fillStyle = this.colour.sample;
+    this.context.fillStyle = this.context.strokeStyle = this.colour.sample;
+    this.context.lineWidth = 1.3;
     this.context.globalAlpha = 0.85;
     for (let i = 0; i < points.length; i += 2) {
-      this.circle(points[i], points[i + 1], 2.6);
-      this.context.fill();
+      const [x, y] = [points[i], points[i + 1]];
+      if (this.outside(x, y)) {
+        const within = (value, low, high) => Math.min(high, Math.max(low, value));
+        const [dx, dy] = [0.012 * (this.right - this.left), 0.012 * (this.top - this.bottom)];
+        const edge = [within(x, this.left + dx, this.right - dx), within(y, this.bottom + dy, this.top - dy)];
+        this.circle(...edge, 2.6);
+        this.context.stroke();
+      } else {
+        this.circle(x, y, 2.6);
+        this.context.fill();
+      }
     }
     this.context.globalAlpha = 1;
   }
 
+  outside(x, y) {
+    return !(x >= this.left && x <= this.right && y >= this.bottom && y <= this.top);
+  }
+
   // Vectors from the points; one as long as `strong` takes a fixed share of the width.
-  arrows(points, vectors, strong) {
-    this.context.strokeStyle = this.colour.arrow;
-    this.context.lineWidth = 1.3;
-    for (let i = 0; i < points.length; i += 2) {
+  arrows(points, vectors, strong, colour = this.colour.arrow, width = 1.3) {
+    this.context.strokeStyle = colour;
+    this.context.lineWidth = width;
+    for (let i = 0; i < vectors.length; i += 2) {
       const length = Math.hypot(vectors[i], vectors[i + 1]);
       this.circle(points[i], points[i + 1], 0.9);
       this.context.stroke();

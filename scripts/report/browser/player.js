@@ -10,7 +10,6 @@
   const panels = Array.from(section.querySelectorAll(".game"));
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const FRAME = 400; // milliseconds at speed 1
   const target = data.target.flat();
   const games = data.games.map((game) => ({
     ...game,
@@ -71,7 +70,7 @@
 
   function run() {
     clearInterval(timer);
-    timer = setInterval(forward, FRAME / Number(speed.value));
+    timer = setInterval(forward, 1000 / Number(speed.value));
     label();
   }
 

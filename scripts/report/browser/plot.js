@@ -2,8 +2,8 @@
 
 // Axes, lines and points as SVG. What is not finite is left out, and breaks a line.
 
-function linearAxis(low, high, ticks) {
-  return { low, high, ticks, place: (value) => (value - low) / (high - low) };
+function linearAxis(low, high, ticks, label = number) {
+  return { low, high, ticks, label, place: (value) => (value - low) / (high - low) };
 }
 
 // Symmetric logarithm: straight within the limit, and logarithmic beyond it, on both sides of 0.
@@ -14,7 +14,7 @@ function symmetricLogAxis(limit, high, ticks) {
     return Math.sign(far) * limit * (10 ** Math.abs(far) - 1);
   };
   const place = (value) => (bent(value) / bent(high) + 1) / 2;
-  return { low: -high, high, ticks, place, inverse };
+  return { low: -high, high, ticks, label: number, place, inverse };
 }
 
 class Plot {
@@ -32,12 +32,12 @@ class Plot {
     for (const tick of y.ticks) {
       const at = this.atY(tick);
       this.path(`M${left - 4} ${at}H${left}`, "axis");
-      this.text(left - 7, at + 4, number(tick), "end");
+      this.text(left - 7, at + 4, y.label(tick), "end");
     }
     for (const tick of x.ticks) {
       const at = this.atX(tick);
       this.path(`M${at} ${this.bottom}V${this.bottom + 4}`, "axis");
-      this.text(at, height - 4, number(tick), "middle");
+      this.text(at, height - 4, x.label(tick), "middle");
     }
     this.text(left, 11, title, "start");
   }
@@ -50,19 +50,24 @@ class Plot {
     return this.bottom + (this.top - this.bottom) * this.y.place(value);
   }
 
-  draw(name, attributes, text) {
+  draw(name, attributes, text, parent = this.svg) {
     const made = document.createElementNS(this.svg.namespaceURI, name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
     if (text !== undefined) made.textContent = text;
-    this.svg.append(made);
+    parent.append(made);
+    return made;
   }
 
   path(d, kind) {
     this.draw("path", { d, class: kind });
   }
 
+  // An underscore and a letter are an index.
   text(x, y, words, anchor, kind = "") {
-    this.draw("text", { x, y, "text-anchor": anchor, class: kind }, words);
+    const made = this.draw("text", { x, y, "text-anchor": anchor, class: kind });
+    words.split(/_(.)/).forEach((part, i) => {
+      if (part) this.draw("tspan", { dy: i === 0 ? 0 : i % 2 ? 3 : -3 }, part, made);
+    });
   }
 
   seen(value) {

@@ -15,10 +15,8 @@ class Unconstrained {
     this.prepare(network);
   }
 
-  // Adds to the gradients what is asked beyond the objective; returns its loss.
-  penalise() {
-    return 0;
-  }
+  // Adds to the gradients what is asked beyond the objective.
+  penalise() {}
 
   // Gradients in the weights from gradients in the weights that were used.
   chain(network, gradients) {
@@ -37,9 +35,9 @@ class WeightClipping extends Unconstrained {
 
   project(network) {
     for (const values of network.parameters) {
-      values.forEach((value, i) => {
-        values[i] = Math.min(this.c, Math.max(-this.c, value));
-      });
+      for (let i = 0; i < values.length; i += 1) {
+        values[i] = Math.min(this.c, Math.max(-this.c, values[i]));
+      }
     }
   }
 }
@@ -54,24 +52,23 @@ class LipschitzPenalty extends Unconstrained {
   penalise(network, real, fake, epsilon, gradients) {
     const n = epsilon.length;
     const d = real.length / n;
-    const share = (j) => epsilon[Math.floor(j / d)];
-    const between = real.map((value, j) => share(j) * value + (1 - share(j)) * fake[j]);
-    const trace = network.slopes(between);
-    const ofSlopes = new Float64Array(n * d);
-    let loss = 0;
-    for (let i = 0; i < n; i += 1) {
-      const slope = trace.gradient.subarray(i * d, (i + 1) * d);
-      const norm = Math.hypot(...slope);
-      const excess = Math.max(0, norm - 1);
-      loss += (this.weight * excess * excess) / n;
-      if (excess > 0) {
-        slope.forEach((value, j) => {
-          ofSlopes[i * d + j] = (2 * this.weight * excess * value) / (norm * n);
-        });
+    const between = new Float64Array(n * d);
+    for (let i = 0, j = 0; i < n; i += 1) {
+      for (const end = j + d; j < end; j += 1) {
+        between[j] = epsilon[i] * real[j] + (1 - epsilon[i]) * fake[j];
       }
     }
+    const trace = network.slopes(between);
+    const ofSlopes = new Float64Array(n * d);
+    for (let i = 0; i < n; i += 1) {
+      let square = 0;
+      for (let j = i * d; j < (i + 1) * d; j += 1) square += trace.gradient[j] ** 2;
+      const norm = Math.sqrt(square);
+      const excess = Math.max(0, norm - 1);
+      const share = excess > 0 ? (2 * this.weight * excess) / (norm * n) : 0;
+      for (let j = i * d; j < (i + 1) * d; j += 1) ofSlopes[j] = share * trace.gradient[j];
+    }
     network.throughSlopes(trace, ofSlopes).forEach((more, i) => add(gradients.weights[i], more));
-    return loss;
   }
 }
 
@@ -80,31 +77,29 @@ class SpectralNorm extends Unconstrained {
   static STEPS = 2; // before each pass: torch's layer asks for its weight twice
 
   start(network) {
-    this.left = network.weights.map((weight, i) => {
-      let left = new Float64Array(network.widths[i]).fill(1);
-      for (let step = 0; step < 100; step += 1) left = this.iterated(network, weight, i, left).left;
-      return left;
-    });
+    this.left = network.weights.map((_, i) => new Float64Array(network.widths[i]).fill(1));
+    this.prepare(network, 100);
   }
 
-  iterated(network, weight, i, left) {
-    const [k, m] = [network.widths[i], network.widths[i + 1]];
-    const right = normalised(product(left, weight, 1, k, m));
-    return { right, left: normalised(timesTransposed(right, weight, 1, k, m)) };
-  }
-
+  // Power iteration from the left vectors that are kept; stops early where nothing changes any more.
   prepare(network, steps = SpectralNorm.STEPS) {
     this.right = [];
     this.norms = [];
     network.used = network.weights.map((weight, i) => {
       const [k, m] = [network.widths[i], network.widths[i + 1]];
-      for (let step = 0; step < steps; step += 1) {
-        const found = this.iterated(network, weight, i, this.left[i]);
-        [this.left[i], this.right[i]] = [found.left, found.right];
+      let [left, right, change] = [this.left[i], null, Infinity];
+      for (let step = 0; step < steps && change > 1e-24; step += 1) {
+        const before = left;
+        right = normalised(product(left, weight, 1, k, m));
+        left = normalised(timesTransposed(right, weight, 1, k, m));
+        change = 0;
+        for (let j = 0; j < k; j += 1) change += (left[j] - before[j]) ** 2;
       }
-      const along = product(this.left[i], weight, 1, k, m);
-      this.norms[i] = along.reduce((sum, value, j) => sum + value * this.right[i][j], 0) || 1;
-      return weight.map((value) => value / this.norms[i]);
+      [this.left[i], this.right[i]] = [left, right];
+      this.norms[i] = dot(product(left, weight, 1, k, m), right) || 1;
+      const used = new Float64Array(weight.length);
+      for (let j = 0; j < used.length; j += 1) used[j] = weight[j] / this.norms[i];
+      return used;
     });
   }
 
@@ -116,20 +111,23 @@ class SpectralNorm extends Unconstrained {
 
   chain(network, gradients) {
     return gradients.map((gradient, i) => {
-      const m = network.widths[i + 1];
-      const used = network.used[i];
-      const inner = gradient.reduce((sum, value, j) => sum + value * used[j], 0);
-      return gradient.map((value, j) => {
-        const ofNorm = this.left[i][Math.floor(j / m)] * this.right[i][j % m];
-        return (value - inner * ofNorm) / this.norms[i];
-      });
+      const [k, m] = [network.widths[i], network.widths[i + 1]];
+      const inner = dot(gradient, network.used[i]);
+      const made = new Float64Array(gradient.length);
+      for (let l = 0, at = 0; l < k; l += 1) {
+        for (let j = 0; j < m; j += 1, at += 1) {
+          made[at] = (gradient[at] - inner * this.left[i][l] * this.right[i][j]) / this.norms[i];
+        }
+      }
+      return made;
     });
   }
 }
 
 function normalised(vector) {
-  const norm = Math.max(Math.hypot(...vector), 1e-12);
-  return vector.map((value) => value / norm);
+  const norm = Math.max(Math.sqrt(dot(vector, vector)), 1e-12);
+  for (let i = 0; i < vector.length; i += 1) vector[i] /= norm;
+  return vector;
 }
 
 const CONSTRAINTS = {

@@ -28,14 +28,19 @@ class Segments {
   }
 
   at(x, heights) {
-    return Float64Array.from({ length: 2 * heights.length }, (_, j) =>
-      j % 2 ? heights[(j - 1) / 2] : x,
-    );
+    const points = new Float64Array(2 * heights.length);
+    for (let i = 0; i < heights.length; i += 1) {
+      points[2 * i] = x;
+      points[2 * i + 1] = heights[i];
+    }
+    return points;
   }
 
   // Gradients in the parameters from the loss's gradient in the points.
   backward(noise, ofPoints) {
-    return [Float64Array.of(ofPoints.reduce((sum, value, j) => (j % 2 ? sum : sum + value), 0))];
+    let sum = 0;
+    for (let j = 0; j < ofPoints.length; j += 2) sum += ofPoints[j];
+    return [Float64Array.of(sum)];
   }
 
   distances() {
@@ -62,11 +67,11 @@ class Ring {
   }
 
   real(n, random) {
-    const points = random.normals(2 * n).map((value) => Ring.SCALE * value);
+    const points = random.normals(2 * n);
     for (let i = 0; i < n; i += 1) {
       const angle = (2 * Math.PI * Math.floor(Ring.MODES * random.uniform())) / Ring.MODES;
-      points[2 * i] += Math.cos(angle);
-      points[2 * i + 1] += Math.sin(angle);
+      points[2 * i] = Ring.SCALE * points[2 * i] + Math.cos(angle);
+      points[2 * i + 1] = Ring.SCALE * points[2 * i + 1] + Math.sin(angle);
     }
     return points;
   }

@@ -24,12 +24,13 @@ class Adam {
     const [ofFirst, ofSecond] = [1 - one ** this.steps, 1 - two ** this.steps];
     parameters.forEach((values, i) => {
       const [first, second] = [this.first[i], this.second[i]];
-      gradients[i].forEach((gradient, j) => {
+      for (let j = 0; j < values.length; j += 1) {
+        const gradient = gradients[i][j];
         first[j] = one * first[j] + (1 - one) * gradient;
         second[j] = two * second[j] + (1 - two) * gradient * gradient;
         const spread = Math.sqrt(second[j] / ofSecond) + 1e-8;
         values[j] -= ((this.rate * first[j]) / ofFirst) / spread;
-      });
+      }
     });
   }
 }

@@ -28,9 +28,12 @@ class Perceptron {
       const [k, m] = [this.widths[i], this.widths[i + 1]];
       const made = product(outputs[i], weight, n, k, m);
       const last = i + 1 === this.used.length;
-      for (let j = 0; j < made.length; j += 1) {
-        made[j] += this.biases[i][j % m];
-        if (!last && made[j] < 0) made[j] = 0;
+      const bias = this.biases[i];
+      for (let j = 0; j < made.length; ) {
+        for (let unit = 0; unit < m; unit += 1, j += 1) {
+          const value = made[j] + bias[unit];
+          made[j] = last || value > 0 ? value : 0;
+        }
       }
       outputs.push(made);
     });
@@ -46,7 +49,9 @@ class Perceptron {
       const [k, m] = [this.widths[i], this.widths[i + 1]];
       weights.unshift(transposedTimes(outputs[i], gradient, n, k, m));
       const ofBias = new Float64Array(m);
-      for (let j = 0; j < gradient.length; j += 1) ofBias[j % m] += gradient[j];
+      for (let j = 0; j < gradient.length; ) {
+        for (let unit = 0; unit < m; unit += 1, j += 1) ofBias[unit] += gradient[j];
+      }
       biases.unshift(ofBias);
       gradient = timesTransposed(gradient, this.used[i], n, k, m);
       if (i > 0) switchOff(gradient, outputs[i]);

@@ -20,10 +20,14 @@ class Random {
   }
 
   uniforms(count) {
-    return Float64Array.from({ length: count }, () => this.uniform());
+    const made = new Float64Array(count);
+    for (let i = 0; i < count; i += 1) made[i] = this.uniform();
+    return made;
   }
 
   normals(count) {
-    return Float64Array.from({ length: count }, () => this.normal());
+    const made = new Float64Array(count);
+    for (let i = 0; i < count; i += 1) made[i] = this.normal();
+    return made;
   }
 }

@@ -5,11 +5,14 @@
 // From each point of x to each of y, row by row.
 function distances(x, y) {
   const n = x.length / 2;
-  return Float64Array.from({ length: n * n }, (_, place) => {
-    const [i, j] = [Math.floor(place / n), place % n];
-    const [dx, dy] = [x[2 * i] - y[2 * j], x[2 * i + 1] - y[2 * j + 1]];
-    return Math.sqrt(dx * dx + dy * dy);
-  });
+  const made = new Float64Array(n * n);
+  for (let i = 0, at = 0; i < n; i += 1) {
+    for (let j = 0; j < n; j += 1, at += 1) {
+      const [dx, dy] = [x[2 * i] - y[2 * j], x[2 * i + 1] - y[2 * j + 1]];
+      made[at] = Math.sqrt(dx * dx + dy * dy);
+    }
+  }
+  return made;
 }
 
 // W1: the mean length of the cheapest matching, by shortest augmenting paths (Jonker & Volgenant).

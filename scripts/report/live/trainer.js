@@ -6,6 +6,7 @@ class Trainer {
   static SHOWN = 128; // points of each law that are drawn and compared
   static SIDE = 32; // cells of the critic's surface
   static ARROWS = 9; // along a side
+  static MOVES = 16; // generated points with an arrow of their own
 
   constructor(settings) {
     const { game, objective, constraint, criticRate, generatorRate, seed } = settings;
@@ -35,14 +36,12 @@ class Trainer {
     const outputs = this.critic.forward(both);
     const scores = outputs.at(-1);
     const side = (i) => (i < n ? this.objective.real : this.objective.fake);
-    let loss = scores.reduce((sum, f, i) => sum + side(i).loss(f) / n, 0);
-    const ofScores = scores.map((f, i) => side(i).slope(f) / n);
+    const ofScores = scores.map((f, i) => side(i)(f) / n);
     const gradients = this.critic.backward(outputs, ofScores);
-    loss += this.constraint.penalise(this.critic, real, fake, epsilon, gradients);
+    this.constraint.penalise(this.critic, real, fake, epsilon, gradients);
     const ofWeights = this.constraint.chain(this.critic, gradients.weights);
     this.criticOptimizer.step(this.critic.parameters, [...ofWeights, ...gradients.biases]);
     this.constraint.project(this.critic);
-    return loss;
   }
 
   // One step of the generator against the critic as it stands.
@@ -50,16 +49,18 @@ class Trainer {
     this.constraint.prepare(this.critic);
     const outputs = this.critic.forward(this.game.forward(noise));
     const scores = outputs.at(-1);
-    const { loss, slope } = this.objective.generator;
+    const slope = this.objective.generator;
     const ofScores = scores.map((f) => slope(f) / scores.length);
     const { points } = this.critic.backward(outputs, ofScores);
     this.generatorOptimizer.step(this.game.parameters, this.game.backward(noise, points));
-    return mean(scores.map(loss));
   }
 
-  // Critic steps before the first iteration.
-  warmUp() {
-    this.criticSteps(this.warmup);
+  // Critic steps before the first iteration; says now and then how many were made.
+  warmUp(say = () => {}) {
+    for (let done = 0; done < this.warmup; done += 50) {
+      say(done);
+      this.criticSteps(Math.min(50, this.warmup - done));
+    }
   }
 
   // One generator iteration with its critic steps.
@@ -85,7 +86,7 @@ class Trainer {
   descent(points) {
     const { outputs, gradient } = this.critic.slopes(points);
     const scores = outputs.at(-1);
-    return gradient.map((g, j) => -this.objective.generator.slope(scores[Math.floor(j / 2)]) * g);
+    return gradient.map((g, j) => -this.objective.generator(scores[Math.floor(j / 2)]) * g);
   }
 
   // What is drawn and said of the game as it stands.
@@ -95,13 +96,13 @@ class Trainer {
     const fake = this.game.forward(this.game.noise(Trainer.SHOWN, this.looks));
     const lattice = this.lattice(Trainer.ARROWS);
     const pull = this.descent(fake);
-    const lengths = Array.from({ length: Trainer.SHOWN }, (_, i) =>
-      Math.hypot(pull[2 * i], pull[2 * i + 1]),
-    );
+    const lengths = new Float64Array(Trainer.SHOWN);
+    for (let i = 0; i < Trainer.SHOWN; i += 1) {
+      lengths[i] = Math.sqrt(pull[2 * i] ** 2 + pull[2 * i + 1] ** 2);
+    }
     return {
       iteration: this.iteration,
       extent: this.game.extent,
-      measures: this.objective.measures,
       real,
       fake,
       surface: this.scores(this.lattice(Trainer.SIDE)),
@@ -109,6 +110,7 @@ class Trainer {
       lattice,
       vectors: this.descent(lattice),
       pull: mean(lengths),
+      moves: pull.slice(0, 2 * Trainer.MOVES),
       own: this.objective.value(this.scores(real), this.scores(fake)),
       ...this.distances(real, fake),
     };

@@ -1,15 +1,14 @@
 "use strict";
 
-// The page says `reset` with settings, or `advance` by some iterations; each is answered by a frame.
+// The page says `reset` with settings, or `advance` by some iterations; each is answered by a frame,
+// and while a critic trains alone by how far it is.
 let trainer = null;
 
 self.onmessage = ({ data: { reset, advance = 0 } }) => {
   if (reset) {
     trainer = new Trainer(reset);
-    trainer.warmUp();
+    trainer.warmUp((alone) => self.postMessage({ alone }));
   }
-  const start = performance.now();
   for (let i = 0; i < advance; i += 1) trainer.iterate();
-  const milliseconds = (performance.now() - start) / Math.max(1, advance);
-  self.postMessage({ ...trainer.frame(), milliseconds });
+  self.postMessage({ frame: trainer.frame() });
 };
