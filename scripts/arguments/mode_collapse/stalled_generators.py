@@ -121,10 +121,11 @@ def share(which: Tensor) -> tuple[float, float, float]:
 def checks(name: str, which: Tensor) -> list[Check]:
     """The published share lies within the interval."""
     found, low, high = share(which)
-    what = f"{name}: share that fails, {found:.3f} of {len(which)} seeds"
+    share_of = f"of the 95 % interval of the share that fails; {int(which.sum())} of {len(which)} "
+    share_of += f"seeds do, a share of {found:.3f}"
     return [
-        Check.at_least(f"{what}; upper end of its Wilson interval", PUBLISHED, high),
-        Check.at_most(f"{what}; lower end of its Wilson interval", PUBLISHED, low),
+        Check.at_least(f"{name}: upper end {share_of}", PUBLISHED, high),
+        Check.at_most(f"{name}: lower end {share_of}", PUBLISHED, low),
     ]
 
 

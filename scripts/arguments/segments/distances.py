@@ -200,7 +200,7 @@ def js_claim(js: Tensor, raw: Tensor) -> Claim:
         checks=[
             at_log2("theta != 0", away),
             Check.near("JS farthest from 0, any seed, theta = 0", 0, worst(home, 0), 2e-3),
-            flat("whitened inputs", away),
+            flat("inputs divided by their spread", away),
         ],
         controls=[at_log2("theta = 0", home), flat("raw inputs", raw[THETAS != 0])],
         equation=r"\log 2 + \frac{1}{2} E_{P_0}[\log D^*] + \frac{1}{2} E_{P_\theta}"

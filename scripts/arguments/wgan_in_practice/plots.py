@@ -92,9 +92,9 @@ def frames(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
         )
         lows, highs = [float(s.min()) for s in surfaces], [float(s.max()) for s in surfaces]
         curves = {
-            "JS, fresh discriminator (nats)": run["fresh"],
+            "JS, by a discriminator trained anew (nats)": run["fresh"],
             "W1, exact transport": run["transport"],
-            "the critic's own value": run["own"],
+            f"the {'critic' if 'WGAN' in game else 'discriminator'}'s own value": run["own"],
             "pull on the generated points": run["pull"],
         }
         games.append(
