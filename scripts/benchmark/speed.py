@@ -115,6 +115,8 @@ def run(options: argparse.Namespace) -> None:
     write_atomically(out / "growth.csv", as_csv(growth))
     write_atomically(out / "breakdown.csv", as_csv(breakdown))
     atomically(out / "speed.png", partial(picture(rows).savefig, dpi=110))
+    processors = {str(row.get("processor", "a processor without a name")) for row in rows}
+    say(visible(f"on {' and '.join(sorted(processors))}"))
     for row in rows:
         say(
             f"{visible(row['task']):15} width {row['width']:3}  "

@@ -9,7 +9,7 @@ from scripts.benchmark.racing import breakdown
 from scripts.benchmark.racing.breakdown import Breakdown, Stopwatch
 from scripts.benchmark.racing.loops import Model, plain_loop, usual_module
 from scripts.benchmark.racing.ours import module_of, ours
-from scripts.benchmark.racing.race import Race
+from scripts.benchmark.racing.race import Race, processor
 from scripts.benchmark.racing.tasks import TASKS, Size, flop
 from scripts.benchmark.speed import exponents, picture
 
@@ -93,6 +93,13 @@ def test_records_tell_races_apart():
         for gpu in (False, True)
     }
     assert len(files) == 32
+
+
+def test_a_processor_is_named_with_its_units(tmp_path):
+    about = tmp_path / "cpuinfo"
+    about.write_text("model name\t: Some CPU\nflags\t\t: sse avx2 avx512f fma\n")
+    assert processor(about) == "Some CPU, avx2, avx512f"
+    assert processor(tmp_path / "none")
 
 
 @pytest.mark.slow

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import os
+import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -85,6 +87,16 @@ def resident() -> int:
     return (
         int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else 0
     )
+
+
+def processor(about: Path = Path("/proc/cpuinfo")) -> str:
+    """The name of this machine's processor, and its units for products, by Linux's description."""
+    text = about.read_text() if about.exists() else ""
+    name = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    flags = re.search(r"^flags\s*: (.+)$", text, re.MULTILINE)
+    has = set(flags[1].split()) if flags else set()
+    units = [unit for unit in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if unit in has]
+    return ", ".join([name[1] if name else platform.processor() or platform.machine(), *units])
 
 
 def clock() -> float:
@@ -214,6 +226,7 @@ class Race:
             rows.append(
                 {
                     "place": "gpu" if self.gpu else "cpu",
+                    "processor": processor(),
                     "task": self.task,
                     "width": self.width,
                     "contender": contender.name,
