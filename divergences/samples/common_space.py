@@ -132,7 +132,7 @@ class _Span:
     def _joint(self) -> tuple[Array, Array]:
         return _axes(np.concatenate(self.near))
 
-    @property
+    @cached_property
     def dimension(self) -> int:
         return int((self._joint[0] > NOISE).sum()) if self.known else len(self.steps)
 

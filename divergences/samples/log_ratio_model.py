@@ -22,6 +22,7 @@ PER_COEFFICIENT = 8  # points of both samples that a coefficient of the model ne
 MOST = 25  # of them that are used, of each sample
 EDGE = 6.0  # spreads from the centre beyond which a model stays what it is there
 STEEPEST = 100.0  # distance of log p/q from its median beyond which the model is not believed
+ENOUGH = 500  # points that this median is taken of
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,8 @@ class Drift:
     def read(points: Array, features: Features, models: list[LogRatio]) -> Array:
         """p/q by each model at every point, but for a factor."""
         logs = np.stack([features.combined(points, model.weights) for model in models])
-        return np.exp(np.clip(logs - np.median(logs, 1, keepdims=True), -STEEPEST, STEEPEST))
+        middle = np.median(logs[:, :: max(len(points) // ENOUGH, 1)], 1, keepdims=True)
+        return np.exp(np.clip(logs - middle, -STEEPEST, STEEPEST))
 
     @cached_property
     def _toward(self) -> Array:

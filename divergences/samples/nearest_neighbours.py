@@ -62,6 +62,7 @@ class NearestNeighbours(Estimator):
     less but by much for its size, or where another model of log p/q gives another value, as where
     P has the heavier tail; with ``"few"`` where few of the :math:`y` are neighbours of most
     :math:`x`; with ``"rounded"`` where neighbours are as near as the spacing of their numbers.
+    Where fewer than 2 % of P's points have none of Q around them, the interval has no upper end.
     Where the two samples lie in different affine subspaces, as parallel segments do, the value is
     ``inf``, with a warning.
 
@@ -138,8 +139,8 @@ class NearestNeighbours(Estimator):
             return math.log(m / (n - 1)) + float(terms.mean()), [terms, -ratio - jumps]
 
         bare, bare_far = read(k), read(2 * k)
-        emptied = nu[:, 0] > math.exp(APART / d) * rho[:, -1]
-        diverging = _diverging(bare, bare_far) or _missed(float(emptied.mean()))
+        emptied = float((nu[:, 0] > math.exp(APART / d) * rho[:, -1]).mean())
+        diverging = _diverging(bare, bare_far) or _missed(emptied)
         near, far, bent = bare, bare_far, bare
         # where most of P lies beyond all y, no model can give log p/q
         drift = None if diverging else Drift.between(a, b)
@@ -162,7 +163,7 @@ class NearestNeighbours(Estimator):
         rate = min(1 / 3, 2 / d)
         estimate = replace(from_influences(near, far, rate, x), n=size)
         estimate = _widened(estimate, near[0], bare[0], bent, far)
-        if diverging:
+        if diverging or emptied:
             unbounded = torch.full_like(estimate.value, math.inf)
             estimate = replace(estimate, ci=(estimate.ci[0], unbounded))
         warnings += _few(-bare[1][1] - jumps, k)

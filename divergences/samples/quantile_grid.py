@@ -57,16 +57,17 @@ class QuantileGrid:
     bins: int
 
     @classmethod
-    def of(cls, x: Tensor, y: Tensor, bins: int) -> QuantileGrid:
+    def of(cls, x: Tensor, y: Tensor, bins: int, parts: int = 1) -> QuantileGrid:
         """The grid of ``bins`` cells along each axis in which both samples weigh the same.
 
-        Equal values share a cell.
+        Equal values share a cell. Each of the cells is cut in so many parts along each axis; an
+        axis with no more values than cells has a cell for each of them, in the first part.
         """
         a, b = (z.detach().double().cpu().numpy() for z in (x, y))
         weight = np.repeat([1 / len(a), 1 / len(b)], [len(a), len(b)])
         axes = np.concatenate([a, b]).T
-        places = [_by_quantiles(np.ascontiguousarray(axis), weight, bins) for axis in axes]
-        return cls(np.stack(places, 1), len(a), bins)
+        places = [_by_quantiles(np.ascontiguousarray(axis), weight, bins, parts) for axis in axes]
+        return cls(np.stack(places, 1), len(a), bins * parts)
 
     @property
     def cells_across(self) -> float:
@@ -86,9 +87,9 @@ class QuantileGrid:
         narrowest = np.linalg.eigvalsh(centred.T @ centred / len(centred))[:1].clip(0)
         return float(self.bins * np.sqrt(narrowest).sum()) if len(narrowest) else float(self.bins)
 
-    def halved(self) -> QuantileGrid:
-        """The grid with half as many cells along each axis."""
-        return QuantileGrid(self.places // 2, self.n, self.bins // 2)
+    def coarser(self, times: int) -> QuantileGrid:
+        """The grid with so many times fewer cells along each axis."""
+        return QuantileGrid(self.places // times, self.n, self.bins // times)
 
     def cells(self) -> Cells:
         """Number the cells that are occupied."""
@@ -103,19 +104,20 @@ class QuantileGrid:
         return Cells(labels[: self.n], labels[self.n :], many)
 
 
-def _by_quantiles(values: Array, weight: Array, bins: int) -> Numbers:
-    """Number of the cell of each value, each with about the same weight, ties going together."""
+def _by_quantiles(values: Array, weight: Array, bins: int, parts: int) -> Numbers:
+    """Number of the part of each value, each with about the same weight, ties going together."""
     order = np.argsort(values)
     ordered = values[order]
     if (ordered[1:] > ordered[:-1]).all():
         cells = np.empty_like(order)
-        cells[order] = _by_mass(weight[order], bins)
+        cells[order] = _by_mass(weight[order], bins * parts)
         return cells
     distinct, which = np.unique(values, return_inverse=True)
     if len(distinct) <= bins:
-        return which * (bins - 1) // max(len(distinct) - 1, 1)  # a cell for each, far apart
+        # a cell for each, far apart
+        return parts * (which * (bins - 1) // max(len(distinct) - 1, 1))
     mass = np.bincount(which, weight).astype(float)
-    return _by_mass(mass, bins)[which]
+    return _by_mass(mass, bins * parts)[which]
 
 
 def _by_mass(mass: Array, bins: int) -> Numbers:

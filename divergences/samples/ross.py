@@ -23,6 +23,7 @@ from divergences.samples.neighbour_distances import (
     known_apart,
     no_estimate,
     refuse_ties,
+    threads_for,
 )
 
 
@@ -104,7 +105,10 @@ class RossJS(Estimator):
         strangers = []
         for c, (distances, _) in enumerate(own):
             inside = KDTree(samples[1 - c]).query_ball_point(
-                samples[c], distances[:, 2 * k - 1], return_sorted=False
+                samples[c],
+                distances[:, 2 * k - 1],
+                return_sorted=False,
+                workers=threads_for(n),
             )
             i = np.repeat(np.arange(n), np.fromiter(map(len, inside), np.intp, n))
             j = np.fromiter(chain.from_iterable(inside), np.intp, len(i))

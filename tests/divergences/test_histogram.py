@@ -8,6 +8,8 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy, rankdata
 
 from divergences.samples.histogram import HistogramJS, HistogramKL, HistogramTV
+from divergences.samples.quantile_grid import Cells
+from divergences.samples.within_cells import information_of_parts
 from scripts.lab.known_pairs import CASES
 from tests.repeated_samples import calibrate
 
@@ -321,3 +323,68 @@ def test_kl_has_no_upper_end_where_a_tail_of_x_lies_beyond_all_y(side):
     far = HistogramKL()(x, y)
     assert far.ci[1] == math.inf
     assert far.warnings == HistogramKL()(y, y).warnings
+
+
+# --- differences within the cells
+
+
+def comb(teeth: int, wide: float, n: int, seed: int) -> torch.Tensor:
+    """Uniform on as many intervals within (0, 1), with gaps of ``1 - wide`` between them."""
+    at = np.random.default_rng(seed).uniform(size=(2, n))
+    return torch.from_numpy((np.floor(at[0] * teeth) + wide * at[1]) / teeth)[:, None]
+
+
+@pytest.mark.parametrize("n", [512, 4096])
+@pytest.mark.parametrize("teeth", [10, 16, 23, 32, 64])
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+def test_a_comb_is_told_from_a_uniform_law_or_warned_of(estimator, teeth, n):
+    """Their densities are 2 and 1 on half of the line, 0 and 1 on the other."""
+    js = (2 * math.log(2 / 1.5) + math.log(1 / 1.5) + math.log(2)) / 4
+    expected = {"kl": math.log(2), "js": js, "tv": 0.5}[estimator.quantity]
+    for seed in range(4):
+        x, y = comb(teeth, 0.5, n, seed), comb(1, 1.0, n, 100 + seed)
+        found = estimator(x, y)
+        low, high = (float(end) for end in found.ci)
+        assert found.warnings or low - 0.01 <= expected <= high + 0.01
+
+
+@pytest.mark.parametrize("n", [256, 2048])
+@pytest.mark.parametrize("c", [c for c in CASES_UP_TO_3D if c.smooth], ids=lambda c: c.id)
+def test_smooth_pairs_do_not_differ_within_cells(c, n):
+    """Chance exceeds four standard errors once in a thousand tables, for all three alike."""
+    samples = [c.draw(n, seed) for seed in range(6)]
+    said = [[" ".join(e(x, y).warnings) for e in EACH] for x, y in samples]
+    assert sum(any("within its cells" in text for text in texts) for texts in said) <= 1
+
+
+def test_what_cells_do_not_show_is_the_difference_of_two_informations():
+    """Of many points, between SciPy's entropies of the tables of parts and of cells."""
+    rng = np.random.default_rng(0)
+    cell, part = rng.integers(5, size=40_000), rng.integers(4, size=40_000)
+    of_y = rng.random(40_000) < 0.5 + 0.1 * np.sin(cell + 2 * part)
+    order = np.argsort(of_y, kind="stable")
+    cell, part, n = cell[order], part[order], int((~of_y).sum())
+    cells = Cells(cell[:n], cell[n:], 5)
+    found, chance = information_of_parts(cells, part, 4)
+    tables = [
+        np.stack([np.bincount(z[:n], minlength=20) / n, np.bincount(z[n:], minlength=20)])
+        for z in (4 * cell + part, 4 * cell)
+    ]
+    js = []
+    for table in tables:
+        p, q = (row / row.sum() for row in table)
+        js.append(entropy((p + q) / 2) - entropy(p) / 2 - entropy(q) / 2)
+    assert found == pytest.approx(js[0] - js[1], abs=4 * chance)
+    assert chance < 0.05 * found
+
+
+def test_what_cells_do_not_show_is_zero_on_average_where_parts_are_dealt_out():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(2000):
+        parts = rng.integers(4, size=60)
+        cells = Cells(np.arange(20) % 3, np.arange(40) % 3, 3)
+        found.append(information_of_parts(cells, parts, 4))
+    values, chances = np.array(found).T
+    assert abs(values.mean()) < 4 * values.std() / math.sqrt(2000)
+    assert 0.7 < values.std() / chances.mean() < 1.05

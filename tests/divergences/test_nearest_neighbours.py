@@ -461,3 +461,14 @@ def test_few_points_of_several_modes_widen_the_interval():
         reach = 2 * float(found.ci[1]) - float(found)
         missed += not found.warnings and reach < ring.kl
     assert missed <= 5
+
+
+@pytest.mark.parametrize("d", [1, 2, 5])
+@pytest.mark.parametrize("share", [0.013, 0.018])
+def test_a_small_part_of_p_without_any_y_leaves_the_interval_without_an_upper_end(share, d):
+    """KL is infinite if Q has no mass there, and no sample can show how little it has."""
+    draw = np.random.default_rng(0)
+    x, y = (torch.from_numpy(draw.standard_normal((1500, d))) for _ in range(2))
+    assert NearestNeighbours()(x, y).ci[1].isfinite()
+    x[: round(1500 * share)] = 9 + x[: round(1500 * share)] / 100
+    assert NearestNeighbours()(x, y).ci[1] == math.inf
