@@ -15,6 +15,7 @@ from divergences.comparison.permutations import Pooled, Ranked, p_values
 from divergences.estimate import Estimate
 from divergences.samples.coordinates import standardised
 from divergences.samples.earth_mover import EarthMover
+from divergences.samples.random_halves import random_order
 
 MOST_POINTS = 20_000
 MOST_ESTIMATES = 100  # columns that get a W1 with its interval; those that differ most
@@ -99,7 +100,7 @@ def direction(x: Tensor, y: Tensor) -> Direction | None:
     ``None`` in one dimension, or where a half has fewer points than columns.
     """
     d = x.shape[1]
-    halves = [[z[0::2], z[1::2]] for z in map(_shuffled, standardised(x, y)[:2])]
+    halves = [[z[0::2], z[1::2]] for z in map(_shuffled, standardised(x, y)[:2], (0, 1))]
     if d < 2 or min(len(h) for pair in halves for h in pair) < max(8, 2 * d):
         return None
     (a, a_held), (b, b_held) = halves
@@ -130,10 +131,9 @@ def direction(x: Tensor, y: Tensor) -> Direction | None:
     return Direction(weights, EarthMover()(*lines), kind)
 
 
-def _shuffled(points: Tensor) -> Tensor:
+def _shuffled(points: Tensor, sample: int) -> Tensor:
     points = some(points, MOST_POINTS)
-    order = np.random.default_rng(0).permutation(len(points))
-    return points[torch.from_numpy(order)]
+    return points[random_order(len(points), sample)]
 
 
 @dataclass(frozen=True)

@@ -47,15 +47,20 @@ class Halves(NamedTuple):
 
 
 def halves(x: Tensor, y: Tensor, streams: Streams) -> Halves:
-    """Shuffle both samples, in the same way where they are equally long, and divide them.
+    """Shuffle both samples, each in its own way, and divide them.
+
+    One order for both would pair their points where both are sorted. A sample and itself are
+    shuffled alike, so that no half holds what the other has not.
 
     Arguments:
         x: Points of shape ``(K, n, d)``, at least 4 of them.
         y: Points of shape ``(K, m, d)``, at least 4 of them.
         streams: What the order is drawn from.
     """
-    keys = streams.rand(max(x.shape[1], y.shape[1]))
-    x, y = (_in_order(keys[:, : sample.shape[1]], sample) for sample in (x, y))
+    same = torch.equal(x, y)
+    of_x = streams.rand(x.shape[1])
+    of_y = of_x if same else streams.rand(y.shape[1])
+    x, y = _in_order(of_x, x), _in_order(of_y, y)
     (x_train, x_kept), (y_train, y_kept) = map(_both_halves, (x, y))
     return Halves(x, y, x_train, y_train, x_kept, y_kept)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from divergences.checks import seed_number, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, as_tensor, check_samples, each_member
 from divergences.samples.neighbour_distances import Array, as_points, k_nearest, stderr_of
+from divergences.samples.random_halves import halves
 from divergences.samples.rank_probability import probability_above
 from divergences.samples.units import in_own_unit
 
@@ -59,8 +60,8 @@ class Authenticity(Estimator):
         a, b, _ = in_own_unit(x.detach(), y.detach())
         real, fake = as_points(a), as_points(b)
         value, influences = _share_farther(real, fake)
-        halves = real[0::2].copy(), real[1::2].copy()
-        floor = sum(_share_farther(*pair)[0] for pair in (halves, halves[::-1])) / 2
+        parts = tuple(map(as_points, halves(a, 0)))
+        floor = sum(_share_farther(*pair)[0] for pair in (parts, parts[::-1])) / 2
         # of n points leaving out one changes the value by influence / n
         stderr = stderr_of([i * len(i) for i in influences])
         half = max(1.959964 * stderr, 3 / min(len(x), len(y)))  # of a share of 0 or 1: rule of 3

@@ -19,6 +19,7 @@ from divergences.checks import boolean, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
 from divergences.samples.few_points import variance_rests_on_few
 from divergences.samples.plans import costs, linear_program, matched, monotone
+from divergences.samples.random_halves import halves
 from divergences.samples.units import coarse, in_own_unit, times_two_to
 
 MOST_PAIRS = 20_000 * 20_000  # about a quarter of an hour of one core
@@ -59,14 +60,6 @@ def counted_once(variance: Tensor, read: Tensor, floor: Tensor) -> Tensor:
     return variance * (1 - share.masked_fill(floor.isnan(), 0.0) / 2)
 
 
-def halves(sample: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Two disjoint halves at random, the same in each call, of up to ``most`` points each."""
-    n = len(sample)
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(0)).to(sample.device)
-    size = min(n // 2, most)
-    return sample[order[:size]], sample[order[n - size :]]
-
-
 def floor_from_halves(
     x: Tensor,
     y: Tensor,
@@ -87,8 +80,8 @@ def floor_from_halves(
     if min(n, m) < 4:
         return x.new_tensor(math.nan)
     floors = []
-    for sample in (x, y):
-        first, second = halves(sample, most)
+    for which, sample in enumerate((x, y)):
+        first, second = halves(sample, which, most)
         sizes = (1 / n + 1 / m) / (2 / len(first))
         floors.append(read(first, second) * sizes**rate)
     return torch.stack(floors).mean()

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from divergences.estimate import Bound, Estimate, Estimator, each_member
-from divergences.samples.earth_mover import halves
 from divergences.samples.few_points import variance_rests_on_few
+from divergences.samples.random_halves import halves
 from divergences.samples.units import coarse, in_own_unit, times_two_to
 
 
@@ -56,7 +56,7 @@ class FrechetDistance(Estimator):
         value, (of_x, of_y) = _distance(a, b)
         stderr = math.sqrt(float(of_x.var() / len(a) + of_y.var() / len(b)))
         fewer = []
-        for one, other in zip(halves(a, len(a)), halves(b, len(b)), strict=True):
+        for one, other in zip(halves(a, 0), halves(b, 1), strict=True):
             fewer.append(_distance(one, other)[0])
         bias = max(sum(fewer) / len(fewer) - value, 0.0)  # of n points: that of n/2 is twice it
         spread = abs(fewer[0] - fewer[1]) / 2

@@ -17,6 +17,7 @@ from divergences.pair_distances import pair_distances
 from divergences.samples.earth_mover import MOST_PAIRS
 from divergences.samples.few_points import variance_rests_on_few
 from divergences.samples.plans import linear_program
+from divergences.samples.random_halves import random_order
 from divergences.samples.units import coarse, in_own_unit, times_two_to
 
 AT_ONCE = 2**20  # distances in memory at a time, 8 MB
@@ -89,7 +90,7 @@ class HeldOutDual(Estimator):
                 f"most_pairs = {self.most_pairs:.2g}: take fewer points, or raise it"
             )
         a, b, exponent = in_own_unit(x, y)
-        halves = list(zip(_halves(a), _halves(b), strict=True))
+        halves = list(zip(_halves(a, 0), _halves(b, 1), strict=True))
         potentials = [self._potential(*half) for half in halves]
         seen = [
             [potential(z) for z in half]
@@ -118,10 +119,9 @@ class HeldOutDual(Estimator):
         ])  # fmt: skip
 
 
-def _halves(sample: Tensor) -> tuple[Tensor, ...]:
+def _halves(points: Tensor, sample: int) -> tuple[Tensor, ...]:
     """At random, since the order of points may mean something, as in a sorted file."""
-    order = torch.randperm(len(sample), generator=torch.Generator().manual_seed(0))
-    return sample[order.to(sample.device)].tensor_split(2)
+    return points[random_order(len(points), sample).to(points.device)].tensor_split(2)
 
 
 def _correlation(

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from divergences.checks import LARGEST, whole_number
 from divergences.estimate import QUANTITIES, Bound, Estimate, Estimator, each_member
-from divergences.samples.earth_mover import halves
 from divergences.samples.quantile_grid import MOST_BINS, Cells, QuantileGrid
+from divergences.samples.random_halves import halves, random_order
 from divergences.samples.within_cells import PARTS, js_within_cells
 
 Array = NDArray[np.floating]
@@ -137,7 +137,7 @@ def _sampling_error(terms: Terms, cells: Cells) -> float:
         cells: Those of all points.
     """
     samples = (cells.x, cells.y)
-    split = [[z.numpy() for z in halves(torch.from_numpy(s), len(s))] for s in samples]
+    split = [[z.numpy() for z in halves(torch.from_numpy(s), k)] for k, s in enumerate(samples)]
     counts = [
         np.stack([whole, *map(cells.count, parts)])
         for whole, parts in zip(cells.counts, split, strict=True)
@@ -368,9 +368,14 @@ class HistogramTV(HistogramEstimator):
     def _sides(cells: Cells) -> tuple[Array, Array]:
         """Half of +1 or -1 at each point, by whether its cell is chosen on the other half."""
         of_x, of_y = np.empty(len(cells.x)), np.empty(len(cells.y))
+        orders = [random_order(len(z), k).numpy() for k, z in enumerate((cells.x, cells.y))]
         for part in (0, 1):
-            counts = [cells.count(z[1 - part :: 2]) for z in (cells.x, cells.y)]
-            p, q = (count / count.sum() for count in counts)
+            chosen = [order[1 - part :: 2] for order in orders]
+            p, q = (
+                cells.count(z[at]) / len(at)
+                for z, at in zip((cells.x, cells.y), chosen, strict=True)
+            )
             side = np.sign(p - q) / 2
-            of_x[part::2], of_y[part::2] = side[cells.x[part::2]], -side[cells.y[part::2]]
+            i, j = (order[part::2] for order in orders)
+            of_x[i], of_y[j] = side[cells.x[i]], -side[cells.y[j]]
         return of_x, of_y

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import ClassVar, final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from scipy.special import digamma
 from torch import Tensor
@@ -17,6 +18,7 @@ from divergences.estimate import Bound, Estimate, Estimator, each_member
 from divergences.samples.common_space import CommonSpace
 from divergences.samples.neighbour_distances import (
     FLATTENED,
+    Array,
     Reading,
     from_influences,
     k_nearest,
@@ -25,6 +27,10 @@ from divergences.samples.neighbour_distances import (
     refuse_ties,
     threads_for,
 )
+
+UNEQUAL = 0.15  # difference of two shares that are equal, from which the value is off by much
+MEANINGLESS = 0.5  # the same, from which it says nothing
+SURE = 4.0  # standard errors that such a difference has at least
 
 
 @final
@@ -43,6 +49,9 @@ class RossJS(Estimator):
 
     Two samples whose supports are closer than their points' spacing look the same. Where they lie
     in different affine subspaces, as parallel segments do, the value is log 2, with a warning.
+
+    If one law is much narrower than the other, in many dimensions, balls of one label hold all of
+    the other. The value is then too low, with a warning, or ``nan``, with the reason.
 
     With unequal sizes ``min(n, m)`` points of each are used, those of the larger sample picked at
     random with a fixed seed, with a warning: all of them would give the information at label
@@ -135,12 +144,49 @@ class RossJS(Estimator):
                 influences[1 - c] -= np.bincount(j, 1 / m[i], n)
             return float(terms[0].mean() + terms[1].mean()) / 2, [i / 2 for i in influences]
 
+        shares = [
+            _share_of_the_other(max(k, 2), distances, i, apart)
+            for (distances, _), (i, _, apart) in zip(own, strangers, strict=True)
+        ]
+        warnings += _unequal(*shares)
         # rule of three: an overlap of less than 3 in 2n may show no point at all
         unseen = 3 * math.log(2) / (2 * n)
         estimate = from_influences(
             read(k), read(2 * k), min(1 / 2, 2 / space.dimension), x, slack=unseen
         )
+        if abs(shares[0].mean() - shares[1].mean()) > MEANINGLESS:
+            estimate = no_estimate(warnings[-1], x)
         return replace(estimate, n=size, warnings=warnings)
+
+
+def _share_of_the_other(k: int, distances: Array, i: NDArray[np.intp], apart: Array) -> Array:
+    """Density of the other law over the sum of both at each point of a sample, without bias.
+
+    Arguments:
+        k: Neighbours of a point's own label, at least 2.
+        distances: Those of the nearest ones, ``(n, 2k)``.
+        i: Points that have points of the other label near them.
+        apart: How far from each other these are.
+    """
+    within = i[apart < distances[i, k - 1]]
+    return 1 - (k - 1) / (k - 1 + np.bincount(within, minlength=len(distances)))
+
+
+def _unequal(of_y: Array, of_x: Array) -> tuple[str, ...]:
+    r"""A warning where the means of :math:`q/(p+q)` over P and :math:`p/(p+q)` over Q differ.
+
+    Both are :math:`\int pq / (p + q)`. Of a narrow law in many dimensions nearly all points are
+    nearer to those of the other than these are to one another, and the sums of counts are off.
+    """
+    gap = float(of_y.mean() - of_x.mean())
+    noise = math.sqrt(float(of_y.var() / len(of_y) + of_x.var() / len(of_x)))
+    if abs(gap) <= max(UNEQUAL, SURE * noise):
+        return ()
+    return (
+        f"biased: by the neighbours, x lies in y to {100 * float(of_y.mean()):.0f} % and y in x "
+        f"to {100 * float(of_x.mean()):.0f} %, where equal shares are certain: one law is too "
+        "narrow for so few points in so many dimensions; use C2ST, or more points",
+    )
 
 
 def _some(points: Tensor, n: int) -> Tensor:

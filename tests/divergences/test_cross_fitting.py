@@ -102,7 +102,16 @@ def test_reading_in_parts_reads_the_same(monkeypatch):
         torch.testing.assert_close(a, b)
 
 
-def test_equally_long_samples_are_shuffled_alike():
+def test_points_of_samples_that_are_sorted_alike_are_not_paired():
+    x = torch.arange(200.0).view(1, 200, 1)
+    parts = halves(x, x + 1000, Streams([0]))
+    trained = [set(z.flatten().tolist()) for z in (parts.x_train[0], parts.y_train[0] - 1000)]
+    pairs = trained[0] & trained[1]
+    assert len(pairs) < 0.75 * len(trained[0])  # half of them, by chance
+    assert not (parts.x + 1000 == parts.y).all()
+
+
+def test_a_sample_and_itself_are_shuffled_alike():
     """Of a sample and itself no half then holds what the other has not."""
     x = torch.randn(1, 50, 2)
     parts = halves(x, x.clone(), Streams([0]))

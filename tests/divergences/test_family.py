@@ -293,3 +293,26 @@ def test_a_silent_number_is_right(kind):
             wrong.append(f"seed {seed}: {type(error).__name__}: {reason}; {drawn(seed)[2].story}")
     print(f"{kind.__name__}: {dict(said)}")
     assert not wrong, "\n".join([f"{len(wrong)} of {said.total()}", *wrong[:20]])
+
+
+SORTED_ALIKE = [kind for kind in KINDS if kind not in TRAINED | {dv.DataCopying, dv.KnownDensity}]
+
+
+@pytest.mark.parametrize("kind", SORTED_ALIKE, ids=lambda kind: kind.__name__)
+def test_rows_that_are_sorted_in_both_samples_read_as_rows_at_random(kind):
+    """Whatever is chosen among the points is chosen at random, in each sample for itself.
+
+    A random order is the same in each call, so that only other sizes are other cases.
+    """
+    estimator, gaps = kind(), {"value": [], "floor": []}
+    for seed in range(12):
+        draw = np.random.default_rng(seed)
+        x, y = (torch.from_numpy(draw.standard_normal((140 + seed, 1))) for _ in range(2))
+        found = estimator(x, y)
+        ordered = estimator(*(z[z[:, 0].argsort()] for z in (x, y)))
+        for name, several in gaps.items():
+            several.append(float(getattr(ordered, name)) - float(getattr(found, name)))
+    for name, several in gaps.items():
+        gap = np.array(several)[np.isfinite(several)]
+        if len(gap) > 1:
+            assert abs(gap.mean()) <= 3.5 * gap.std(ddof=1) / len(gap) ** 0.5 + 1e-9, name

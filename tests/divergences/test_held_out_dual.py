@@ -45,7 +45,7 @@ def test_duality_on_the_samples_themselves(n, d):
     """No function of slope 1 tells two point sets further apart than transport between them."""
     generator = torch.Generator().manual_seed(d)
     x, y = (torch.randn(n, d, generator=generator, dtype=torch.float64) for _ in range(2))
-    in_x, in_y = _halves(x), _halves(y * 3)
+    in_x, in_y = _halves(x, 0), _halves(y * 3, 1)
     halves = [EarthMover(floor=False)(in_x[i], in_y[i]).value for i in range(2)]
     assert HeldOutDual()(x, y * 3).value <= sum(halves) / 2 + 1e-9
 

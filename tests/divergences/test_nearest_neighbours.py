@@ -472,3 +472,33 @@ def test_a_small_part_of_p_without_any_y_leaves_the_interval_without_an_upper_en
     assert NearestNeighbours()(x, y).ci[1].isfinite()
     x[: round(1500 * share)] = 9 + x[: round(1500 * share)] / 100
     assert NearestNeighbours()(x, y).ci[1] == math.inf
+
+
+def narrow_pair(d: int, n: int, seed: int, width: float = 0.5):
+    draw = np.random.default_rng(seed)
+    x, y = draw.standard_normal((2, n, d))
+    return torch.from_numpy(x), torch.from_numpy(width * y)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("d", [8, 12, 30])
+def test_js_of_a_narrow_law_in_many_dimensions_is_warned_of(d, swapped):
+    """.474 in 8 and .567 in 12 dimensions, up to log 2; balls of the wide law hold the other."""
+    for seed in range(3):
+        pair = narrow_pair(d, 512, seed)
+        found = RossJS()(*pair[::-1] if swapped else pair)
+        assert any(note.startswith("biased") for note in found.warnings)
+        assert found.value.isnan() or -0.05 < float(found.value) < LOG2 + 0.01
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_js_of_laws_of_unequal_width_is_not_called_biased_in_few_dimensions(d, k):
+    for seed in range(3):
+        pair = narrow_pair(d, 1024, seed, 1 / 1.5)
+        assert not any(note.startswith("biased") for note in RossJS(k=k)(*pair).warnings)
+
+
+@pytest.mark.parametrize("case", SMOOTH_PLANAR)
+def test_js_of_smooth_planar_pairs_is_not_called_biased(case):
+    assert not any(RossJS()(*case.draw(400, seed)).warnings for seed in range(10))
