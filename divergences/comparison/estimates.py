@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -121,6 +122,16 @@ def answers(x: Tensor, y: Tensor, ask: Sequence[Question]) -> list[Answer]:
     ]
 
 
+def exchanged(text: str) -> str:
+    """A sentence about x and y as one about y and x.
+
+    Example:
+        >>> exchanged("3 of 9 points of x lie in cells without a point of y")
+        '3 of 9 points of y lie in cells without a point of x'
+    """
+    return re.sub(r"\b[xy]\b", lambda found: "y" if found[0] == "x" else "x", text)
+
+
 def _answer(question: Question, x: Tensor, y: Tensor) -> Answer:
     a, b = (some(z, question.most_points) for z in (x, y))
     notes = fewer((len(x), len(y)), (len(a), len(b)))
@@ -132,6 +143,8 @@ def _answer(question: Question, x: Tensor, y: Tensor) -> Answer:
         found = _asked(lambda estimator=estimator: estimator(a, b), reasons)
         if found is not None and not bool(found.value.isnan()):
             found = replace(found, quantity=question.key, seconds=time.perf_counter() - start)
+            if question.swapped:
+                found = replace(found, warnings=tuple(map(exchanged, found.warnings)))
             return Answer(
                 question.key, question.name, found, question.unit, type(estimator).__name__,
                 (*found.warnings, *notes),

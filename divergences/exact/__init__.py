@@ -144,7 +144,7 @@ def js_divergence(p: Distribution, q: Distribution) -> Tensor:
     return js_divergence.formula(p, q)(p, q)
 
 
-@exact("divergences.numerical for two densities, divergences.Histogram for samples")
+@exact("divergences.numerical for two densities, divergences.HistogramTV for samples")
 def total_variation(p: Distribution, q: Distribution) -> Tensor:
     r"""The exact total variation: the largest difference in the probability of one event.
 

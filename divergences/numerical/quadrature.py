@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 from torch.utils.checkpoint import checkpoint
 
 from divergences.checks import positive_number, whole_number
-from divergences.estimate import Estimate
+from divergences.estimate import QUANTITIES, Estimate
 from divergences.numerical.adaptive_cells import Cells, Coordinates, box_cells, integrate, rule
 from divergences.numerical.densities import (
     Density,
@@ -37,6 +37,8 @@ from divergences.numerical.integration import (
 from divergences.numerical.log_densities import TINIEST
 from divergences.numerical.supports import centres_and_widths, edges
 
+ROUNDED = 1e-9
+"""Distance of a mass from 1 that rounding explains."""
 BEYOND = 20.0
 """How much more than the last cell everything beyond it may hold, if it falls as x**-.01."""
 SAFETY = 2.0
@@ -131,6 +133,14 @@ class Quadrature(Integrator):
         doubt = doubt + 10 * amiss * (1 + value.abs()) + BEYOND * ends.abs()
         warnings = []
         outside = work.outside()
+        unexplained = amiss > ROUNDED + error[:, :2].amax(1)
+        if not work.complete and unexplained.any():  # torch's laws lie where they are known to
+            warnings.append(
+                f"{members_that(unexplained, batch)}a mass is off 1 by {amiss.max():.2g}, more "
+                "than the cells explain: what lies beyond the box, or is narrow, may have been "
+                "missed, and nothing bounds what it contributes; widen the box, give one of which "
+                "an edge lies there, or normalise the density"
+            )
         if outside is not None:
             doubt = doubt + outside
             matters = outside > self.tolerance * value.abs().clamp_min(1)
@@ -148,7 +158,8 @@ class Quadrature(Integrator):
                 "log-densities leave what float64 can hold: it is infinite, or converges too "
                 "slowly"
             )
-            low = torch.where(grows, low.nan_to_num(0.0, posinf=0.0), low)
+            least = QUANTITIES[f.quantity].least
+            low = torch.where(grows, low.nan_to_num(0.0, posinf=0.0).clamp_min(least), low)
             high, value = (torch.where(grows, math.inf, t) for t in (high, value))
         infinities = [torch.where(f, math.inf, 0.0) for f in (work.infinite, work.infinite_below)]
         beyond = infinities[0] - infinities[1]  # NaN where both

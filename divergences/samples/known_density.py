@@ -102,6 +102,8 @@ class KnownDensity(Estimator):
         start = time.perf_counter()
         points, _ = check_samples(x, x, at_least=2 * self.k + 1)
         log_q = self.log_prob(x.detach())
+        if log_q.shape == x.shape and x.shape[-1] == 1:
+            log_q = log_q[..., 0]  # of a law on the line, such as torch's Normal(0, 1)
         if log_q.shape != x.shape[:-1]:
             raise ValueError(
                 f"log_prob maps {tuple(x.shape)} to {tuple(log_q.shape)}; expected "

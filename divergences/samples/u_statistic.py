@@ -136,7 +136,10 @@ def _numbers(kernel: Kernel, x: Tensor, y: Tensor) -> UStatistic:
     variance = torch.maximum(among + alone - noise, among / 2)
     itself = kernel(x[:1], x[:1])[0, 0]
     with_themselves = value + (itself - own_x.mean()) / n + (itself - own_y.mean()) / m
-    growth = torch.where(with_themselves > 0, alone / with_themselves, 0.0)
+    # the kernel's covariance has no larger eigenvalue than the root of the sum of their squares;
+    # between a sample and a copy of it the ratio is one of two roundings
+    most = 4 * (pairs_x.sqrt() / n + pairs_y.sqrt() / m)
+    growth = torch.where(with_themselves > 0, alone / with_themselves, 0.0).minimum(most)
     half = Z * variance.sqrt()
     low, high = _score_interval(value, among, growth)
     ci = (low.minimum(value - half), high.maximum(value + half))

@@ -343,3 +343,13 @@ def test_the_standard_error_of_far_clusters_is_that_of_their_means(apart):
 def test_rounded_coordinates_are_said(estimator):
     x, y = (points(50, s).float() + 1e7 for s in (0, 1))
     assert any("are rounded by up to" in w for w in estimator(x, y).warnings)
+
+
+@pytest.mark.parametrize("estimator", [EnergyDistance(), MMD()], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("noise", [0.0, 1e-12, 1e-6, 1e-3])
+def test_the_interval_of_copies_is_about_as_wide_as_that_of_equal_laws(estimator, noise):
+    """The variance that points add alone grows with the distance, and no faster than it."""
+    draw = np.random.default_rng(0)
+    x, y, z = (torch.from_numpy(draw.standard_normal((300, 2))) for _ in range(3))
+    for copy in (x + noise * z, (x + noise * z).flip(0)):
+        assert estimator(x, copy).ci[1] < 5 * estimator(x, y).ci[1]

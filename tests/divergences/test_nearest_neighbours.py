@@ -502,3 +502,10 @@ def test_js_of_laws_of_unequal_width_is_not_called_biased_in_few_dimensions(d, k
 @pytest.mark.parametrize("case", SMOOTH_PLANAR)
 def test_js_of_smooth_planar_pairs_is_not_called_biased(case):
     assert not any(RossJS()(*case.draw(400, seed)).warnings for seed in range(10))
+
+
+def test_the_log_prob_of_a_law_on_the_line_is_that_of_points_of_one_dimension():
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((200, 1)))
+    line, points = Normal(0.0, 1.0), Independent(Normal(torch.zeros(1), 1.0), 1)
+    first, second = (KnownDensity(law.log_prob)(x).value for law in (line, points))
+    assert first == second

@@ -565,3 +565,37 @@ def test_terms_bounded_on_one_side_have_no_heavy_tail_on_the_other():
     expected = kl_divergence(normal(0, 1, 3), normal(0, 2, 3)).item() / 2
     assert not found.warnings
     assert abs(found.value.item() - expected) < 4 * found.stderr
+
+
+class Spiked:
+    """A normal law, with a little of its mass in a spike far out; torch knows nothing of it."""
+
+    batch_shape = event_shape = torch.Size()
+
+    def __init__(self, share: float, at: float, width: float):
+        self.shares = math.log1p(-share), math.log(share)
+        self.parts = Normal(of(0.0), of(1.0)), Normal(of(at), of(width))
+
+    def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+        terms = (
+            share + part.log_prob(x) for share, part in zip(self.shares, self.parts, strict=True)
+        )
+        return torch.logaddexp(*terms)
+
+
+@pytest.mark.parametrize("share", [1e-8, 1e-7, 9e-7])
+@pytest.mark.parametrize(("at", "width"), [(100.3, 1e-3), (-61.7, 1e-2), (20.11, 1e-4)])
+def test_a_mass_that_cells_do_not_explain_is_said(share, at, width):
+    """KL of it against N(0, 1) is about ``share * (at**2 / 2 + log share - log width)``."""
+    truth = share * (at**2 / 2 + math.log(share) - math.log(width) + width**2 / 2 - 0.5)
+    truth += math.log1p(-share) * (1 - share)
+    by = Quadrature(box=[(-200, 200)])
+    found = numerical.kl_divergence(Spiked(share, at, width), Normal(of(0.0), of(1.0)), by)
+    low, high = (float(end) for end in found.ci)
+    assert found.warnings or low <= truth <= high
+
+
+def test_an_infinite_kl_has_an_interval_that_begins_at_0_or_above():
+    found = numerical.kl_divergence(Cauchy(of(0.0), of(1.0)), Normal(of(0.0), of(1.0)))
+    assert found.value == math.inf
+    assert 0 <= float(found.ci[0]) < math.inf
