@@ -18,6 +18,7 @@ MOST_COLUMNS = 4096
 MOST_NUMBERS = 100_000_000  # of one table: 800 MB in double precision
 FEWEST_ROWS = 4
 LISTED = 5  # names that a message shows
+TEXTS = ("object", "str", "string", "string[python]", "string[pyarrow]", "category", "utf8")
 RESOLVED = 2.0**53  # integers above this are not told apart in double precision
 
 
@@ -68,8 +69,10 @@ def as_table(sample: Any, label: str) -> Table:
     """
     if isinstance(sample, Table):
         return sample
-    names = getattr(sample, "columns", None)
-    if names is not None and not callable(names):
+    framed = hasattr(sample, "__array__")  # a lazy frame has columns and no numbers yet
+    columns = getattr(sample, "columns", None) if framed else None
+    names = getattr(sample, "column_names", columns)  # Arrow's columns are the numbers
+    if framed and names is not None and not callable(names):
         names = tuple(map(str, names))
         _refuse_text_columns(sample, names, label)
     else:
@@ -83,7 +86,37 @@ def as_table(sample: Any, label: str) -> Table:
         array = np.asarray(sample)
     except ValueError as error:
         raise ValueError(f"{label} is no table: {error}; give every row as many numbers") from None
+    if array.dtype == object and names is not None:
+        array = _with_gaps(sample, array, label)
     return Table(label, numbers(array, label), names)
+
+
+def _with_gaps(frame: Any, cells: np.ndarray, label: str) -> np.ndarray:
+    """The numbers of a frame whose columns can lack values without being NaN, which they are then.
+
+    Raises:
+        ValueError: If there are integers that double precision cannot tell apart.
+    """
+    try:
+        filled = frame.to_numpy(dtype=float, na_value=np.nan)  # pandas
+    except (TypeError, ValueError, AttributeError):
+        try:
+            filled = cells.astype(float)  # decimal numbers
+        except (TypeError, ValueError):
+            return cells
+    whole = any(
+        kind in str(kind_of).lower() for kind in ("int", "dec") for kind_of in frame.dtypes
+    )
+    if whole and filled.size and np.nanmax(np.abs(filled), initial=0) > RESOLVED:
+        raise _too_fine(label)
+    return filled
+
+
+def _too_fine(label: str) -> ValueError:
+    return ValueError(
+        f"{label} holds integers beyond 2**53, which double precision cannot tell apart; "
+        "subtract an offset first"
+    )
 
 
 def _as_array(sample: Tensor, label: str) -> np.ndarray:
@@ -101,17 +134,19 @@ def _refuse_text_columns(frame: Any, names: tuple[str, ...], label: str) -> None
     kinds = getattr(frame, "dtypes", None)
     if kinds is None:
         return
-    text = [n for n, kind in zip(names, kinds, strict=False) if _is_text(kind)]
+    text = {n: kind for n, kind in zip(names, kinds, strict=False) if _is_text(kind)}
     if text:
+        first = str(next(iter(text.values()))).lower()
+        found = "text" if first in TEXTS else shown(first)
         raise TypeError(
-            f"{label}: {listed(text)}: text, not numbers; encode it as numbers in both samples "
-            "alike, or leave them out of both"
+            f"{label}: {listed([*text])}: {found}, not numbers; encode it as numbers in both "
+            "samples alike, or leave them out of both"
         )
 
 
 def _is_text(kind: Any) -> bool:
-    name = str(kind).lower()
-    return not any(name.startswith(known) for known in ("int", "uint", "float", "bool"))
+    name = str(kind).lower().removeprefix("sparse[")
+    return not name.startswith(("int", "uint", "float", "double", "bool", "decimal"))
 
 
 def numbers(array: np.ndarray, label: str) -> Tensor:
@@ -139,10 +174,7 @@ def numbers(array: np.ndarray, label: str) -> Tensor:
         and array.size
         and float(np.abs(array.astype(float)).max()) > RESOLVED
     ):
-        raise ValueError(
-            f"{label} holds integers beyond 2**53, which double precision cannot tell apart; "
-            "subtract an offset first"
-        )
+        raise _too_fine(label)
     return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
 
 

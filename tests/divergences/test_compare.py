@@ -79,6 +79,53 @@ def test_columns_of_frames_are_matched_by_name():
     assert any("matched by name" in note for note in found.notes)
 
 
+class Gaps(Frame):
+    """Columns that can lack values, as those of pandas: an array of objects unless asked."""
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values.astype(object)
+
+    def to_numpy(self, dtype, na_value):
+        return np.where(self.values == -99, na_value, self.values.astype(dtype))
+
+
+@pytest.mark.parametrize("kind", ["Float64", "Int64", "double[pyarrow]", "Sparse[float64, nan]"])
+def test_columns_that_can_lack_values_are_numbers_where_they_do_not(kind):
+    x, y = normal(30, 2, 0).round(1) * 10, normal(30, 2, 1).round(1) * 10
+    expected = compare(x, y, permutations=19)
+    found = compare(*(Gaps(["a", "b"], z, [kind] * 2) for z in (x, y)), permutations=19)
+    assert found.tests == expected.tests
+    x[3, 1] = -99
+    with pytest.raises(ValueError, match=r"1 value is missing .* row 3 .* of column 'b'"):
+        compare(Gaps(["a", "b"], x, [kind] * 2), Gaps(["a", "b"], y, [kind] * 2))
+
+
+class Arrow(Frame):
+    """Its columns are the numbers, and their names stand elsewhere."""
+
+    def __init__(self, names, values):
+        super().__init__(list(values.T), values, [])
+        self.column_names = names
+
+
+def test_columns_of_tables_that_keep_names_apart_are_matched_by_name():
+    x, y = normal(30, 2, 0), normal(30, 2, 1)
+    found = compare(Arrow(["a", "b"], x), Arrow(["b", "a"], y[:, ::-1]), permutations=19)
+    assert found.names == ("a", "b")
+    assert found.tests == compare(x, y, permutations=19).tests
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_of_others_are_the_same_as_their_numbers(library):
+    frames = pytest.importorskip(library)
+    x, y = normal(40, 2, 0), normal(30, 2, 1)
+    expected = compare(x, y, permutations=19)
+    found = compare(*(frames.DataFrame({"a": z[:, 0], "b": z[:, 1]}) for z in (x, y)),
+                    permutations=19)  # fmt: skip
+    assert found.tests == expected.tests
+    assert found.names == ("a", "b")
+
+
 TWO = np.eye(5)[:, :2]
 
 
@@ -88,6 +135,8 @@ TWO = np.eye(5)[:, :2]
         (Frame(["a", "b"], TWO), Frame(["a", "c"], TWO), "lacks column 'b'"),
         (Frame(["a", "a"], TWO), Frame(["a", "a"], TWO), "more than once"),
         (Frame(["a", "b"], TWO, ["float64", "object"]), TWO, "column 'b': text, not numbers"),
+        (Frame(["a", "b"], TWO, ["float64", "datetime64[s]"]), TWO, "datetime64.*not numbers"),
+        (Gaps(["a"], np.full((5, 1), 2.0**60), ["Int64"]), np.eye(5)[:, :1], "beyond 2"),
         (np.eye(5), np.eye(5)[:, :3], "has 5 columns and y 3"),
         (np.eye(5)[:1], np.eye(5), "x has 1 row and 5 columns: at least 4 rows"),
         (np.ones((5, 0)), np.ones((5, 0)), "at least 1 column is"),
