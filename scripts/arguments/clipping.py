@@ -170,21 +170,16 @@ def vanishes(what: str, gradients: Tensor) -> Check:
 
 def depth_claim(found: Gradients, shares: dict[str, Tensor], settings: Settings) -> Claim:
     large, small = f"clip {settings.large:g}", f"clip {settings.small:g}"
+    size = f"{PENALISED}: |decades per layer back|, largest of the seeds"
+    value = f"{PENALISED}: its value as a share of exact W1, mean of seeds"
     checks, controls = [], []
     for law, share in shares.items():
         flat = per_layer(found[PENALISED, law])
         checks += [
             explodes(f"{law}, {large}", found[large, law]),
             vanishes(f"{law}, {small}", found[small, law]),
-            Check.at_most(
-                f"{law}, {PENALISED}: |decades per layer back|, largest of the seeds",
-                0.05,
-                flat.abs().max(),
-                standard_error(flat),
-            ),
-            Check.at_least(
-                f"{law}, {PENALISED}: its value as a share of exact W1, mean of seeds", 0.5, share
-            ),
+            Check.at_most(f"{law}, {size}", 0.05, flat.abs().max(), standard_error(flat)),
+            Check.at_least(f"{law}, {value}", 0.5, share),
         ]
         for name in (PENALISED, UNTRAINED):
             controls += [

@@ -152,7 +152,9 @@ def claim(seen: dict[str, Tensor]) -> Claim:
     least, seeds, n = seen["exact"], len(seen["exact"]), seen["x"].shape[1]
     spread = seen["random"].std(-1) / math.sqrt(seen["random"].shape[-1])
     from_mean = ((seen["random"].mean(-1) - seen["independent"]) / spread).abs().max()
+    at_random = "mean over random matchings from the independent coupling"
     violation, excess = seen["violation"].max(), seen["entropic"] - least[:, None]
+    to_a_point = seen["to a point, independent"] - seen["to a point"]
     fall, share = -excess.diff(dim=-1).max(), excess / torch.tensor(ENTROPIC) / math.log(n)
     return Claim(
         id="couplings",
@@ -183,18 +185,10 @@ def claim(seen: dict[str, Tensor]) -> Claim:
             ),
             Check.at_most("entropic plans: extra cost / (epsilon log n), largest", 1, share.max()),
             Check.at_most("entropic plans: error of the marginals", 1e-9, seen["marginals"].max()),
-            Check.at_most(
-                "mean over random matchings from the independent coupling, standard errors, "
-                "farthest of seeds",
-                4,
-                from_mean,
-            ),
+            Check.at_most(f"{at_random}, standard errors, farthest of seeds", 4, from_mean),
         ],
         controls=[
-            costs_more(
-                "one law a single point, independent coupling",
-                seen["to a point, independent"] - seen["to a point"],
-            ),
+            costs_more("one law a single point, independent coupling", to_a_point),
             proves("potentials twice as steep", 2 * seen["dual"] - least),
             proves("independent coupling", seen["independent"] - least),
         ],
@@ -232,17 +226,9 @@ def arrows(
     x, y = one["x"], one["y"]
     share = weight * len(x)
     seen = share > 0.01
-    axes.quiver(
-        *x[i[seen]].T,
-        *(y[j] - x[i])[seen].T,
-        color=colour,
-        alpha=share[seen].clamp(max=1).tolist(),
-        angles="xy",
-        scale_units="xy",
-        scale=1,
-        width=0.004,
-        headwidth=5,
-    )
+    look: Any = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.004, "headwidth": 5}
+    look |= {"color": colour, "alpha": share[seen].clamp(max=1).tolist()}
+    axes.quiver(*x[i[seen]].T, *(y[j] - x[i])[seen].T, **look)
     axes.plot(*x.T, "o", color=EXACT, ms=4)
     axes.plot(*y.T, "s", color=TRAP, ms=4, mec=EXACT, mew=0.6)
 
