@@ -32,7 +32,16 @@ from divergences.comparison.sentence import sentence
 from divergences.comparison.sufficient import Sufficient, sufficient
 from divergences.comparison.tables import Matched, as_table, listed, matched
 from divergences.comparison.text import as_text
-from divergences.comparison.where import Column, Direction, Region, columns, direction, region
+from divergences.comparison.where import (
+    Column,
+    Direction,
+    Pattern,
+    Region,
+    columns,
+    direction,
+    pattern,
+    region,
+)
 from divergences.estimate import repeated
 from divergences.whole_files import plain
 
@@ -54,6 +63,8 @@ class Comparison:
         permutations: How many relabellings they tried.
         tested: How many points of each sample the tests used.
         columns: Every column, those that differ most first.
+        pattern: Whether a few columns differ, or many, or how they go together, if there are
+            several and a difference is seen.
         direction: The linear direction of the largest difference, if there are columns to choose
             from.
         region: Which points of one sample the other does not cover.
@@ -71,6 +82,7 @@ class Comparison:
     permutations: int
     tested: tuple[int, int]
     columns: tuple[Column, ...]
+    pattern: Pattern | None
     direction: Direction | None
     region: Region
     sufficient: Sufficient | None
@@ -98,11 +110,8 @@ class Comparison:
 
     @property
     def where(self) -> tuple[str, ...]:
-        """Names of the columns in which most of the difference is seen, if it is in any."""
-        if len(self.names) < 2:
-            return ()
-        seen = [c for c in self.columns if c.p_value <= LEVEL]
-        return tuple(c.name for c in seen if c.score >= seen[0].score / 2)
+        """Names of the columns in which most of the difference is seen, if it is in a few."""
+        return self.pattern.named if self.pattern is not None and self.pattern.mostly else ()
 
     @property
     def sentence(self) -> str:
@@ -159,6 +168,7 @@ class Comparison:
             "tested": self.tested,
             "columns": [_column(column) for column in self.columns],
             "mostly_in": self.where,
+            "pattern": self.pattern and vars(self.pattern),
             "direction": self.direction
             and {
                 "weights": self.direction.weights.tolist(),
@@ -244,6 +254,9 @@ def compare(x: Any, y: Any, *, permutations: int = PERMUTATIONS, seed: int = 0) 
     a, b = (some(z, MOST_POINTS, seed) for z in (a, b))
     pooled = Pooled.of(a, b, int(permutations), int(seed))
     tests = test.each(pooled)
+    differing = columns(first, second, pooled, pair.names)
+    differ = next(iter(tests.values())) <= LEVEL
+    several = differ and len(pair.names) > 1
     return Comparison(
         labels=pair.labels,
         n=(len(first), len(second)),
@@ -252,10 +265,11 @@ def compare(x: Any, y: Any, *, permutations: int = PERMUTATIONS, seed: int = 0) 
         tests=tests,
         permutations=int(permutations),
         tested=(len(a), len(b)),
-        columns=tuple(columns(first, second, pooled, pair.names)),
+        columns=tuple(differing),
+        pattern=pattern(a, b, pooled, differing, int(seed)) if several else None,
         direction=direction(first, second),
         region=region(pooled),
-        sufficient=sufficient(a, b, seed) if next(iter(tests.values())) <= LEVEL else None,
+        sufficient=sufficient(a, b, seed) if differ else None,
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
         points=(some(first, MOST_POINTS), some(second, MOST_POINTS)),

@@ -13,6 +13,7 @@ from torch import Tensor
 from divergences.answers import UNANSWERED
 from divergences.comparison.permutation_tests import fewer, some
 from divergences.estimate import Estimate, Estimator
+from divergences.in_words import possible
 from divergences.samples.authenticity import Authenticity
 from divergences.samples.clipped_coverage import ClippedCoverage, ClippedDensity
 from divergences.samples.coordinates import standardised
@@ -141,6 +142,14 @@ def _answer(question: Question, x: Tensor, y: Tensor) -> Answer:
     for estimator in question.estimators:
         start = time.perf_counter()
         found = _asked(lambda estimator=estimator: estimator(a, b), reasons)
+        # of an unbiased estimate it may be so by chance
+        biased = found is not None and found.bound == "none"
+        if found is not None and biased and not possible(question.key, *map(float, found.ci)):
+            reasons.append(
+                f"{type(estimator).__name__} gives {float(found.value):.2g}, with an interval "
+                "that holds no value that is possible"
+            )
+            found = None
         if found is not None and not bool(found.value.isnan()):
             found = replace(found, quantity=question.key, seconds=time.perf_counter() - start)
             if question.swapped:

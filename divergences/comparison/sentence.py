@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scipy.special import ndtri
+from scipy.special import entr, ndtri
 
+from divergences.comparison.permutation_tests import LEVEL
 from divergences.estimate import Estimate
+from divergences.in_words import range_in_words
 
 if TYPE_CHECKING:
     from divergences.comparison.comparison import Comparison
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 POWER = 0.8
 MANY_TESTS = 1.2  # a shift that one of many tests is to see, over that for the best test alone
 NAMED = 3  # columns that the sentence names
+SURE = 0.01  # level of what is said beside the columns that differ
 
 
 def sentence(found: Comparison) -> str:
@@ -28,7 +31,8 @@ def sentence(found: Comparison) -> str:
 def _how_far(found: Comparison) -> list[str]:
     by_key: dict[str, Estimate] = {}
     for answer in found.answers:
-        if answer.estimate is not None and answer.estimate.bound != "lower":
+        lower = answer.estimate is not None and answer.estimate.bound == "lower"
+        if answer.estimate is not None and not (lower and answer.key in ("w1", "js")):
             by_key.setdefault(answer.key, answer.estimate)
     parts = []
     w1, js = by_key.get("w1"), by_key.get("js")
@@ -44,21 +48,44 @@ def _how_far(found: Comparison) -> list[str]:
             )
         else:
             parts.append(f"W1 at most {number(high)} standard deviations")
+    said = _js(js, by_key.get("c2st_accuracy"))
+    return [*parts, f"JS {said}"] if said else parts
+
+
+def _js(js: Estimate | None, accuracy: Estimate | None) -> str | None:
+    """What is known of JS: of its estimate, unless a classifier shows that it is wrong."""
+    at_least = _js_at_least(float(accuracy.ci[0])) if accuracy is not None else 0.0
     if js is not None:
-        value, low, high = (number(float(t), 0.01) for t in (js.value, *js.ci))
-        parts.append(f"JS {value} nats [{low}, {high}]")
-    return parts
+        value, low, high = (float(t) for t in (js.value, *js.ci))
+        said = range_in_words("js", value, low, high, lambda t: number(t, 0.01))
+        if said is not None and high >= at_least - 0.005:
+            return said.replace(" [", " nats [") if "[" in said else f"{said} nats"
+    return f"at least {number(at_least, 0.01)} nats" if at_least >= 0.01 else None
+
+
+def _js_at_least(accuracy: float) -> float:
+    """JS of a fair label and of what a classifier of this balanced accuracy says of it."""
+    right = min(max(accuracy, 0.5), 1.0)
+    return math.log(2) - float(entr(right) + entr(1 - right))
 
 
 def _where(found: Comparison) -> list[str]:
-    if len(found.names) < 2:
+    pattern = found.pattern
+    if pattern is None:
         return []
-    names = found.where
-    if not names:
+    listed = [_named(name) for name in pattern.named[:NAMED]]
+    more = f" and {len(pattern.named) - NAMED} more" if len(pattern.named) > NAMED else ""
+    together = pattern.together <= (SURE if listed else LEVEL)
+    if listed:
+        start = "mostly in" if pattern.mostly else "in many columns, most of all in"
+        also = ", and in how columns go together" if together else ""
+        return [f"{start} {_and(listed)}{more}{also}"]
+    if pattern.others <= LEVEL:
+        also = ", and in how columns go together" if together else ""
+        return [f"in many columns together, in none of them enough to be seen alone{also}"]
+    if together:
         return ["in no single column, but in how columns go together"]
-    listed = _and([_named(name) for name in names[:NAMED]])
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return [f"mostly in {listed}{more}"]
+    return ["where is not seen, neither in single columns nor in pairs of them"]
 
 
 def _named(name: str) -> str:

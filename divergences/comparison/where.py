@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from divergences.comparison.permutation_tests import some
+from divergences.comparison.dependence import equal_dependence
+from divergences.comparison.permutation_tests import LEVEL, some
 from divergences.comparison.permutations import Pooled, Ranked, p_values
 from divergences.estimate import Estimate
 from divergences.samples.coordinates import standardised
@@ -70,6 +71,47 @@ def columns(x: Tensor, y: Tensor, pooled: Pooled, names: Sequence[str]) -> list[
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Whether a difference is in a few columns, in many of them, or in how they go together.
+
+    Attributes:
+        named: Columns that are seen to differ alone, and at least half as much as the first.
+        others: P-value of equal laws of all other columns, each alone, taken together.
+        mostly: Whether what is seen in the named columns is more than what is seen in the others.
+        together: P-value of equal dependence between columns, whatever the law of each.
+    """
+
+    named: tuple[str, ...]
+    others: float
+    mostly: bool
+    together: float
+
+
+def pattern(x: Tensor, y: Tensor, pooled: Pooled, found: Sequence[Column], seed: int) -> Pattern:
+    """Of the points ``(n, d)`` and ``(m, d)`` that were tested, which differ, ``d`` at least 2."""
+    seen = [c for c in found if c.p_value <= LEVEL]
+    seen = [c for c in seen if c.score >= seen[0].score / 2]
+    rest = [c.index for c in found if c not in seen]
+    others, beyond = 1.0, 0.0
+    if rest:
+        excess = Ranked.of(pooled.of_columns[:, rest].flatten(0, 1)).excess
+        excess = excess.reshape(2, len(rest), -1).amax(0)
+        excess = (excess - excess.mean(1, keepdim=True)).sum(0)
+        points = pooled.points[:, rest]
+        sums = torch.stack([points.sum(1), points.abs().sum(1)]).float()
+        others = float(
+            Ranked.of(torch.stack([excess, *(sums @ pooled.weights.T).abs()])).smallest().p[0]
+        )
+        beyond = float(excess[0])
+    return Pattern(
+        named=tuple(c.name for c in seen),
+        others=others,
+        mostly=others > LEVEL or sum(c.score for c in seen) > beyond,
+        together=equal_dependence(x, y, len(pooled.weights) - 1, seed),
+    )
 
 
 @dataclass(frozen=True)

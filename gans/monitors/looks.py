@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from divergences.checks import entries
 from divergences.estimate import Estimator
+from divergences.in_words import range_in_words
 from divergences.networks.lipschitz import input_gradient
 from gans.monitors import tags
 from gans.monitors.divergences import DivergenceEstimates
@@ -18,6 +19,7 @@ from gans.monitors.evidence import Look, State
 from gans.monitors.game import Game
 from gans.monitors.gradient_norms import PlayerGradients
 from gans.monitors.networks_found import whole_of
+from gans.monitors.probabilities import refuse_probabilities
 from gans.monitors.readings import Readings, interval_of_mean, of_member, value
 from gans.monitors.real_cloud import RealCloud
 from gans.monitors.slopes import CriticSlope
@@ -76,6 +78,7 @@ class Looks:
             if evaluation.any_batch_statistics():
                 with evaluation.by_batch():
                     training = game.described(game.probe(PROBE))
+        refuse_probabilities(game, made[:, :64])
         readings: Readings = {}
         for monitor in self._monitors:
             readings |= monitor.read(game)
@@ -172,7 +175,11 @@ def summary(readings: Readings, states: Sequence[State]) -> str:
     js, lower, upper = (interval(tag) for tag in (tags.JS, tags.W1_LOWER, tags.W1_UPPER))
     parts = []
     if js[0] == js[0]:
-        parts.append(f"JS {number(tags.JS):.2f} [{js[0]:.2f}, {js[1]:.2f}]")
+        said = range_in_words("js", number(tags.JS), *js, "{:.2f}".format)
+        by_critic = interval(tags.read_by_critic("js"))[0]  # a lower bound
+        if said is None or by_critic > js[1]:
+            said = f"at least {by_critic:.2f}" if 0.005 < by_critic <= math.log(2) else "unknown"
+        parts.append(f"JS {said}")
     if upper[1] == upper[1]:
         parts.append(f"W1 from {max(0.0, lower[0]):.3g} to {upper[1]:.3g}")
     norms = [tag for tag in readings if tag.startswith("gradient/")]

@@ -1,0 +1,66 @@
+"""Whether a critic gives probabilities where its objective is of scores before the sigmoid."""
+
+from __future__ import annotations
+
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
+from torch import Tensor
+
+from gans.monitors.game import Game
+
+OF_LOGITS = "js", "js_of_pairs"
+"""Quantities that an objective measures from scores whose sigmoid is a probability."""
+SHAPING = (
+    "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Alias", "Clone", "ToCopy",
+    "Select", "Slice", "Transpose", "T", "Permute", "AsStrided", "Expand", "Mean", "Clamp",
+)  # fmt: skip
+"""Operations after which probabilities are still probabilities."""
+LINEAR = "Addmm", "Mm", "Mv", "Bmm", "Baddbmm", "Convolution", "Add", "Sub"
+"""Last operations of critics whose scores may be any numbers."""
+REMEDY = (
+    "give the critic without its last sigmoid: its scores are logits then, and "
+    "BCEWithLogitsLoss trains it as BCELoss did"
+)
+
+
+def refuse_probabilities(game: Game, points: Tensor) -> None:
+    """Refuse a critic that ends in a sigmoid if the game's objective takes logits.
+
+    After other operations than those of linear layers, a warning is given if all scores are within
+    [0, 1].
+
+    Arguments:
+        game: What is looked at.
+        points: Some generated points, ``(K, n, d)``.
+
+    Raises:
+        ValueError: If the last operation of the critic is a sigmoid.
+    """
+    objective = game.objective
+    if game.critic is None or objective is None or objective.quantity not in OF_LOGITS:
+        return
+    with torch.enable_grad():
+        scores = game.scores(points.detach().requires_grad_())
+    named = f"the objective {type(objective).__name__} takes scores before the sigmoid"
+    last, scores = last_operation(scores), scores.detach()
+    if last == "Sigmoid":
+        raise ValueError(f"the critic ends in a sigmoid, but {named}; {REMEDY}")
+    if last not in LINEAR and 0 <= float(scores.min()) <= float(scores.max()) <= 1:
+        rank_zero_warn(f"all scores of the critic are within [0, 1], but {named}; {REMEDY}")
+
+
+def last_operation(scores: Tensor) -> str | None:
+    """The last operation that is not one of shape, such as ``Sigmoid``; ``None`` if unknown.
+
+    Example:
+        >>> x = torch.ones(3, 1, requires_grad=True)
+        >>> last_operation(torch.sigmoid(2 * x).view(-1)), last_operation(x.detach())
+        ('Sigmoid', None)
+    """
+    node = scores.grad_fn
+    while node is not None:
+        name = node.name().split("Backward")[0]
+        if name not in SHAPING:
+            return name
+        node = node.next_functions[0][0]
+    return None
