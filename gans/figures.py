@@ -15,7 +15,11 @@ REAL, FAKE = "#1f5fa8", "#c8501e"
 
 
 def draw_state(
-    critic: Callable[[Tensor], Tensor] | None, real: Tensor, fake: Tensor, member: int = 0
+    critic: Callable[[Tensor], Tensor] | None,
+    real: Tensor,
+    fake: Tensor,
+    member: int = 0,
+    title: str = "",
 ) -> Figure:
     """One member's real and fake points, over its critic's scores and their gradient.
 
@@ -28,17 +32,22 @@ def draw_state(
         real: Points of the target, ``(K, n, d)``.
         fake: Points of the generator, likewise.
         member: Which member to draw.
+        title: Above the axes.
     """
     figure = Figure(figsize=(5.2, 4.4))  # a layout engine would double the time this takes
     figure.subplots_adjust(left=0.13, right=0.86, bottom=0.11, top=0.92)
     axes = figure.subplots()
-    if real.shape[-1] > 2:
+    projected = real.shape[-1] > 2
+    if projected:
         (real, fake), share = _principal(real[member].detach(), fake[member].detach())
-        title = f"first two principal components: {100 * share:.0f} % of the real variance"
-        axes.set_title(title, fontsize=9)
+        held = f"two components hold {100 * share:.0f} % of the real variance"
+        title = f"{title}: {held}" if title else held
         critic, member = None, 0
     draw = _draw_line if real.shape[-1] == 1 else _draw_plane
     draw(axes, critic, real, fake, member)
+    axes.set_title(title, fontsize=9)
+    if projected:
+        axes.set(xlabel="first principal component", ylabel="second principal component")
     return figure
 
 

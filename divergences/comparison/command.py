@@ -105,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
     if folder is not None:
         for name, text in files.items():
             write_atomically(folder / name, text())
-            print(visible(folder / name, keep="\n"))
+            print(visible(folder / name))
     return 0
 
 

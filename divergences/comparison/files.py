@@ -17,7 +17,7 @@ import numpy as np
 from divergences.checks import shown
 from divergences.comparison.image_folders import read_folder
 from divergences.comparison.tables import MOST_NUMBERS, RESOLVED, Table, listed, numbers
-from divergences.shown_text import is_number
+from divergences.shown_text import is_number, shortened, visible
 
 LARGEST_FILE = 2 * 2**30
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
@@ -175,8 +175,10 @@ def _read_text(path: Path, separator: str | None = None) -> Table:
     if separator is None:
         counts = {mark: first.count(mark) for mark in (",", ";", "\t")}
         separator = max(counts, key=lambda mark: counts[mark])
-    cells = next(csv.reader([first], delimiter=separator))
-    cells = [cell.strip() for cell in cells]
+    try:
+        cells = [cell.strip() for cell in next(csv.reader([first], delimiter=separator))]
+    except csv.Error:
+        raise _too_long(path) from None
     texts = (cell.lower() not in MISSING and not is_number(cell) for cell in cells)
     header = _is_count(cells) or any(texts)
     names = tuple(cells) if header else None
@@ -198,16 +200,43 @@ def _read_text(path: Path, separator: str | None = None) -> Table:
             "every column a name"
         )
     if values.size and np.abs(values).max() > RESOLVED:
-        _refuse_fine(path, separator, names)
+        try:
+            _refuse_fine(path, separator, names)
+        except csv.Error:
+            raise _too_long(path) from None
     notes = ()
+    line = f"{visible(path.name)}: the first line, {shortened(', '.join(cells[:3]))}"
     if _is_count(cells):
-        notes = (f"{path.name}: the first line, {', '.join(cells[:3])}, ..., is taken as names",)
+        notes = (f"{line}, ..., is taken as names",)
+    elif not header and _may_be_names(cells, values):
+        notes = (
+            f"{line}{', ...' * (len(cells) > 3)}, is taken as a row of numbers, but looks like "
+            "names of columns; if it is, give them names with letters, such as c1",
+        )
     return Table(path.name, numbers(values, str(path)), names, notes)
 
 
 def _is_count(cells: list[str]) -> bool:
     """Whether these are the names that a table without names gets: 0, 1, 2, ..."""
     return len(cells) > 1 and cells == [str(j) for j in range(len(cells))]
+
+
+def _may_be_names(cells: list[str], values: np.ndarray) -> bool:
+    """Whether a first row of whole numbers, such as years, is unlike all others."""
+    if len(values) < 2 or not all(re.fullmatch(r"[+-]?\d+", cell) for cell in cells):
+        return False
+    first, rest = values[0], values[1:]
+    alone_whole = not (rest == np.round(rest)).all(1).any()
+    counts = len(first) > 1 and bool((np.diff(first) == 1).all())
+    counts = counts and not (np.diff(rest, axis=1) == 1).all(1).any()
+    outside = len(first) > 1 and bool(((first < rest.min(0)) | (first > rest.max(0))).all())
+    return alone_whole or counts or outside
+
+
+def _too_long(path: Path) -> ValueError:
+    return ValueError(
+        f"{path}: a cell has more than {csv.field_size_limit()} characters; is this a table?"
+    )
 
 
 def _refuse_fine(path: Path, separator: str, names: tuple[str, ...] | None) -> None:

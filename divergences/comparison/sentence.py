@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 POWER = 0.8
 MANY_TESTS = 1.2  # a shift that one of many tests is to see, over that for the best test alone
+LONGEST = 60  # characters of a column's name in the sentence
 NAMED = 3  # columns that the sentence names
 SURE = 0.01  # level of what is said beside the columns that differ
 
@@ -89,6 +90,7 @@ def _where(found: Comparison) -> list[str]:
 
 
 def _named(name: str) -> str:
+    name = name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}..."
     return name if name.startswith("column ") else f"column {name}"
 
 

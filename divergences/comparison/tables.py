@@ -13,8 +13,10 @@ from torch import Tensor
 
 from divergences.checks import shown
 from divergences.estimate import refuse_masked
+from divergences.shown_text import visible
 
 MOST_COLUMNS = 4096
+LONGEST_NAME = 1000  # characters
 MOST_NUMBERS = 100_000_000  # of one table: 800 MB in double precision
 FEWEST_ROWS = 4
 LISTED = 5  # names that a message shows
@@ -27,9 +29,10 @@ class Table:
     """Rows of numbers with a name for each column.
 
     Attributes:
-        label: What messages call it, such as the name of a file.
+        label: What messages call it, such as the name of a file; what cannot be seen of it, such
+            as a line break, is replaced.
         values: Of shape ``(n, d)``, in double precision.
-        names: Of the columns, or ``None`` where they have none.
+        names: Of the columns, likewise, or ``None`` where they have none.
         notes: What is to be known of how it was read.
         image: Rows, columns and channels of the images that its rows are, if they are any.
     """
@@ -39,6 +42,11 @@ class Table:
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     image: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", visible(self.label))
+        if self.names is not None:
+            object.__setattr__(self, "names", tuple(map(visible, self.names)))
 
 
 @dataclass(frozen=True)
@@ -251,6 +259,12 @@ def _check(table: Table, widest: int) -> None:
             raise ValueError(
                 f"{table.label}: column {table.names.index('')} (from 0) has no name; name it, or "
                 "leave it out if it numbers the rows (pandas: to_csv(..., index=False))"
+            )
+        long = [len(name) for name in table.names if len(name) > LONGEST_NAME]
+        if long:
+            raise ValueError(
+                f"{table.label}: a column's name has {max(long)} characters, more than "
+                f"{LONGEST_NAME}; give it a shorter one"
             )
         twice = [name for name, count in Counter(table.names).items() if count > 1]
         if twice:

@@ -131,7 +131,7 @@ class Direction:
     def said(self, names: Sequence[str], most: int = 3) -> str:
         """The direction as a sum of its largest terms."""
         order = self.weights.abs().argsort(descending=True)[:most].tolist()
-        terms = [f"{float(self.weights[j]):+.2f} {names[j]}" for j in order]
+        terms = [f"{float(self.weights[j]):+.2f} {names[j][:40]}" for j in order]
         rest = " + ..." if len(self.weights) > most else ""
         return " ".join(terms).lstrip("+") + rest
 

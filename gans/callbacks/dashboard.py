@@ -117,7 +117,7 @@ class Dashboard(pl.Callback):
         settings: Mapping[str, Any] | None = None,
     ):
         self.divergences, self.settings = divergences, dict(settings or {})
-        self.glance = Glance()
+        self.glance = Glance("generator iteration")
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.global_step > 0 or not isinstance(pl_module, GeneratorModule):

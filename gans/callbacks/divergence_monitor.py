@@ -111,7 +111,7 @@ class DivergenceMonitor(pl.Callback):
         self._norms: StepNorms | None = None
         self._seen, self._step = -1, 0
         self._undrawn: Seen | None = None
-        self._glance = Glance()
+        self._glance = Glance("batch")
         self.latest: Readings = {}
         self.states: list[State] = []
 
@@ -213,12 +213,13 @@ class DivergenceMonitor(pl.Callback):
             self._try(trainer, module, step)
         due = last or step // self.every % self.pictures == 0 if self.pictures else False
         if due and self._undrawn is not None:
-            figure = draw_state(None, self._undrawn.real, self._undrawn.fake)
-            figure.suptitle(f"batch {step}")
+            figure = draw_state(
+                None, self._undrawn.real, self._undrawn.fake, title=f"batch {step}"
+            )
             log_figure(trainer, "samples", figure, step)
             self._undrawn = None
-            if last:
-                self._glance.log(trainer, step)
+        if last and self.pictures and self._glance.steps:
+            self._glance.log(trainer, step)
 
     def _try(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> None:
         self._seen, before, self._undrawn = step, self.states, None

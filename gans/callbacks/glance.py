@@ -55,9 +55,14 @@ LINES = {
 
 @final
 class Glance:
-    """Remembers what was measured at every look, and draws it."""
+    """Remembers what was measured at every look, and draws it.
 
-    def __init__(self) -> None:
+    Arguments:
+        counted: What the steps of looks count, such as ``batch``.
+    """
+
+    def __init__(self, counted: str) -> None:
+        self.counted = counted
         self.steps: list[int] = []
         self.curves: dict[str, list[float]] = {}
 
@@ -95,7 +100,7 @@ class Glance:
             if any(map(math.isfinite, self.curves.get(tag, []))):
                 self._draw(axes, tag, label, stroke)
         axes.set_title(title, fontsize=10, loc="left")
-        axes.set_xlabel("generator iteration")
+        axes.set_xlabel(self.counted)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
         if axes.get_legend_handles_labels()[0]:

@@ -186,6 +186,6 @@ class Pictures(Periodic):
                 f"member = {self.member}: the run has members 0 to {len(game.seeds) - 1}"
             )
         real, fake, _ = game.held_out(self.n, "pictures")
-        figure = draw_state(game.critic, real, fake, self.member)
-        figure.suptitle(f"iteration {trainer.global_step}, seed {game.seeds[self.member]}")
+        title = f"iteration {trainer.global_step}, seed {game.seeds[self.member]}"
+        figure = draw_state(game.critic, real, fake, self.member, title)
         log_figure(trainer, "samples and critic", figure, trainer.global_step)

@@ -123,6 +123,8 @@ class DivergenceEstimates(Monitor):
         name, none = tag.removeprefix("divergence/"), torch.full((len(real),), math.nan)
         found = self._answers(name, ask, Estimate(none, none))
         for warning in found.warnings:
+            if len(real) == 1:
+                warning = warning.removeprefix("member 0: ")
             self._answers.say(f"estimate {name}: {warning}")
         return found
 

@@ -20,8 +20,8 @@ def normal(rng, n, d, correlation=0.0):
     return shared + (1 - correlation) ** 0.5 * rng.standard_normal((n, d))
 
 
-def tensors(*samples):
-    return [torch.from_numpy(np.ascontiguousarray(z)) for z in samples]
+def tensors(x, y):
+    return torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(np.ascontiguousarray(y))
 
 
 def pattern_of(x, y):
@@ -64,7 +64,7 @@ def test_dependence_without_correlation_is_seen():
     rng = np.random.default_rng(0)
     z = rng.standard_normal(200)
     bent = np.stack([z, z**2 + 0.3 * rng.standard_normal(200)], 1)
-    assert abs(np.corrcoef(bent.T)[0, 1]) < 0.2
+    assert abs(np.corrcoef(bent.T).flatten()[1]) < 0.2
     assert equal_dependence(*tensors(normal(rng, 200, 2), bent), 99) == 0.01
 
 

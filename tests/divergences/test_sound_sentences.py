@@ -15,9 +15,8 @@ from divergences.samples.histogram import HistogramJS
 
 
 def estimate(value, low, high, **more):
-    return Estimate(
-        *map(torch.tensor, (value, 0.1)), ci=tuple(map(torch.tensor, (low, high))), **more
-    )
+    value, stderr, low, high = map(torch.tensor, (value, 0.1, low, high))
+    return Estimate(value, stderr, ci=(low, high), **more)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,9 @@ def test_the_bound_is_the_js_of_the_classifiers_answers(found, right):
     """Answers are a function of the point, so their JS is no more than that of the points."""
     (part,) = said(found, None, estimate(right, right, 1.0, bound="lower"))
     answers_to = torch.tensor([[right, 1 - right], [1 - right, right]], dtype=torch.float64)
-    assert float(part.split()[3]) == pytest.approx(float(js_divergence(*answers_to)), abs=0.005)
+    assert float(part.split()[3]) == pytest.approx(
+        float(js_divergence(answers_to[0], answers_to[1])), abs=0.005
+    )
 
 
 class Impossible(Estimator):

@@ -244,9 +244,10 @@ def test_points_of_space_are_projected_to_where_the_real_ones_vary_most():
     real = torch.cat([square, 0 * square[:, :1]], 1)
     edges = torch.tensor([-1.0, 1.0]).repeat(len(real) // 2 + 1)[: len(real)]
     real = torch.cat([real[:, :2], edges[:, None] / 3**0.5], 1)
-    figure = draw_state(None, (real @ turn)[None], (real @ turn)[None] + 1)
+    figure = draw_state(None, (real @ turn)[None], (real @ turn)[None] + 1, title="batch 4")
     (axes,) = figure.axes
-    assert axes.get_title() == "first two principal components: 93 % of the real variance"
+    assert axes.get_title() == "batch 4: two components hold 93 % of the real variance"
+    assert axes.get_xlabel() == "first principal component"
     drawn = torch.as_tensor(axes.lines[0].get_xydata()).var(0)
     expected = real.var(0)[:2]
     torch.testing.assert_close(drawn.float(), expected, rtol=1e-3, atol=0)
@@ -314,7 +315,7 @@ def test_all_looks_are_in_one_figure_of_each_quantity(watched):
 
 
 def test_a_glance_goes_on_after_a_resume_without_what_came_later():
-    whole, resumed = Glance(), Glance()
+    whole, resumed = Glance("batch"), Glance("batch")
     for step in range(9):
         whole.add(step, {"divergence/log2": torch.tensor([1.0 * step])})
     resumed.load_state_dict(whole.state_dict())

@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from gans import DivergenceMonitor, NonSaturating, Wasserstein
 from gans.monitors import tags
+from gans.monitors.divergences import DivergenceEstimates
+from gans.monitors.given_game import GivenGame
 from gans.monitors.networks_found import networks_of
 from gans.monitors.real_points import RealPoints
 from gans.networks import evaluating
@@ -75,13 +77,24 @@ def test_scalars_are_the_same_in_all_loggers_and_figures_go_where_they_can(tmp_p
         ours = [float(row[tag]) for row in rows if row[tag]]
         assert [e.value for e in events.Scalars(tag)] == pytest.approx(ours, rel=1e-6)
     assert [e.step for e in events.Images("samples")] == [0, 4, 8]
+    assert [e.step for e in events.Images("at_a_glance/js")] == [8]
     _, alone = fitted(tmp_path / "csv_only", CSVLogger(tmp_path / "csv_only"))
     assert len(list((tmp_path / "csv_only").rglob("samples_*.png"))) == 3
+    assert len(list((tmp_path / "csv_only").rglob("at_a_glance_*_000008.png"))) == 2
     quiet, unwatched = fitted(tmp_path / "none", False)
     assert quiet.latest.keys() == monitor.latest.keys()
     for a, b, c in zip(*(m.parameters() for m in (model, alone, unwatched)), strict=True):
         assert torch.equal(a, b)
         assert torch.equal(b, c)
+
+
+def test_warnings_about_one_gan_number_no_members():
+    real = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+    game = GivenGame(RealPoints(real, 64), lambda n: real[:1].expand(n, 2), 0)
+    told = []
+    DivergenceEstimates(16, warn=told.append).read(game)
+    assert told
+    assert not any("member" in warning for warning in told)
 
 
 POINTS = torch.arange(40.0).reshape(20, 2)

@@ -6,6 +6,7 @@ from torch import nn
 
 import gans
 from divergences import Estimate
+from divergences.estimate import Bound
 from gans.monitors import tags
 from gans.monitors.given_game import GivenGame
 from gans.monitors.looks import summary
@@ -73,7 +74,7 @@ def test_other_critics_are_measured(critic, objective):
     assert monitor(critic, objective).read()
 
 
-def of(value, low, high, bound="none"):
+def of(value, low, high, bound: Bound = "none"):
     ends = torch.tensor([low]), torch.tensor([high])
     return Estimate(torch.tensor([value]), torch.tensor([0.1]), ci=ends, bound=bound)
 
