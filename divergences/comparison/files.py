@@ -46,8 +46,10 @@ def read_table(path: str | Path) -> Table:
         raise ValueError(f"{path}: is no regular file; give a file of points")
     read = READERS.get(path.suffix.lower())
     if read is None:
+        as_csv = "; name text .csv, with commas, semicolons or tabs in the place of spaces"
         raise ValueError(
             f"{path}: cannot read {path.suffix!r} files; give one of {', '.join(READERS)}"
+            f"{as_csv if path.suffix.lower() in ('.txt', '.dat', '') else ''}"
         )
     if found.st_size == 0:
         raise ValueError(f"{path}: the file is empty")

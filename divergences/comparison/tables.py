@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -188,6 +189,9 @@ def numbers(array: np.ndarray, label: str) -> Tensor:
 
 def listed(names: Sequence[str]) -> str:
     """Names in quotes, not more than a few."""
+    if all(re.fullmatch(r"column \d{1,9}", name) for name in names):  # of no names
+        plain = ", ".join(names[:LISTED])
+        return f"{plain} and {len(names) - LISTED} more" if len(names) > LISTED else plain
     some = ", ".join(shown(name) for name in names[:LISTED])
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return f"column{'s' if len(names) > 1 else ''} {some}{more}"

@@ -178,8 +178,8 @@ def test_peculiar_columns_are_named():
     found = compare(x, y, permutations=19)
     assert found.names == ("column 1", "column 2", "column 3")
     notes = "\n".join(found.notes)
-    assert "'column 0': one and the same number in both, left out" in notes
-    assert "'column 1': constant in x" in notes
+    assert "column 0: one and the same number in both, left out" in notes
+    assert "column 1: constant in x" in notes
     assert "'column 3' = 'column 2'" in notes
 
 

@@ -124,7 +124,11 @@ BAD = [
     ("a.csv.gz", text(POINTS), "cannot read '.gz'"),
     ("a.npy", as_npy(POINTS + 1j), "not real numbers"),
     ("a.npy", as_npy(np.full((9, 2), 2**63 + 1, dtype=np.uint64)), "2**53"),
-    ("a.txt", text(POINTS), "cannot read '.txt'"),
+    (
+        "a.txt",
+        text(POINTS),
+        "npz, .csv, .tsv, .parquet; name text .csv",
+    ),
     ("a.pkl", pickle.dumps(Executed()), "cannot read '.pkl'"),
 ]
 
