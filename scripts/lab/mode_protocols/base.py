@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import final
+from typing import Generic, TypeVar, final
 
 from matplotlib.figure import Figure
 from torch import Tensor, nn
@@ -64,8 +64,11 @@ class Mixture(Benchmark):
         return draw_state(critic, real, fake)
 
 
+Judged = TypeVar("Judged", bound=Benchmark, covariant=True)
+
+
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Generic[Judged]):
     """The rows of a table and what they have in common.
 
     Attributes:
@@ -77,7 +80,7 @@ class Protocol:
     """
 
     source: str
-    mixtures: Mapping[str, Benchmark]
+    mixtures: Mapping[str, Judged]
     rows: Mapping[str, Callable[..., GeneratorModule]]
     schedule: Callable[..., LRScheduler] | None = None
 
