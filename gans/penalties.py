@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from divergences.checks import positive_number, real_number, whole_number
+from divergences.checks import positive_number, real_number, shown, whole_number
 from divergences.networks.layers import member_norms
 from divergences.networks.lipschitz import (
     Constraint,
@@ -130,6 +130,12 @@ class GradientClipping(Constraint):
             gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
 
 
+def _constraint(user: str, value: Any) -> Constraint:
+    if not isinstance(value, Constraint):
+        raise TypeError(f"{user}: {shown(value)} is no constraint; give one, such as R1(0.1)")
+    return value
+
+
 @final
 class Combined(Constraint):
     """Several constraints at once, such as R1 and R2.
@@ -152,7 +158,7 @@ class Combined(Constraint):
     """
 
     def __init__(self, constraints: Iterable[Constraint]):
-        self.constraints = tuple(constraints)
+        self.constraints = tuple(_constraint("Combined", c) for c in constraints)
         if not self.constraints:
             raise ValueError("Combined: name at least one constraint, or use Unconstrained()")
         names = [type(c).__name__ for c in self.constraints if c.certified]
@@ -238,7 +244,8 @@ class Annealed(Constraint):
         end = real_number("Annealed: end", end)
         if not 0 <= start < end <= 1:
             raise ValueError(f"Annealed: start = {start} and end = {end} are shares, in order")
-        self.constraint, self.start, self.end = constraint, start, end
+        self.constraint = _constraint("Annealed", constraint)
+        self.start, self.end = start, end
         self.last = positive_number("Annealed: last", last)
 
     @property

@@ -67,7 +67,7 @@ class Near(NamedTuple):
 class ClippedBalls(NeighbourBalls):
     """What both estimators share: errors by leaving out groups of points."""
 
-    def read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
         k, near = int(self.k), Near.of(x, y, int(self.k))
         everything = np.ones(len(x), bool), np.ones(len(y), bool)
         value = self.of_points(near, *everything, k)

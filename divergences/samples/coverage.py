@@ -102,7 +102,7 @@ class NeighbourBalls(Estimator):
                 f"{len(x)} and {len(y)} points have more than {MOST_PAIRS:.2g} pairs: take fewer"
             )
         a, b, exponent = in_own_unit(x.detach().cpu(), y.detach().cpu())
-        value, influences, radius = self.read(a, b)
+        value, influences, radius = self._read(a, b)
         stderr = math.sqrt(sum(float((i - i.mean()) @ (i - i.mean())) for i in influences))
         notes = self._doubts(x, y, float(times_two_to(exponent, a.new_tensor(radius))))
         # of a share that is 0 or 1 in the sample: the rule of three
@@ -122,7 +122,7 @@ class NeighbourBalls(Estimator):
         )
 
     @abstractmethod
-    def read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
         """The value, by how much it changes without each point of x and of y, and the radius."""
 
 
@@ -170,7 +170,7 @@ class Precision(NeighbourBalls):
 
     k: int = 3
 
-    def read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
         return _share_in_balls(x, y, int(self.k))
 
 
@@ -202,7 +202,7 @@ class Recall(NeighbourBalls):
 
     k: int = 3
 
-    def read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
         value, (of_y, of_x), radius = _share_in_balls(y, x, int(self.k))
         return value, [of_x, of_y], radius
 
@@ -237,7 +237,7 @@ class Density(NeighbourBalls):
 
     quantity: ClassVar[str] = "density"
 
-    def read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
         k, m = int(self.k), len(y)
         found = balls(x, y, k)
         count = np.asarray(found.inside.sum(0)).ravel() / k
@@ -275,7 +275,7 @@ class Coverage(NeighbourBalls):
 
     quantity: ClassVar[str] = "coverage"
 
-    def read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
         k, n = int(self.k), len(x)
         found = balls(x, y, k)
         count = np.asarray(found.inside.sum(1)).ravel()

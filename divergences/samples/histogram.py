@@ -71,12 +71,12 @@ class HistogramEstimator(Estimator):
         fine = QuantileGrid.of(x, y, bins, PARTS)
         grid = fine.coarser(PARTS)
         cells, halved = grid.cells(), grid.coarser(2).cells()
-        value, stderr, low, high, notes = self.read(cells)
-        coarse = self.value(halved)
+        value, stderr, low, high, notes = self._read(cells)
+        coarse = self._value(halved)
         lost = max(value - coarse, 0.0)
         # the interval allows for it; of a smooth law a finer grid gives only a third as much more
         rise = min(lost, QUANTITIES[self.quantity].largest - value)
-        by_counting = self.added_by_counting(cells) - self.added_by_counting(halved)
+        by_counting = self._added_by_counting(cells) - self._added_by_counting(halved)
         steep = value - coarse - by_counting > max(STEEP * value, 2 * stderr)
         steep = steep and math.isinf(QUANTITIES[self.quantity].largest)
         if rise > 5 * stderr + (value - low) or steep:
@@ -92,7 +92,7 @@ class HistogramEstimator(Estimator):
             )
         low, high = low - 1.959964 * stderr, high + 2 * lost + 1.959964 * stderr
         unseen = js_within_cells(cells, fine)
-        if self.rises(value, unseen) > (high - value) / 2:
+        if self._rises(value, unseen) > (high - value) / 2:
             notes += (
                 "the grid is too coarse: x and y differ within its cells, by a JS of "
                 f"{unseen:.2g} or more; give more bins or more points",
@@ -102,20 +102,20 @@ class HistogramEstimator(Estimator):
         )
         return replace(estimate, bound=self.bound, n=(len(x), len(y)), warnings=notes)
 
-    def added_by_counting(self, cells: Cells) -> float:
-        """What the noise of counts adds to :meth:`value` on average, about."""
+    def _added_by_counting(self, cells: Cells) -> float:
+        """What the noise of counts adds to the value on average, about."""
         return 0.0
 
     @abstractmethod
-    def rises(self, value: float, js: float) -> float:
+    def _rises(self, value: float, js: float) -> float:
         """About how much this rises on a finer grid that makes JS larger by so much."""
 
     @abstractmethod
-    def value(self, cells: Cells) -> float:
+    def _value(self, cells: Cells) -> float:
         """The divergence between the cells' shares, corrected for the noise of counts."""
 
     @abstractmethod
-    def read(self, cells: Cells) -> Reading:
+    def _read(self, cells: Cells) -> Reading:
         """That value, its standard error, and what the noise of counts leaves open."""
 
 
@@ -199,19 +199,19 @@ class HistogramKL(HistogramEstimator):
             return found
         return replace(found, ci=(found.ci[0], torch.full_like(found.value, math.inf)))
 
-    def value(self, cells: Cells) -> float:
+    def _value(self, cells: Cells) -> float:
         return float(self._terms(*cells.counts, len(cells.x), len(cells.y)).sum())
 
-    def rises(self, value: float, js: float) -> float:
+    def _rises(self, value: float, js: float) -> float:
         return 8 * js  # 4 times where densities are alike, and more where they are not
 
-    def added_by_counting(self, cells: Cells) -> float:
+    def _added_by_counting(self, cells: Cells) -> float:
         n, m, (of_x, of_y) = len(cells.x), len(cells.y), cells.counts
         occupied = [np.count_nonzero(count) - 1 for count in (of_x, of_y)]
         return occupied[0] / (2 * n) + occupied[1] / (2 * m)
 
-    def read(self, cells: Cells) -> Reading:
-        n, m, (of_x, of_y), value = len(cells.x), len(cells.y), cells.counts, self.value(cells)
+    def _read(self, cells: Cells) -> Reading:
+        n, m, (of_x, of_y), value = len(cells.x), len(cells.y), cells.counts, self._value(cells)
         p, q = _smoothed(of_x, n), _smoothed(of_y, m)
         bias = (cells.many - 1) / (2 * n) + float((p * (1 - q) / q).sum()) / (2 * m)
         alone = int(of_x[of_y == 0].sum())
@@ -275,15 +275,15 @@ class HistogramJS(HistogramEstimator):
     quantity: ClassVar[str] = "js"
     bound: ClassVar[Bound] = "none"
 
-    def rises(self, value: float, js: float) -> float:
+    def _rises(self, value: float, js: float) -> float:
         return js
 
-    def value(self, cells: Cells) -> float:
+    def _value(self, cells: Cells) -> float:
         n, m = len(cells.x), len(cells.y)
         return float(self._terms(*cells.counts, n, m).sum()) + (1 / n + 1 / m) / 4
 
-    def read(self, cells: Cells) -> Reading:
-        n, m, (of_x, of_y), value = len(cells.x), len(cells.y), cells.counts, self.value(cells)
+    def _read(self, cells: Cells) -> Reading:
+        n, m, (of_x, of_y), value = len(cells.x), len(cells.y), cells.counts, self._value(cells)
         plug_in = float(self._plug_in(of_x / n, of_y / m).sum())
         low = min(value, plug_in - self._noise(cells))
         return Reading(value, _sampling_error(self._terms, cells), low, value)
@@ -347,15 +347,15 @@ class HistogramTV(HistogramEstimator):
     quantity: ClassVar[str] = "tv"
     bound: ClassVar[Bound] = "lower"
 
-    def rises(self, value: float, js: float) -> float:
+    def _rises(self, value: float, js: float) -> float:
         """With Pinsker's inequality, TV² <= 2 JS, as if it were an equation."""
         return math.sqrt(max(value, 0.0) ** 2 + 2 * js) - max(value, 0.0)
 
-    def value(self, cells: Cells) -> float:
+    def _value(self, cells: Cells) -> float:
         of_x, of_y = self._sides(cells)
         return float(of_x.mean() + of_y.mean())
 
-    def read(self, cells: Cells) -> Reading:
+    def _read(self, cells: Cells) -> Reading:
         of_x, of_y = self._sides(cells)
         value = float(of_x.mean() + of_y.mean())
         p, q = (count / count.sum() for count in cells.counts)

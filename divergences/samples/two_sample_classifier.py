@@ -41,7 +41,7 @@ class TwoSampleClassifier(Estimator):
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         of_x, of_y, notes = held_out_scores(x, y, int(self.folds), int(self.seed))
-        value, stderr = self.read(of_x, of_y)
+        value, stderr = self._read(of_x, of_y)
         n = 1.0 / len(x) + 1.0 / len(y)
         stderr = max(stderr, 0.5 * math.sqrt(n) / 10)  # all right in a sample is not all right
         value_, stderr_ = x.new_tensor(value), x.new_tensor(stderr)
@@ -49,7 +49,7 @@ class TwoSampleClassifier(Estimator):
         return Estimate(value_, stderr_, ci, self.bound, (len(x), len(y)), warnings=notes)
 
     @abstractmethod
-    def read(self, of_x: np.ndarray, of_y: np.ndarray) -> tuple[float, float]:
+    def _read(self, of_x: np.ndarray, of_y: np.ndarray) -> tuple[float, float]:
         """Value and standard error, from scores that are high for points of y."""
 
 
@@ -111,7 +111,7 @@ class ClassifierAccuracy(TwoSampleClassifier):
 
     quantity: ClassVar[str] = "c2st_accuracy"
 
-    def read(self, of_x: np.ndarray, of_y: np.ndarray) -> tuple[float, float]:
+    def _read(self, of_x: np.ndarray, of_y: np.ndarray) -> tuple[float, float]:
         right = [np.where(s == 0, 0.5, s > 0) for s in (-of_x, of_y)]
         variance = sum(r.var(ddof=1) / len(r) for r in right)
         return float(sum(r.mean() for r in right)) / 2, math.sqrt(variance) / 2
@@ -147,6 +147,6 @@ class ClassifierAUC(TwoSampleClassifier):
 
     quantity: ClassVar[str] = "c2st_auc"
 
-    def read(self, of_x: np.ndarray, of_y: np.ndarray) -> tuple[float, float]:
+    def _read(self, of_x: np.ndarray, of_y: np.ndarray) -> tuple[float, float]:
         value, variance = probability_above(of_x, of_y)
         return value, math.sqrt(variance)

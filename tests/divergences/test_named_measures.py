@@ -62,7 +62,7 @@ def test_balls_are_those_of_full_matrices(k):
 def test_influences_are_what_leaving_out_a_point_changes(kind):
     x, y = normal(25, 2, 0), normal(20, 2, 1) + 0.5
     estimator = kind(k=2)
-    value, influences, _ = estimator.read(torch.from_numpy(x), torch.from_numpy(y))
+    value, influences, _ = estimator._read(torch.from_numpy(x), torch.from_numpy(y))
     for i in range(len(x)):
         left = float(estimator(np.delete(x, i, 0), y).value)
         assert influences[0][i] == pytest.approx(left - value, abs=1e-12)

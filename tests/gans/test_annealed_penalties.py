@@ -93,3 +93,10 @@ def test_it_is_as_lipschitz_as_what_it_anneals():
 def test_bad_numbers_are_named(arguments, match):
     with pytest.raises(ValueError, match=match):
         Annealed(R1(), **{"last": 0.1, "steps": 10} | arguments)
+
+
+@pytest.mark.parametrize("value", [-1, None, "R1", R1])
+def test_what_is_no_constraint_is_named(value):
+    for made in (lambda: Annealed(value, last=0.1, steps=2), lambda: Combined([R2(), value])):
+        with pytest.raises(TypeError, match="is no constraint"):
+            made()
