@@ -37,6 +37,9 @@ def member_norms(tensors: Iterable[Tensor], members: int | None = None) -> Tenso
 def move_average(average: nn.Module, live: nn.Module, decay: float) -> None:
     r"""Move averaged weights :math:`\bar w` to :math:`\beta \bar w + (1 - \beta) w`, in place.
 
+    Buffers move likewise, such as the running moments of batch normalisation: those of an
+    untrained network would not fit averaged weights. Whole numbers are copied.
+
     Arguments:
         average: Holds :math:`\bar w`.
         live: A network of the same kind, holds w.
@@ -44,6 +47,11 @@ def move_average(average: nn.Module, live: nn.Module, decay: float) -> None:
     """
     for averaged, weight in zip(average.parameters(), live.parameters(), strict=True):
         averaged.lerp_(weight, 1 - decay)
+    for averaged, buffer in zip(average.buffers(), live.buffers(), strict=True):
+        if buffer.is_floating_point():
+            averaged.lerp_(buffer, 1 - decay)
+        else:
+            averaged.copy_(buffer)
 
 
 def check_decay(name: str, decay: float | None) -> None:

@@ -89,7 +89,7 @@ class PictureQuality(Monitor):
         made = game.fake(2 * n, streams)
         fake, again = law.rounded(made).split(n, 1)
         real = law.rounded(game.again(n, streams))
-        training = _training(law)
+        training = pictures_of_training(law)
         if not self._floor:
             floor = self._floors(held, training, game.seeds)
             self._floor = {f"{name}_floor": value for name, value in floor.items()}
@@ -154,7 +154,7 @@ class PictureQuality(Monitor):
         return {tag: self._answers(tag, ask, Estimate(none, none)) for tag, ask in asked.items()}
 
 
-def _training(law: Pixels) -> Tensor:
+def pictures_of_training(law: Pixels) -> Tensor:
     """The pictures of training; of stacked ones some of their combinations."""
     if law.stacked == 1:
         return law.rounded(law.points + law.width / 2)

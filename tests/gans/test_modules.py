@@ -1,4 +1,5 @@
 import math
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -8,11 +9,12 @@ from scipy import stats
 from torch.optim import SGD, Adam
 
 from divergences import GradientPenalty, SpectralNorm, Unconstrained, WeightClipping
-from divergences.networks.layers import MLP
+from divergences.networks.layers import MLP, move_average
 from divergences.random_streams import Streams
 from gans.generator_module import NonFiniteLoss
 from gans.modules import WGAN, VanillaGAN
 from gans.networks import NoiseGenerator, Packed, SegmentGenerator
+from gans.networks.published_layers import BatchNormMLP
 from gans.objectives import Hinge, NonSaturating, Relativistic, Saturating, Wasserstein
 from gans.penalties import R1, R2, Combined, GradientClipping
 from gans.schedules import ConstantThenLinear
@@ -274,6 +276,17 @@ def test_the_averaged_generator_is_the_moving_average_of_the_live_one(tmp_path):
     for ours, theirs in zip(module.generator_ema.parameters(), expected, strict=True):
         torch.testing.assert_close(ours.detach(), theirs.detach())
     assert not any(p.requires_grad for p in module.generator_ema.parameters())
+
+
+def test_a_normalised_generator_is_averaged_with_its_running_moments():
+    live = BatchNormMLP(Streams([0, 1]), 2, 2, hidden=(4,))
+    average, points = deepcopy(live).requires_grad_(False), 5 + 3 * Streams([2, 3]).randn(50, 2)
+    for _ in range(30):
+        live(points)
+    for _ in range(60):  # until nothing of the untrained network is left
+        move_average(average, live, 0.5)
+    assert not torch.equal(live[1].running_mean, torch.zeros(2, 4))
+    torch.testing.assert_close(average.eval()(points), live.eval()(points))
 
 
 def test_both_players_follow_the_schedule_once_per_iteration(tmp_path):
