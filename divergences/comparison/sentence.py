@@ -79,6 +79,8 @@ def _where(found: Comparison) -> list[str]:
     together = pattern.together <= (SURE if listed else LEVEL)
     if listed:
         start = "mostly in" if pattern.mostly else "in many columns, most of all in"
+        if more and len(pattern.named) > len(found.names) / 2:
+            start, more = f"in {len(pattern.named)} of {len(found.names)} columns, as in", ""
         also = ", and in how columns go together" if together else ""
         return [f"{start} {_and(listed)}{more}{also}"]
     if pattern.others <= LEVEL:

@@ -89,6 +89,13 @@ def test_a_column_that_differs_alone_is_the_pattern():
     assert found.mostly
 
 
+def test_where_most_columns_are_seen_to_differ_it_says_how_many():
+    rng = np.random.default_rng(0)
+    found = compare(normal(rng, 60, 6), normal(rng, 60, 6) + 3, permutations=19)
+    assert "in 6 of 6 columns, as in column" in found.sentence
+    assert "mostly" not in found.sentence
+
+
 def test_the_sentence_says_which_of_the_three_it_is():
     rng = np.random.default_rng(1)
     spread = compare(normal(rng, 250, 12), normal(rng, 250, 12) + 0.2, permutations=99)
