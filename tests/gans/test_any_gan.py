@@ -198,7 +198,8 @@ def test_a_gan_is_measured_and_trains_on_bit_for_bit(kind, asked, unwatched, tmp
     same(watched, unwatched[kind])
     found = watched[1].latest
     for tag in (tags.W1_UPPER, tags.W1_LOWER, tags.JS, "gradient/generator", "gradient/critic"):
-        assert torch.isfinite(value(found[tag])).all(), tag
+        known = torch.isfinite(value(found[tag])).all()
+        assert known or (tag == tags.JS and "too narrow" in str(found[tag])), tag
     assert (tags.SLOPE_MEAN in found) == ("critic" not in asked or asked["critic"] is not None)
 
 
