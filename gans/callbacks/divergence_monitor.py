@@ -53,7 +53,8 @@ class DivergenceMonitor(pl.Callback):
         features: Maps points, such as images, to vectors ``(n, d)`` first. Otherwise points are
             flattened.
         objective: What is trained, such as ``gans.Wasserstein()`` or ``gans.NonSaturating()``;
-            with it the critic's own value is logged and judged.
+            with it the critic's own value is logged and judged. With an objective of a GAN the
+            critic must give logits: its output before a sigmoid, not probabilities.
         networks: Networks by the name that their gradients are logged under. By default those of
             the module, or those that ``fake`` and ``critic`` use. Of a module, the norms are those
             when its optimizers last stepped; in a loop of your own, those that parameters hold.
