@@ -12,6 +12,7 @@ from torch.distributions import constraints
 
 from divergences.checks import real_number
 from gans.targets.base import NoiseSource, Target, finite, widened
+from gans.targets.representable import representable
 
 NODES = 1000
 """Points of the curve that stand for all of it in the density, mean and variance."""
@@ -54,21 +55,24 @@ class Curve(Target):
 
     @property
     def variance(self) -> Tensor:
-        return self._nodes().var(0, correction=0) + self.scale.square()[..., None]
+        along = self._nodes().double().var(0, correction=0)
+        name = f"{type(self).__name__}: the variance"
+        return representable(name, along + self.scale.double().square()[..., None], self.scale)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log density with respect to area."""
+        """Log density with respect to area, computed in double precision."""
         if self._validate_args:
             self._validate_sample(value)
         value = widened(value)
-        twice_variance = 2 * self.scale.square()[..., None]
-        x, y = value[..., None].unbind(-2)
+        dtype, scale = torch.promote_types(value.dtype, self.scale.dtype), self.scale.double()
+        x, y = (value.double() / scale[..., None])[..., None].unbind(-2)
         parts = []
-        for nodes in self._nodes().split(50):  # not all at once, for the sake of memory
-            squares = (x - nodes[:, 0]).square() + (y - nodes[:, 1]).square()
-            parts.append((-squares / twice_variance).logsumexp(-1))
-        normalisation = (NODES * math.pi * twice_variance[..., 0]).log()
-        return torch.stack(parts).logsumexp(0) - normalisation
+        for nodes in self._nodes().double().split(50):  # not all at once, for want of memory
+            across, up = (nodes / scale[..., None, None]).unbind(-1)
+            squares = (x - across).square() + (y - up).square()
+            parts.append((-squares / 2).logsumexp(-1))
+        normalisation = math.log(2 * math.pi * NODES) + 2 * scale.log()
+        return (torch.stack(parts).logsumexp(0) - normalisation).to(dtype)
 
     def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, 2)

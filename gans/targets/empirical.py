@@ -15,6 +15,7 @@ from divergences.checks import real_number, seed_number
 from divergences.random_streams import Streams
 from gans.targets.base import NoiseSource, Target, fine_uniform
 from gans.targets.loading import read_points
+from gans.targets.representable import representable
 from gans.targets.resolution import check_resolved
 
 
@@ -130,7 +131,10 @@ class PointCloud(GivenPoints):
     @property
     def variance(self) -> Tensor:
         squares = self.points.double().var(0, correction=0)
-        return squares.to(self.points).expand(*self.batch_shape, -1)
+        constant = (self.points == self.points[0]).all(0)
+        squares = torch.where(constant, 0, squares)  # not what rounding makes of it
+        squares = representable("PointCloud: the variance", squares, self.points, constant)
+        return squares.expand(*self.batch_shape, -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         raise NotImplementedError(

@@ -8,7 +8,7 @@ from typing import Self, final
 import torch
 from torch import Size, Tensor
 
-from divergences.checks import whole_number
+from divergences.checks import real_number, whole_number
 from divergences.pair_distances import pair_distances
 from gans.targets.transport_maps import Move, Transported, check_power
 from gans.targets.uniform import Box
@@ -67,6 +67,10 @@ class Funnels(Transported):
             )
         if not (torch.isfinite(centres).all() and torch.isfinite(biases).all()):
             raise ValueError("Funnels: a centre or bias is NaN or infinite")
+        if not 1e-100 < real_number("Funnels: half_side", half_side) < 1e100:
+            raise ValueError(
+                f"Funnels: half_side = {half_side:g} must lie between 1e-100 and 1e100"
+            )
         self.base = Box([half_side] * centres.shape[1])
         outside = centres.abs().amax()
         if outside > half_side:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import final
 
+import torch
 from torch import Size, Tensor
 from torch.distributions import Normal, constraints
 
 from divergences.exact import kl_divergence, total_variation, wasserstein
 from gans.targets.base import NoiseSource, Target, finite, widened
+from gans.targets.representable import representable
 
 
 @final
@@ -51,15 +53,19 @@ class Gaussian(Target):
 
     @property
     def variance(self) -> Tensor:
-        return self.scale.square()[..., None]
+        square = self.scale.double().square()
+        return representable("Gaussian: the variance", square, self.scale)[..., None]
 
     def entropy(self) -> Tensor:
         return self.normal.entropy()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log density with respect to length on the line."""
+        """Log density with respect to length on the line, computed in double precision."""
         value = widened(value)
-        return self.normal.log_prob(value.squeeze(-1))
+        dtype = torch.promote_types(value.dtype, self.scale.dtype)
+        loc, scale = self.loc.double(), self.scale.double()
+        z = (value.squeeze(-1).double() - loc) / scale
+        return (Normal(0.0, 1.0).log_prob(z) - scale.log()).to(dtype)
 
     def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return (source.randn(*shape),)

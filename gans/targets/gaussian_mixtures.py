@@ -14,6 +14,7 @@ from torch.distributions import Normal, constraints
 
 from divergences.checks import whole_number
 from gans.targets.base import NoiseSource, Target, finite, widened
+from gans.targets.representable import representable
 
 
 class Modes(Target):
@@ -42,24 +43,30 @@ class Modes(Target):
 
     @property
     def variance(self) -> Tensor:
-        squares = (self.centres - self.mean[..., None, :]).square()
-        return (self.weights[:, None] * squares).sum(-2) + self._variance_within()
+        centres, weights = self.centres.double(), self.weights.double()[:, None]
+        mean = (weights * centres).sum(-2, keepdim=True)
+        between = (weights * (centres - mean).square()).sum(-2)
+        name = f"{type(self).__name__}: the variance"
+        return representable(name, between + self._variance_within(), self.scale)
 
     def _variance_within(self) -> Tensor:
-        return self.scale.square()[..., None]
+        """What the modes' own width adds to each coordinate's variance, in float64."""
+        return self.scale.double().square()[..., None]
 
     def _relative_weights(self) -> Tensor:
         """Weights over the largest: exactly 1 where all are equal, unlike the weights' own sum."""
         return self.weights / self.weights.max()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log density with respect to area (volume in d dimensions)."""
+        """Log density with respect to area (volume in d dimensions), computed in float64."""
         if self._validate_args:
             self._validate_sample(value)
         value = widened(value)
-        scale, relative = self.scale[..., None, None], self._relative_weights()
-        per_axis = Normal(self.centres, scale).log_prob(value[..., None, :])
-        return (per_axis.sum(-1) + relative.log()).logsumexp(-1) - relative.sum().log()
+        dtype = torch.promote_types(value.dtype, self.scale.dtype)
+        scale, relative = self.scale.double()[..., None], self._relative_weights().double()
+        z = (value[..., None, :].double() - self.centres.double()) / scale[..., None]
+        modes = Normal(0.0, 1.0).log_prob(z).sum(-1) - z.shape[-1] * scale.log() + relative.log()
+        return (modes.logsumexp(-1) - relative.sum().log()).to(dtype)
 
     def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
         return source.rand(*shape), source.randn(*shape, self.noise_dimension)

@@ -16,6 +16,7 @@ from divergences.random_streams import Streams
 from gans.targets.base import NoiseSource, fine_uniform
 from gans.targets.empirical import GivenPoints, split
 from gans.targets.image_files import Pictures, read_pictures
+from gans.targets.representable import representable
 
 CHANNELS = (1, 3)
 MARGIN = 0.01
@@ -116,8 +117,11 @@ class Pixels(GivenPoints, ABC):
 
     @property
     def variance(self) -> Tensor:
-        squares = self.points.double().var(0, correction=0).to(self.points)
-        squares = squares + self._spread.square() / 12
+        squares = self.points.double().var(0, correction=0) + self._spread.double().square() / 12
+        constant = (self.points == self.points[0]).all(0) & (self._spread == 0)
+        name = f"{type(self).__name__}: the variance"
+        squares = torch.where(constant, 0, squares)  # not what rounding makes of it
+        squares = representable(name, squares, self.points, constant)
         return squares.repeat(self.stacked).expand(*self.batch_shape, -1)
 
     def log_prob(self, value: Tensor) -> NoReturn:

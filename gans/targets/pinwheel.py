@@ -11,6 +11,7 @@ from torch.distributions import constraints
 
 from divergences.checks import whole_number
 from gans.targets.base import NoiseSource, Target, finite
+from gans.targets.representable import representable
 
 LARGEST_EXPONENT = 700.0
 """Beyond it the exponential overflows; where that matters, the angle is lost long before."""
@@ -81,6 +82,14 @@ class Pinwheel(Target):
             "Pinwheel", radial=radial, tangential=tangential, rate=rate
         )
         self.blades = blades
+        reach = 1 + 6 * (self.radial.double() + self.tangential.double())
+        if (lost := self._lost(reach)).any():
+            raise ValueError(
+                f"Pinwheel: blades of radial {float(self.radial[lost][0]):g}, tangential "
+                f"{float(self.tangential[lost][0]):g} and rate {float(self.rate[lost][0]):g} turn "
+                "so often where they end that double precision cannot tell where they are; give "
+                "smaller numbers"
+            )
         super().__init__(self.radial.shape, Size([2]), validate_args)
 
     @property
@@ -89,11 +98,17 @@ class Pinwheel(Target):
 
     @property
     def variance(self) -> Tensor:
-        square = 1 + self.radial.square() + self.tangential.square()
-        return (square / 2)[..., None].expand(*self.batch_shape, 2)
+        square = (1 + self.radial.double().square() + self.tangential.double().square()) / 2
+        square = representable("Pinwheel: the variance", square, self.radial)
+        return square[..., None].expand(*self.batch_shape, 2)
 
     def _bend(self, radius: Tensor) -> Tensor:
-        return self.rate * radius.clamp(max=LARGEST_EXPONENT).exp()
+        return self.rate.double() * radius.clamp(max=LARGEST_EXPONENT).exp()
+
+    def _lost(self, radius: Tensor) -> Tensor:
+        """Whether a blade has turned too often there to say in float64 where it is."""
+        turned = self._bend(radius).abs() * (2 + radius)
+        return turned * torch.finfo(torch.float64).eps > ANGLE
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density with respect to area, computed in double precision.
@@ -108,7 +123,7 @@ class Pinwheel(Target):
         dtype, value = torch.promote_types(value.dtype, self.radial.dtype), value.double()
         radius = torch.linalg.vector_norm(value, dim=-1)
         bend = self._bend(radius)
-        lost = (bend.abs() * (2 + radius) * torch.finfo(bend.dtype).eps > ANGLE).nonzero()
+        lost = self._lost(radius).nonzero()
         if len(lost):
             far = radius.expand_as(bend)[tuple(lost[0])]
             raise ValueError(
@@ -122,7 +137,8 @@ class Pinwheel(Target):
         along = (along - 1) / self.radial[..., None]
         across = across / self.tangential[..., None]
         log_normal = -(along.square() + across.square()) / 2
-        size = (2 * math.pi * self.blades * self.radial.double() * self.tangential.double()).log()
+        size = self.radial.double().log() + self.tangential.double().log()
+        size = size + math.log(2 * math.pi * self.blades)
         return (log_normal.logsumexp(-1) - size).to(dtype)
 
     def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
@@ -131,7 +147,7 @@ class Pinwheel(Target):
     def push(self, *noise: Tensor) -> Tensor:
         uniform, normal = noise
         blade = (uniform * self.blades).floor().clamp(max=self.blades - 1)
-        along = 1 + self.radial * normal[..., 0]
-        straight = torch.stack([along, self.tangential * normal[..., 1]], -1)
+        along = 1 + self.radial.double() * normal[..., 0]
+        straight = torch.stack([along, self.tangential.double() * normal[..., 1]], -1)
         angle = 2 * math.pi / self.blades * blade + self._bend(straight.norm(dim=-1))
-        return _turned(straight, -angle)
+        return _turned(straight, -angle).to(torch.promote_types(self.radial.dtype, normal.dtype))

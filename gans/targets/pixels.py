@@ -14,6 +14,7 @@ from torch.distributions import constraints
 from divergences.checks import whole_number
 from gans.targets.base import NoiseSource, Target, fine_uniform, finite, widened
 from gans.targets.loading import read_image
+from gans.targets.representable import representable
 
 
 class Cells(Target):
@@ -46,7 +47,8 @@ class Cells(Target):
     def variance(self) -> Tensor:
         centres = self._centres()
         squares = self._moment((centres - self._moment(centres)).square())
-        return self.cell.square()[..., None] * (squares + 1 / 12)
+        variance = self.cell.double().square()[..., None] * (squares.double() + 1 / 12)
+        return representable(f"{type(self).__name__}: the variance", variance, self.cell)
 
     def entropy(self) -> Tensor:
         """Differential entropy with respect to area, in nats."""

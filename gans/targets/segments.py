@@ -10,6 +10,7 @@ from torch import Size, Tensor
 from torch.distributions import constraints
 
 from divergences.exact import js_divergence, kl_divergence, total_variation, wasserstein
+from divergences.exact.evaluation import result_dtype, rounded
 from gans.targets.base import NoiseSource, Target, finite
 
 
@@ -94,8 +95,9 @@ class ParallelSegments(Target):
 
 @kl_divergence.register(ParallelSegments, ParallelSegments)
 def _segments_kl(p: ParallelSegments, q: ParallelSegments) -> Tensor:
-    gap = p.theta - q.theta
-    return torch.zeros_like(gap).masked_fill(gap != 0, math.inf)
+    parted = p.theta != q.theta
+    dtype = result_dtype(p.theta, q.theta)
+    return torch.zeros_like(parted, dtype=dtype).masked_fill(parted, math.inf)
 
 
 @js_divergence.register(ParallelSegments, ParallelSegments)
@@ -110,4 +112,5 @@ def _segments_tv(p: ParallelSegments, q: ParallelSegments) -> Tensor:
 
 @wasserstein.register(ParallelSegments, ParallelSegments)
 def _segments_wasserstein(p: ParallelSegments, q: ParallelSegments, order: float) -> Tensor:
-    return (p.theta - q.theta).abs()
+    gap = p.theta.double() - q.theta.double()
+    return rounded(gap.abs(), result_dtype(p.theta, q.theta))

@@ -97,7 +97,7 @@ class SubspaceModes(Modes):
         return self._isometry.shape[1]
 
     def _variance_within(self) -> Tensor:
-        return self.scale.square()[..., None] * self._isometry.square().sum(1)
+        return super()._variance_within() * self._isometry.double().square().sum(1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density with respect to volume, which exists only where the modes fill the space."""

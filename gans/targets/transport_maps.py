@@ -25,6 +25,7 @@ from divergences.checks import real_number
 from divergences.estimate import Estimate
 from divergences.random_streams import Streams
 from gans.targets.base import NoiseSource, Target
+from gans.targets.representable import length
 from gans.targets.uniform import Ball
 
 
@@ -74,9 +75,9 @@ class Transported(Target):
         lengths = []
         for done in range(0, n, 2**13):
             y, move = self.paired(streams, min(2**13, n - done))
-            lengths.append(torch.linalg.vector_norm(move.x - y, dim=-1)[0])
-        length = torch.cat(lengths)
-        return Estimate(length.mean(), length.std() / n**0.5, bound="exact", n=(n, n), seconds=0.0)
+            lengths.append(length(move.x - y)[0])
+        moved = torch.cat(lengths)
+        return Estimate(moved.mean(), moved.std() / n**0.5, bound="exact", n=(n, n), seconds=0.0)
 
     @property
     def mean(self) -> Tensor:
@@ -139,15 +140,15 @@ class Shifted(Transported):
         return Move(y + self.by.to(y), self._direction(y).expand_as(y))
 
     def _direction(self, like: Tensor) -> Tensor:
-        by = self.by.to(like)
-        return by / torch.linalg.vector_norm(by)
+        unit = self.by.double()
+        return (unit / length(unit)).to(like)
 
     def potential(self, x: Tensor) -> Tensor:
         return x @ self._direction(x)
 
     @property
     def w1(self) -> float:
-        return float(torch.linalg.vector_norm(self.by))
+        return float(length(self.by.double()))
 
     def _shared(self) -> dict[str, Tensor]:
         return {"by": self.by}
@@ -186,13 +187,13 @@ class OneFunnel(Transported):
         super().__init__(Size(), Size([dimension]), validate_args)
 
     def transport(self, y: Tensor) -> Move:
-        length = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
-        outward = y / length
-        t = length / self.ball.radius.to(y)
+        far = length(y, keepdim=True)
+        outward = y / far
+        t = far / self.ball.radius.to(y)
         return Move(self.ball.radius.to(y) * t**self.power * outward, -outward)
 
     def potential(self, x: Tensor) -> Tensor:
-        return -torch.linalg.vector_norm(x, dim=-1)
+        return -length(x)
 
     @property
     def w1(self) -> float:

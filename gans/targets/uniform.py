@@ -12,6 +12,7 @@ from torch.distributions import constraints
 
 from divergences.checks import whole_number
 from gans.targets.base import NoiseSource, Target, widened
+from gans.targets.representable import length, representable
 
 
 @final
@@ -57,13 +58,18 @@ class Box(Target):
 
     @property
     def variance(self) -> Tensor:
-        return (self.half_sides.square() / 3).expand(*self.batch_shape, -1)
+        sides = self.half_sides
+        squares = representable(
+            "Box: the variance", sides.double().square() / 3, sides, sides == 0
+        )
+        return squares.expand(*self.batch_shape, -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density with respect to volume on the sides that are not flat."""
         value = widened(value)
         inside = (value.abs() <= self.half_sides).all(-1)
-        volume = (2 * self.half_sides[self.half_sides > 0]).log().sum()
+        sides = self.half_sides[self.half_sides > 0]
+        volume = sides.log().sum() + len(sides) * math.log(2)
         return torch.where(inside, -volume, -torch.inf)
 
     def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
@@ -110,14 +116,15 @@ class Ball(Target):
 
     @property
     def variance(self) -> Tensor:
-        return self.mean + self.radius.square() / (self.event_shape[0] + 2)
+        square = self.radius.double().square() / (self.event_shape[0] + 2)
+        return self.mean + representable("Ball: the variance", square, self.radius)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density with respect to volume."""
         value = widened(value)
         d = self.event_shape[0]
         volume = d / 2 * math.log(math.pi) - math.lgamma(d / 2 + 1) + d * self.radius.log()
-        inside = torch.linalg.vector_norm(value, dim=-1) <= self.radius
+        inside = length(value) <= self.radius
         return torch.where(inside, -volume, -torch.inf)
 
     def noise(self, source: NoiseSource, *shape: int) -> tuple[Tensor, ...]:
