@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -38,8 +39,9 @@ def read_points(path: str | Path) -> Tensor:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it has another ending, does not hold numbers, or holds integers so large
-            that double precision cannot tell them apart. Names line and column where it can; no
+        ValueError: If it has another ending, does not hold numbers, has a first line of numbers
+            that look like names, or holds integers so large that double precision cannot tell
+            them apart. Names line and column where it can; no
             message shows what is in the file.
     """
     path = _existing(path, (".npy", ".csv", ".parquet"))
@@ -84,6 +86,8 @@ def _read_csv(path: Path) -> np.ndarray:
             raise _first_fault(path) or error from None
     if header and (fault := _first_fault(path)):  # names may be more or fewer than numbers
         raise fault
+    if not header:
+        _check_first_line(path, values)
     large = np.abs(values).max(initial=0) >= 2**53  # integers of that size need more digits
     return read(path, dtype=np.longdouble) if large else values
 
@@ -108,6 +112,26 @@ def _has_header(path: Path) -> int:
             "save it without them (pandas: index=False), or give the column a name"
         )
     return number
+
+
+def _check_first_line(path: Path, values: np.ndarray) -> None:
+    """Refuse a first line of whole numbers that is unlike the others: names such as 0, 1 or years.
+
+    It is unlike them if no other line is of whole numbers only, or if it counts on by 1 from
+    column to column, outside the range of each.
+    """
+    number, cells = next(_rows(path))
+    first, rest = values[0], values[1:]
+    if len(rest) < 3 or not all(re.fullmatch(r"\s*[+-]?\d{1,300}\s*", cell) for cell in cells):
+        return
+    alone = not (rest == np.floor(rest)).all(1).any()
+    outside = ((first < rest.min(0)) | (first > rest.max(0))).all()
+    counts = len(first) > 1 and (np.diff(first) == 1).all() and outside and len(rest) >= 8
+    if alone or counts:
+        raise Unreadable(
+            f"line {number} holds whole numbers, unlike the lines below, as names of columns do; "
+            "if they are names, use text, and if they are a point, write 1.0 instead of 1"
+        )
 
 
 def _first_fault(path: Path) -> Unreadable | None:

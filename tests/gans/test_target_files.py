@@ -21,6 +21,7 @@ from gans.targets import (
     Target,
 )
 from gans.targets.base import fine_uniform
+from gans.targets.loading import read_points
 
 POINTS = np.array([[0.0, 1.0], [2.0, -1.0], [5.0, 0.5]])
 
@@ -427,3 +428,26 @@ def test_a_part_that_leaves_too_little_is_refused(n, share, match):
 @pytest.mark.parametrize("law", [Gaussian(0.0, 1.0), Ring()], ids=["line", "plane"])
 def test_held_out_points_of_a_known_law_are_fresh_draws(law):
     assert torch.equal(law.held_out(Streams([3]), 9), law.draw(Streams([3]), 9))
+
+
+@pytest.mark.parametrize("names", ["0,1", "1,2", "2019,2020", "7,7", "1000000,3"])
+@pytest.mark.parametrize("rows", ["floats", "counts"])
+def test_numbers_that_name_columns_are_not_taken_for_a_point(tmp_path, names, rows):
+    values = torch.randn(30, 2, generator=torch.Generator().manual_seed(0)).double()
+    if rows == "counts":
+        values = 50 + (10 * values).round()
+        if names in ("7,7", "1000000,3"):  # nothing tells these from counts
+            return
+    table = "\n".join(f"{a:.6g},{b:.6g}" for a, b in values.tolist())
+    path = saved(tmp_path, "p.csv", f"{names}\n{table}\n")
+    with pytest.raises(ValueError, match="line 1 holds whole numbers, unlike the lines below"):
+        read_points(path)
+    point = ",".join(f"{name}.0" for name in names.split(","))
+    assert len(read_points(saved(tmp_path, "q.csv", f"{point}\n{table}\n"))) == 31
+
+
+@pytest.mark.parametrize("first", ["50,51", "0,0", "49,50"])
+def test_a_point_of_whole_numbers_among_such_is_a_point(tmp_path, first):
+    table = "\n".join(f"{i},{100 - i}" for i in range(100))
+    path = saved(tmp_path, "p.csv", f"{first}\n{table}\n")
+    assert len(read_points(path)) == 101
