@@ -17,6 +17,7 @@ def atomically(path: Path, write: Callable[[Path], object]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    temporary.unlink(missing_ok=True)  # it might be a link, which would be followed
     try:
         write(temporary)
         with temporary.open("rb") as written:

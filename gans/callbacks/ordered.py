@@ -29,13 +29,21 @@ def later_than(folder: Path) -> float:
 
     TensorBoard reads the files of a run in the order of their names, which begin with the second
     they were opened in, and drops what a later file repeats.
+
+    Raises:
+        ValueError: If a file says that it is of a time after which no name can be.
     """
-    times = [time.time()]
+    latest = time.time()
     for path in folder.glob("events.out.tfevents.*"):
         opened = re.match(r"events\.out\.tfevents\.(\d{10})\.", path.name)
         if opened:
-            times += [int(opened[1]) + 1, path.stat().st_mtime]
-    return min(max(times), LARGEST)
+            latest = max(latest, int(opened[1]) + 1, path.stat().st_mtime)
+            if latest > LARGEST:
+                raise ValueError(
+                    f"{path} says that it was written after the year 2286, so that no curves can "
+                    "come after its own; move it away"
+                )
+    return latest
 
 
 @final
@@ -97,6 +105,7 @@ class OrderedLogger(TensorBoardLogger):
     """
 
     def __init__(self, folder: str | Path, purge_step: int | None = None):
+        later_than(Path(folder))  # that there is a place for them is seen before any work
         super().__init__(
             folder, name="", version="", default_hp_metric=False, purge_step=purge_step
         )

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from divergences.whole_files import atomically
 from gans.monitors.readings import Reading, scalars
 
 
@@ -29,8 +30,7 @@ def log_figure(trainer: pl.Trainer, name: str, figure: Figure, step: int) -> Non
     taken = [_taken(logger, name, figure, step) for logger in trainer.loggers]
     if not any(taken) and trainer.is_global_zero:
         folder = Path(trainer.log_dir or trainer.default_root_dir) / "figures"
-        folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(folder / _file(name, step))
+        atomically(folder / _file(name, step), figure.savefig)
 
 
 def _file(name: str, step: int) -> str:

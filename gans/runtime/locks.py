@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -31,8 +32,9 @@ def locked(folder: Path) -> Iterator[None]:
     Folders that were made for this and have remained empty go again.
 
     Raises:
+        FileNotFoundError: At the end, if the folder was removed or replaced meanwhile.
         ValueError: If another process has it, which the message says, or if something in it
-            leads out of it.
+            is a link.
     """
     made = [level for level in (folder, *folder.parents) if not level.is_dir()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,24 +47,37 @@ def locked(folder: Path) -> Iterator[None]:
             check_within(folder)
             clear_partial(folder, below=True)
             yield
+            if not _is(file, path):
+                raise FileNotFoundError(
+                    f"{folder} was removed or replaced while this command wrote there; what it "
+                    "had written before is not there: give the command again"
+                )
         finally:
             with suppress(OSError):  # the disk may be gone
-                path.unlink()
+                if _is(file, path):
+                    path.unlink()
                 for level in made:
                     level.rmdir()
 
 
 def check_within(folder: Path) -> None:
-    """Refuse a folder with a link in it to a folder elsewhere: what is written would land there.
+    """Refuse a folder with anything in it but files and folders.
+
+    What is written to a link could land elsewhere; writing to a pipe may never end.
 
     Raises:
-        ValueError: Names the link.
+        ValueError: Names the link, pipe, socket or device.
     """
     for path in folder.rglob("*"):
-        if path.is_symlink() and path.is_dir():
+        try:
+            kind = path.lstat().st_mode
+        except FileNotFoundError:  # it has gone since it was listed
+            continue
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            what = "a link" if stat.S_ISLNK(kind) else "no regular file"
             raise ValueError(
-                f"{path} is a link to a folder elsewhere, which may be somebody else's; put a "
-                "folder there"
+                f"{path} is {what}, and what is written there may land elsewhere; put the file or "
+                "folder itself there, or delete it"
             )
 
 
@@ -93,13 +108,17 @@ def _claimed(path: Path) -> Iterator[IO[str]]:
                         f"{path.parent} cannot be locked ({error.strerror}); see to it that no "
                         "other process writes there"
                     )
-            try:
-                same = os.path.samestat(os.fstat(file.fileno()), path.stat())
-            except FileNotFoundError:  # its holder has ended in between, and removed it
-                same = False
-            if same:
+            if _is(file, path):  # its holder may have ended in between, and removed it
                 yield file
                 return
+
+
+def _is(file: IO[str], path: Path) -> bool:
+    """Whether the opened file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 def _holder(file: IO[str]) -> str:

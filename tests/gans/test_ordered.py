@@ -77,3 +77,11 @@ def test_a_file_from_far_ahead_does_not_end_the_order(tmp_path):
     names = sorted(path.name for path in tmp_path.glob("events.*"))
     assert len(names) == 3
     assert torch.tensor([int(name.split(".")[3]) for name in names]).diff().min() >= 1
+
+
+def test_curves_after_which_none_can_come_are_named(tmp_path):
+    path = tmp_path / "events.out.tfevents.9999999999.host.1.0"
+    path.write_bytes(b"precious")
+    with pytest.raises(ValueError, match=r"9999999999\.host\.1\.0 says that it was written after"):
+        OrderedLogger(tmp_path)
+    assert path.read_bytes() == b"precious"

@@ -1,6 +1,8 @@
 """Two processes and one folder: the second is told who has it, and the first loses nothing."""
 
 import os
+import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from divergences.whole_files import atomically
+from divergences.whole_files import atomically, write_atomically
 from gans.callbacks.checkpoints import numbered
 from gans.runtime.files import clear_partial
 from gans.runtime.locks import LOCK, locked
@@ -155,6 +157,83 @@ def test_the_lock_is_written_to_no_file_that_is_another(tmp_path, kind):
     assert other.read_text() == "precious"
 
 
+FILES = ("hparams.yaml", "config.yaml", "checkpoints/000009.ckpt", "csv/version_0/metrics.csv")
+EVENTS = f"events.out.tfevents.9999999999.{platform.node()}.{os.getpid()}.0"
+
+
+@pytest.mark.parametrize("name", [*FILES, EVENTS, "records/one.json", "figures/curve.png"])
+@pytest.mark.parametrize("there", [True, False], ids=["a file", "no file yet"])
+def test_nothing_is_written_through_a_link_to_another_file(tmp_path, name, there):
+    other, link = tmp_path / "other", tmp_path / "run" / name
+    if there:
+        other.write_text("precious")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(other)
+    with (
+        pytest.raises(ValueError, match="is a link, and what is written"),
+        locked(tmp_path / "run"),
+    ):
+        pass
+    assert other.exists() == there
+    assert not there or other.read_text() == "precious"
+
+
+def test_no_pipe_is_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "hparams.yaml")
+    with pytest.raises(ValueError, match=r"hparams\.yaml is no regular file"), locked(tmp_path):
+        pass
+
+
+def test_a_run_with_a_link_for_its_settings_is_not_resumed(tmp_path):
+    assert finish(start(command, tmp_path, *settings(2))) == 0
+    run, other = tmp_path / "run", tmp_path / "other"
+    (run / "hparams.yaml").unlink()
+    (run / "hparams.yaml").symlink_to(other)
+    assert (
+        finish(start(command, tmp_path / "again", *settings(4, f"--out={run}", "--resume"))) == 2
+    )
+    told = (tmp_path / "again" / "stderr").read_text()
+    assert told.count("\n") == 1
+    assert "hparams.yaml is a link" in told
+    assert not other.exists()
+
+
+def test_no_link_that_was_put_where_a_file_begins_is_followed(tmp_path):
+    other, path = tmp_path / "other", tmp_path / "result.json"
+    other.write_text("precious")
+    path.with_name(f".partial-{os.getpid()}-result.json").symlink_to(other)
+    path.symlink_to(other)
+    write_atomically(path, "{}")
+    assert other.read_text() == "precious"
+    assert path.read_text() == "{}"
+    assert not path.is_symlink()
+
+
+def test_a_folder_that_has_gone_meanwhile_is_no_success(tmp_path):
+    def work():
+        with locked(tmp_path / "run"):
+            (tmp_path / "run" / "early").write_text("result")
+            shutil.rmtree(tmp_path / "run")
+            write_atomically(tmp_path / "run" / "late", "result")
+
+    with pytest.raises(FileNotFoundError, match="was removed or replaced while"):
+        work()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["late"]
+
+
+def test_the_claim_of_another_in_a_folder_put_in_place_of_ours_stays(tmp_path):
+    def work():
+        with locked(tmp_path / "run"):
+            (tmp_path / "run").rename(tmp_path / "moved")
+            (tmp_path / "run").mkdir()
+            (tmp_path / "run" / LOCK).write_text("another process")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
+    assert (tmp_path / "run" / LOCK).read_text() == "another process"
+
+
 @pytest.mark.parametrize("name", ["checkpoints", "records", "tensorboard/one"])
 def test_nothing_is_written_through_a_link_to_another_folder(tmp_path, name, capsys):
     other, link = tmp_path / "other", tmp_path / "run" / name
@@ -163,7 +242,7 @@ def test_nothing_is_written_through_a_link_to_another_folder(tmp_path, name, cap
     link.parent.mkdir(parents=True)
     link.symlink_to(other)
     with (
-        pytest.raises(ValueError, match="is a link to a folder elsewhere"),
+        pytest.raises(ValueError, match="is a link, and what is written there"),
         locked(tmp_path / "run"),
     ):
         pass
