@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -54,6 +55,8 @@ class Local(Engine):
         if self.apart:
             self._pool = ThreadPoolExecutor(self.workers)
         else:
+            # a new process would look for modules in the folder that somebody is in
+            os.environ.setdefault("PYTHONSAFEPATH", "1")
             spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.workers, spawn, initializer=start_worker)
         try:

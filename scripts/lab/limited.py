@@ -100,7 +100,8 @@ class Child:
         ends, self._alive = os.pipe()
         fds = (theirs.fileno(), ends)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *map(str, fds)],
+            # -P: no module is taken from the folder that somebody is in, unless it is from there
+            [sys.executable, "-P", "-m", __name__, *map(str, fds)],
             pass_fds=fds,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # its own processes are killed with it

@@ -21,6 +21,8 @@ from gans.cli.train import main
 from gans.runtime.escaping import printable
 from gans.runtime.files import inside
 from gans.targets import PointCloud
+from scripts.lab.executors import Local
+from scripts.lab.limited import Child
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "segments_wgan_lp.yaml"
@@ -246,3 +248,19 @@ def test_errors_end_in_one_line_and_a_code_and_in_a_traceback_on_request(
     assert capsys.readouterr().err.strip().startswith(says)
     with pytest.raises(type(error)):
         guarded(command, debug=True)
+
+
+def test_processes_for_jobs_take_no_module_from_the_folder_they_are_started_in(
+    proof, tmp_path, monkeypatch
+):
+    for name in ("subprocess", "threading", "multiprocessing", "tempfile"):
+        (tmp_path / f"{name}.py").write_text("import os\nos.mkdir('it-ran')\n")
+    child = Child(os.getpid)
+    try:
+        assert child.do(abs, -3, 60) == 3
+    finally:
+        child.kill()
+    assert not proof.exists()
+    with Local(1).executor() as pool:
+        assert pool.submit(abs, -3).result(120) == 3
+    assert not proof.exists()
