@@ -22,7 +22,7 @@ from gans.runtime.files import contents, inside
 
 LARGEST = 100_000
 """Bytes of a configuration file."""
-VALUES, LEVELS = 10_000, 40
+VALUES, LETTERS, LEVELS = 10_000, 1_000_000, 40
 """Size of a configuration, with what aliases repeat and other files add."""
 SINGLE = ("out", "ckpt_path", "seed_everything", "weights_only")
 """What is no section of settings."""
@@ -89,17 +89,23 @@ def read(
 
 
 class _Plain:
-    """Copies what YAML holds as plain values, without aliases, and counts them."""
+    """Copies what YAML holds as plain values, without aliases, and counts them.
+
+    A text or a file that is there often is read once.
+    """
 
     def __init__(self, path: Path, kept: Sequence[str]):
-        self.path, self.kept, self.count = path, kept, 0
+        self.path, self.kept, self.count, self.letters = path, kept, 0, 0
+        self.spelled: dict[str, Any] = {}
+        self.parts: dict[Path, Any] = {}
 
     def copy(self, value: Any, level: int) -> Any:
         self.count += 1
-        if self.count > VALUES or level > LEVELS:
+        self.letters += len(value) if isinstance(value, str) else 0
+        if self.count > VALUES or self.letters > LETTERS or level > LEVELS:
             raise ValueError(
-                f"{self.path}: more than {VALUES} values or {LEVELS} levels, with what aliases "
-                "repeat and other files add; write less"
+                f"{self.path}: more than {VALUES} values, {LETTERS} letters or {LEVELS} levels, "
+                "with what aliases repeat and other files add; write less"
             )
         if isinstance(value, dict):
             self._check_class(value)
@@ -130,6 +136,7 @@ class _Plain:
     def _key(self, key: Any) -> str:
         if not isinstance(key, str):
             raise ValueError(f"{self.path}: the key {printable(key)} is no text; quote it")
+        self.letters += len(key)
         return key
 
     def _text(self, text: str, level: int) -> Any:
@@ -138,7 +145,9 @@ class _Plain:
             beside = inside(self.path.parent, text)
             if not beside.is_file():
                 raise ValueError(f"{self.path}: {printable(text)} is no file beside it")
-            part = _loaded(beside, f"a part of {self.path.name}")
+            if beside not in self.parts:
+                self.parts[beside] = _loaded(beside, f"a part of {self.path.name}")
+            part = self.parts[beside]
             if not isinstance(part, dict) or not {*part} <= {"class_path", "init_args"}:
                 raise ValueError(
                     f"{beside}: a part of {self.path.name} has class_path and init_args; this "
@@ -148,13 +157,22 @@ class _Plain:
         outer = next((part for part in _beginnings(text) if part in listed()), None)
         if outer is not None:  # the parser looks into it before anybody can refuse it
             raise ValueError(f"{self.path}: {printable(text)} is a part of {outer}; name that")
+        if text not in self.spelled:
+            self.spelled[text] = self._spelled(text)
+        spelled = self.spelled[text]
+        return self.copy(spelled, level + 1) if isinstance(spelled, dict | list) else text
+
+    def _spelled(self, text: str) -> Any:
+        """What a text is, read as YAML; itself where it is none."""
         try:
-            spelled = _parsed(text)
+            text.encode()
+            return _parsed(text)
+        except UnicodeEncodeError:
+            raise ValueError(f"{self.path}: half a character in {printable(text):.60}") from None
         except RepeatedKey as error:
             raise ValueError(f"{self.path}: in a text, {error}") from None
-        except Exception:  # then it is just text
+        except Exception:
             return text
-        return self.copy(spelled, level + 1) if isinstance(spelled, dict | list) else text
 
 
 def _beginnings(name: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -95,6 +96,13 @@ def _one(section: str, value: Any) -> dict[str, Any]:
     more = {key: value[key] for key in value if key not in ("class_path", "init_args")}
     harmless, defaults = IN_FILES[section][cls], _defaults(cls)
     settings = given if isinstance(given, dict) else {"init_args": given}
+    prefix = settings.get("prefix", "")
+    if not (isinstance(prefix, str) and re.fullmatch(r"(?!-)[\w./-]{0,40}", prefix, re.ASCII)):
+        raise ValueError(
+            f"trainer.{section}: {cls.__name__}.prefix = {printable(prefix):.60} is not "
+            "taken from a file, which may give at most 40 letters, digits and any of ._-/, no - "
+            "at its start, because it stands in tables"
+        )
     for key, setting in {**settings, **more}.items():
         usual = harmless.fixed.get(key, defaults.get(key, Ellipsis))
         plain = isinstance(setting, str | bool | int | float | None)

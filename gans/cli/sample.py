@@ -119,7 +119,7 @@ def restored(
     state: dict[str, Any] = content["state_dict"]
     try:
         module.load_state_dict(state)
-    except RuntimeError as error:
+    except Exception as error:  # what torch says of weights that are none can be anything
         raise ValueError(
             f"{path} is not of the model that {run / 'config.yaml'} describes ({error})"
         ) from None

@@ -54,8 +54,9 @@ class Pinwheel(Target):
         blades: How many, at least 3.
 
     Raises:
-        ValueError: If there are fewer than three blades (the mean would not be the origin) or a
-            parameter is not finite or not positive.
+        ValueError: If there are fewer than three blades (the mean would not be the origin), a
+            parameter is not finite or not positive, or blades turn so often where they end that
+            double precision cannot tell where they are.
 
     Example:
         >>> Pinwheel().variance  # (1 + .3^2 + .1^2) / 2
@@ -145,9 +146,9 @@ class Pinwheel(Target):
         return source.rand(*shape), source.randn(*shape, 2)
 
     def push(self, *noise: Tensor) -> Tensor:
-        uniform, normal = noise
+        uniform, normal = (n.double() for n in noise)  # a scalar parameter would not widen them
         blade = (uniform * self.blades).floor().clamp(max=self.blades - 1)
         along = 1 + self.radial.double() * normal[..., 0]
         straight = torch.stack([along, self.tangential.double() * normal[..., 1]], -1)
         angle = 2 * math.pi / self.blades * blade + self._bend(straight.norm(dim=-1))
-        return _turned(straight, -angle).to(torch.promote_types(self.radial.dtype, normal.dtype))
+        return _turned(straight, -angle).to(torch.promote_types(self.radial.dtype, noise[1].dtype))

@@ -21,7 +21,7 @@ def representable(
         ValueError: If it overflows or vanishes there, or is so small that digits are lost.
 
     Example:
-        >>> representable("the variance", torch.tensor(1e60).double(), torch.tensor(1.0))
+        >>> representable("the variance", torch.tensor(1e30).double() ** 2, torch.tensor(1.0))
         Traceback (most recent call last):
         ...
         ValueError: the variance is 1e+60, which torch.float32 cannot hold; use float64, or ...

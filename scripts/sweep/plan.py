@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 from divergences.checks import seed_number
 from divergences.shown_text import one_line as plainly
+from divergences.shown_text import shortened
 from gans.cli import configuration
 from gans.cli.configuration import one_line
 from scripts.sweep.job import Job, complete
@@ -23,6 +25,8 @@ Config = dict[str, Any]
 LOOKS = ("divergences", "gradients", "lipschitz", "pictures", "coverage", "checkpoint")
 """Settings of how the training command looks at a run, which a base may have: a sweep looks at all
 its runs in its own way, so that they can be compared."""
+MOST = 10_000
+"""Settings of a sweep: each is built once before any of them runs."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Setting:
     def folder(self) -> str:
         """The label as a folder's name, with some digits of the key to tell it from others."""
         words = re.sub(r"[^\w=.,()+-]+", "_", self.label)[:80]
+        words = words.encode()[:160].decode(errors="ignore")  # a name has 255 bytes
         return f"{words}-{self.key[:8]}"
 
 
@@ -121,6 +126,8 @@ def read(path: Path, modules: Sequence[str] = ()) -> Plan:
     base = {key: value for key, value in base.items() if key not in LOOKS}
     seeds = _seeds(path, sweep.get("seeds"))
     axes = _axes(path, sweep.get("axes") or {})
+    if (count := math.prod(len(choices) for choices in axes)) > MOST:
+        raise ValueError(f"{path}: axes: {count} settings; give at most {MOST}")
     settings = [
         _setting(path, base, base_path.stem, choices, modules) for choices in _product(axes)
     ]
@@ -204,7 +211,7 @@ def _setting(
     path: Path, base: Config, name: str, choices: list[Choice], modules: Sequence[str]
 ) -> Setting:
     axes = {c.axis: c.name for c in choices if c.axis}
-    label = " ".join(f"{axis}={value}" for axis, value in axes.items()) or name
+    label = shortened(" ".join(f"{axis}={value}" for axis, value in axes.items()) or name)
     try:
         config = changed(base, choices)
         return Setting(axes, label, config, complete(config, modules), tuple(modules))

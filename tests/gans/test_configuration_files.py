@@ -18,6 +18,7 @@ from jsonargparse._util import import_object
 
 import divergences
 import gans
+from gans.cli import configuration
 from gans.cli.configuration import VALUES, limit_imports, read
 from gans.cli.lightning_classes import CALLBACKS, LOGGERS, ON_THE_COMMAND_LINE
 from gans.cli.train import main
@@ -516,3 +517,42 @@ def test_a_class_that_has_moved_is_named_with_its_name_of_today(tmp_path, capsys
     with pytest.raises(SystemExit):
         main(["fit", f"--config={tmp_path / 'old.yaml'}", f"--out={tmp_path / 'run'}"])
     assert "networks.MLP has moved: write divergences.MLP" in capsys.readouterr().err
+
+
+def test_a_text_that_is_there_often_is_parsed_once(tmp_path, monkeypatch):
+    parsed, parse = [], configuration._parsed
+    monkeypatch.setattr(configuration, "_parsed", lambda text: parsed.append(1) or parse(text))
+    row = "[" + ",".join("1" * 300) + "]"
+    (tmp_path / "many.yaml").write_text(f"a: &a '{row}'\nb: [{', '.join(['*a'] * 30)}]\n")
+    assert read(tmp_path / "many.yaml")["b"] == [[1] * 300] * 30
+    assert len(parsed) == 2  # the file, and the text
+    (tmp_path / "part.yaml").write_text("class_path: gans.Ring\n")
+    (tmp_path / "parts.yaml").write_text("a: [" + ", ".join(["part.yaml"] * 50) + "]\n")
+    parsed.clear()
+    assert read(tmp_path / "parts.yaml")["a"] == [{"class_path": "gans.Ring"}] * 50
+    assert len(parsed) <= 3
+
+
+@pytest.mark.parametrize("what", ["value", "key"])
+def test_what_aliases_make_of_a_long_text_is_counted(tmp_path, what):
+    text = "x" * 1000
+    often = ", ".join(["*a"] * 1200)
+    held = {"value": f"a: &a {text}\n", "key": f"a: &a {{{text}: 1}}\n"}[what]
+    (tmp_path / "long.yaml").write_text(f"{held}b: [{often}]\n")
+    with pytest.raises(ValueError, match=r"more than .* 1000000 letters"):
+        read(tmp_path / "long.yaml")
+
+
+def test_half_a_character_is_named(tmp_path):
+    (tmp_path / "half.yaml").write_text('a: "x\\ud800"\n')
+    with pytest.raises(ValueError, match="half a character"):
+        read(tmp_path / "half.yaml")
+
+
+@pytest.mark.parametrize("cls", ["CSVLogger", "TensorBoardLogger"])
+@pytest.mark.parametrize(
+    "prefix", ["=cmd|' /C calc'!A0", "-1+1", "@x", "+1", "a,b", "a\nb", "x" * 41]
+)
+def test_a_prefix_from_a_file_is_no_formula_in_a_table(cls, prefix, capsys):
+    logger = {"class_path": cls, "init_args": {"prefix": prefix}}
+    assert "at most 40 letters" in refusal({"trainer": {"logger": logger}}, capsys)

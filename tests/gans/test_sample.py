@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from gans import MinimumDistance, NoiseGenerator, Ring, VanillaGAN
+from gans.callbacks.seals import sealed
 from gans.cli.command import main
 from gans.cli.sample import restored
 
@@ -153,3 +154,17 @@ def test_many_points_are_made_in_parts_that_differ():
     points = module.sample(40_000)[0]
     assert points.shape == (40_000, 2)
     assert len(points.unique(dim=0)) == 40_000
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {1: torch.ones(2)}, {"generator": 3}, {"x": None}, {"a": {"b": 1}}], ids=str
+)
+def test_a_checkpoint_without_the_generator_s_weights_is_refused(state, run, tmp_path, capsys):
+    whole = torch.load(run / "checkpoints" / "000006.ckpt", weights_only=True)
+    path = tmp_path / "000006.ckpt"
+    torch.save(sealed({**whole, "state_dict": state}), path)
+    with pytest.raises(SystemExit, match="2"):
+        sampled(run, tmp_path / "a.npy", "--checkpoint", str(path))
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "000006.ckpt" in error

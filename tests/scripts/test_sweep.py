@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -543,3 +544,26 @@ def test_processes_find_what_this_process_finds(sweep_file, monkeypatch):
     assert sweep(path, "--members=2") == 0
     assert without_times(path.parent / "out") == serial
     assert torch.get_num_threads() == 1
+
+
+def test_a_run_s_folder_has_a_name_that_every_disk_takes(sweep_file):
+    (setting,) = read(sweep_file()).settings
+    for letter in ("a", "ß", "本", "\U0001d4d0"):
+        long = replace(setting, label=letter * 300)
+        assert 80 <= len(long.folder.encode()) <= 200
+        assert long.folder.startswith(letter * 40)
+
+
+def test_a_long_name_does_not_fill_the_screen(sweep_file):
+    names = [first + "x" * 10_000 for first in "ab"]
+    plan = read(
+        sweep_file(weight={name: {"model.n_critic": n} for n, name in enumerate(names, 1)})
+    )
+    assert [len(setting.label) < 700 for setting in plan.settings] == [True, True]
+    assert len({setting.label for setting in plan.settings}) == 2
+
+
+def test_more_settings_than_can_ever_be_built_are_refused_at_once(sweep_file, capsys):
+    axes = {f"model__x{i}": list(range(10)) for i in range(12)}
+    assert sweep(sweep_file(**axes), "--dry-run") == 2
+    assert "1000000000000 settings; give at most 10000" in capsys.readouterr().err
