@@ -26,8 +26,9 @@ class Parser(argparse.ArgumentParser):
 
 def raised_in(error: BaseException | None, modules: Sequence[str]) -> str:
     """The innermost function of one of the modules that an error has come through, or ``""``."""
-    found = ""
-    while error is not None:
+    found, seen = "", set()
+    while error is not None and id(error) not in seen:  # one raised again may be its own context
+        seen.add(id(error))
         trace = error.__traceback__
         while trace is not None:
             frame = trace.tb_frame

@@ -20,6 +20,7 @@ import divergences
 import gans
 from gans.cli import configuration
 from gans.cli.configuration import VALUES, limit_imports, read
+from gans.cli.errors import raised_in
 from gans.cli.lightning_classes import CALLBACKS, LOGGERS, ON_THE_COMMAND_LINE
 from gans.cli.train import main
 from gans.cli.vocabulary import Vocabulary, classes, listed
@@ -556,3 +557,9 @@ def test_half_a_character_is_named(tmp_path):
 def test_a_prefix_from_a_file_is_no_formula_in_a_table(cls, prefix, capsys):
     logger = {"class_path": cls, "init_args": {"prefix": prefix}}
     assert "at most 40 letters" in refusal({"trainer": {"logger": logger}}, capsys)
+
+
+def test_an_error_that_is_its_own_context_ends():
+    first, second = ValueError("one"), ValueError("other")
+    first.__context__, second.__context__ = second, first
+    assert raised_in(first, ["gans"]) == ""
