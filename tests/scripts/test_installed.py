@@ -1,6 +1,7 @@
 """The installed commands: what they list, find and copy, from a wheel and from any folder."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -61,12 +62,13 @@ def test_a_file_of_one_s_own_comes_before_a_shipped_one(tmp_path):
     assert shipped.found("ring_gan.yaml") == Path("ring_gan.yaml")
 
 
-def test_help_of_the_command_fits_two_lines(capsys):
+def test_help_of_the_command_is_a_line_for_each_part(capsys):
     for arguments in ([], ["--help"]):
         main(arguments)
         printed = capsys.readouterr().out
         assert "gans fit --config NAME" in printed
-        assert printed.count("\n") == 2
+        assert re.findall(r"gans (\w+) ", printed)[:4] == ["fit", "fit", "sample", "configs"]
+        assert printed.count("\n") == 3
 
 
 def test_the_wheel_takes_the_configurations_along():
