@@ -24,6 +24,7 @@ ARGUMENTS = {
     "dirac": "a generator of one point: which games come to rest",
     "mode_collapse": "rings and grids: which game keeps all modes, and how often one dies",
     "minibatch_objectives": "generators without a critic: what a distance of minibatches does",
+    "images": "digits: JS stays, W1 falls, and what the losses show of it",
     "estimators": "divergences from samples, and whether their error bars are right",
 }
 """What each argument is about, by its name."""

@@ -41,6 +41,14 @@ CAPTIONS = {
         "Each dot is one estimator on one pair of distributions. Inside or to the right of the "
         "band its intervals hold the truth often enough."
     ),
+    "images_gradients": (
+        "On a log scale: the gradient through a discriminator falls by decades, that through a "
+        "critic under a penalty stays."
+    ),
+    "images_js_w1": (
+        "Above: JS of pictures as they are made stays near the dashed ceiling; with noise it "
+        "falls. Below: exact transport falls at once, and only the WGAN's own value with it."
+    ),
     "information_asymmetry": (
         "Left: the two directions of KL differ. Right: in the shaded part a detour is shorter "
         "than the direct way, which a metric forbids."

@@ -45,6 +45,11 @@ LEAST = {
         ),
     },
     "minibatch_objectives": {"ring": 20, "grid": 20},
+    "images": {
+        "iterations": 4, "gan_iterations": 4, "count": 2, "fresh_steps": 2, "transported": 20,
+        "steps": 40, "looks": 6, "points": 16, "stacked": 4, "counted": 20, "hidden": (8,),
+        "channels": (4,),
+    },
     "estimators": {"repeats": 2},
 }  # fmt: skip
 

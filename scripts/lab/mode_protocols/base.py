@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar, final
@@ -85,7 +85,7 @@ class Protocol(Generic[Judged]):
     schedule: Callable[..., LRScheduler] | None = None
 
     def module(
-        self, row: str, mixture: str, seeds: range, iterations: int | None = None
+        self, row: str, mixture: str, seeds: Sequence[int], iterations: int | None = None
     ) -> GeneratorModule:
         """A row's module on a mixture, for all of its iterations or fewer."""
         on = self.mixtures[mixture]
