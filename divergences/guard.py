@@ -9,7 +9,6 @@ passed on as it is.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import sys
@@ -26,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from divergences.checks import is_bool, shown
+from divergences.shown_text import nearest_name
 
 BLAMED_ON_ARGUMENTS = (
     AttributeError, AssertionError, TypeError, ValueError, KeyError, NotImplementedError,
@@ -140,10 +140,10 @@ def _misspelt(
     """What an unknown keyword may have been meant to be; ``None`` where nothing is like it."""
     known = [p.name for p in _parameters(function) if p.kind is not p.POSITIONAL_ONLY]
     for key in kwargs:
-        close = difflib.get_close_matches(key, known, 1, 0.7)
-        if key not in known and close and close[0] not in kwargs:
+        close = nearest_name(key, known)
+        if key not in known and close is not None and close not in kwargs:
             name = _name(function, args)
-            return TypeError(f"{name} takes no argument {key!r}; did you mean {close[0]!r}?")
+            return TypeError(f"{name} takes no argument {key!r}; did you mean {close!r}?")
     return None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 
 HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 """Categories of characters that have no picture of their own: controls, surrogates, separators."""
@@ -36,6 +38,18 @@ def one_line(text: object) -> str:
 def shortened(text: str) -> str:
     """The text, or its beginning and end where it is longer than a message may be."""
     return text if len(text) <= 600 else f"{text[:450]} ... {text[-140:]}"
+
+
+def nearest_name(word: str, options: Iterable[str]) -> str | None:
+    """The option that a misspelt word is most like, whatever its case, or ``None``.
+
+    Example:
+        >>> nearest_name("saturatng", ["Saturating", "Hinge"]), nearest_name("zzz", ["Hinge"])
+        ('Saturating', None)
+    """
+    plain = {option.lower(): option for option in options}
+    close = difflib.get_close_matches(word.lower(), plain, 1, 0.7)
+    return plain[close[0]] if close else None
 
 
 def is_number(cell: str) -> bool:

@@ -21,6 +21,7 @@ from divergences.checks import positive_number, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
 from divergences.pair_distances import pair_distances
 from divergences.samples.few_points import variance_rests_on_few
+from divergences.samples.random_halves import random_order
 from divergences.samples.u_statistic import (
     LARGEST_PAIRS,
     MOST_PAIRS,
@@ -200,7 +201,7 @@ class MMD(Estimator):
             return h.clamp(5e-324, 1e300)
         pooled = torch.cat([x, y])
         if len(pooled) > MEDIAN_POINTS:
-            order = torch.randperm(len(pooled), generator=torch.Generator().manual_seed(0))
+            order = random_order(len(pooled), 0)
             pooled = pooled[order[:MEDIAN_POINTS].to(pooled.device)]
         h = torch.nn.functional.pdist(pooled).median()
         if h == 0:

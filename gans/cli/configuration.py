@@ -15,7 +15,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from gans.cli import lightning_classes, without
 from gans.cli.typos import meant, settings
-from gans.cli.vocabulary import Vocabulary, fitting, listed, refusal
+from gans.cli.vocabulary import Vocabulary, listed, refusal
 from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
 from gans.runtime.files import contents, inside
@@ -314,9 +314,7 @@ def one_line(error: Exception) -> str:
         message,
     )
     message = " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
-    return printable(
-        plainly(message).removeprefix("- ") + (meant(whole + message) or fitting(message))
-    )
+    return printable(plainly(message).removeprefix("- ") + meant(whole + message))
 
 
 SENTENCES = {

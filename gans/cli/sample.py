@@ -106,14 +106,9 @@ def restored(
     """
     if not (run / "config.yaml").is_file():
         raise ValueError(f"{run} is no folder of a run: it has no config.yaml")
-    path = Path(checkpoint) if checkpoint else newest_good(run / "checkpoints", tell)
+    path = _named(run, checkpoint) if checkpoint else newest_good(run / "checkpoints", tell)
     if path is None:
         raise ValueError(f"{run / 'checkpoints'} holds no checkpoint yet")
-    if path.name == checkpoint and not path.exists():
-        path = run / "checkpoints" / path
-    reason = damage(path)
-    if reason is not None:
-        raise ValueError(f"{path}: {reason}")
     content = torch.load(path, map_location="cpu", weights_only=True)
     module = configured(run / "config.yaml", allowed)
     state: dict[str, Any] = content["state_dict"]
@@ -125,6 +120,17 @@ def restored(
         ) from None
     floating = (value.dtype for value in state.values() if value.is_floating_point())
     return module.to(dtype=next(floating, torch.float32)), content["global_step"]
+
+
+def _named(run: Path, checkpoint: str) -> Path:
+    """The good checkpoint of that path, or of that name among the run's."""
+    path = Path(checkpoint)
+    if path.name == checkpoint and not path.exists():
+        path = run / "checkpoints" / path
+    reason = damage(path)
+    if reason is not None:
+        raise ValueError(f"{path}: {reason}")
+    return path
 
 
 def configured(path: Path, allowed: Sequence[str] = ()) -> GeneratorModule:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import sys
@@ -10,8 +9,9 @@ from collections.abc import Sequence
 
 import pytorch_lightning as pl
 
+from divergences.shown_text import nearest_name
 from gans.callbacks import MONITORS, Checkpoints
-from gans.cli.vocabulary import SECTIONS, named
+from gans.cli.vocabulary import SECTIONS, SLOTS, classes, named
 from gans.minimum_distance import MinimumDistance
 from gans.modules import VanillaGAN
 
@@ -20,8 +20,8 @@ SETTINGS: dict[str, type] = {"trainer": pl.Trainer, "checkpoint": Checkpoints, *
 OUTERMOST = (*SECTIONS, "resume", "debug", "allow-import", "print_config", "seed_everything")
 GIVEN = {"self", "streams", "in_features", "out_features", "dimension", "params", "optimizer"}
 """Arguments that no configuration gives."""
-MOST = 12
-"""Names that are listed where none is near."""
+MOST, MOST_CLASSES = 12, 14
+"""Names that are listed where none is near: of arguments, of classes."""
 UNKNOWN = re.compile(r"unrecognized arguments: --([\w.-]+)|(?:[Oo]ption|[Kk]ey) '([\w.-]+)'")
 UNNAMED = re.compile(
     r"no class is named ([\w.]+)|([\w.]+) is none of the classes|module '[\w.]+' has no attribute "
@@ -31,7 +31,7 @@ CLASS = re.compile(r"class_path[ =]'([\w.]+)'")
 
 
 def meant(message: str) -> str:
-    """What the unknown name in an error may have been meant to be, to be added to it, or nothing.
+    r"""What the unknown name in an error may have been meant to be, to be added to it, or nothing.
 
     Example:
         >>> meant("unrecognized arguments: --modle.iterations=5")
@@ -40,10 +40,12 @@ def meant(message: str) -> str:
         '; did you mean every?'
         >>> meant("Problem with given class_path 'gans.Ring': Option 'sdd' is not accepted")
         '; gans.Ring takes radius, scale, modes, weights, validate_args'
+        >>> meant("given class_path 'gans.FGAN': Parser key \"f\": no class is named KL")
+        '; f takes one of JensenShannon, KullbackLeibler, Pearson, ReverseKullbackLeibler, ...
     """
     found = UNNAMED.search(message)
     if found is not None:
-        return _class(next(filter(None, found.groups())), message)
+        return _class(next(filter(None, found.groups())), message) or _fitting(message)
     found = UNKNOWN.search(message)
     if found is None:
         return ""
@@ -87,13 +89,13 @@ def _class(name: str, message: str) -> str:
     module = re.search(r"module '([\w.]+)' has", message)
     if module is not None:
         return _among(last, [n for n in vars(sys.modules.get(module[1], re)) if n[0] != "_"])
-    close = _near(last, sorted({cls.__name__ for cls in named().values()}))
+    close = nearest_name(last, sorted({cls.__name__ for cls in named().values()}))
     full = f"{package}.{close}"
     return f"; did you mean {full if full in named() else close}?" if close else ""
 
 
 def _among(word: str, options: Sequence[str], owner: str | None = None) -> str:
-    close = None if word in options else _near(word, options)
+    close = None if word in options else nearest_name(word, options)
     if close:
         return f"; did you mean {close}?"
     if owner is None or word in options or not 0 < len(options) <= MOST:
@@ -101,7 +103,15 @@ def _among(word: str, options: Sequence[str], owner: str | None = None) -> str:
     return f"; {owner} takes {', '.join(options)}"
 
 
-def _near(word: str, options: Sequence[str]) -> str | None:
-    plain = {option.lower(): option for option in options}
-    close = difflib.get_close_matches(word.lower(), plain, 1, 0.7)
-    return plain[close[0]] if close else None
+def _fitting(message: str) -> str:
+    """The classes that an argument takes where a message says that it was given none."""
+    found = re.search(r".*class_path '([\w.]+)':.*Parser key \"(\w+)\": no class is", message)
+    owner = found and named().get(found[1])
+    if not found or owner is None:
+        return ""
+    hints = str(inspect.signature(owner).parameters[found[2]].annotation)
+    bases = tuple(base for base in SLOTS if re.search(rf"\b{base.__name__}\b", hints))
+    fit = {c.__name__ for c in classes() if issubclass(c, bases) and not inspect.isabstract(c)}
+    if not 0 < len(fit) <= MOST_CLASSES:
+        return ""
+    return f"; {found[2]} takes one of {', '.join(sorted(fit))}"

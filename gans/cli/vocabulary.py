@@ -10,7 +10,6 @@ import functools
 import importlib
 import inspect
 import pkgutil
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -136,24 +135,6 @@ def refusal(name: str) -> str:
             if today in listed():
                 return f"{name} has moved: write {today}"
     return f"{name} {REFUSAL}"
-
-
-def fitting(message: str) -> str:
-    r"""The classes that an argument takes where a message says that it was given none, or nothing.
-
-    Example:
-        >>> fitting("given class_path 'gans.FGAN': Parser key \"f\": no class is named KL")
-        '; f takes one of JensenShannon, KullbackLeibler, Pearson, ReverseKullbackLeibler, ...
-    """
-    found = re.search(r".*class_path '[\w.]*?(\w+)':.*Parser key \"(\w+)\": no class is", message)
-    owner = found and next((cls for cls in classes() if cls.__name__ == found[1]), None)
-    if not found or owner is None:
-        return ""
-    hints = str(inspect.signature(owner).parameters[found[2]].annotation)
-    bases = [base for base in SLOTS if re.search(rf"\b{base.__name__}\b", hints)]
-    fit = [c for c in classes() if issubclass(c, tuple(bases)) and not inspect.isabstract(c)]
-    names = [cls.__name__ for cls in fit]
-    return f"; {found[2]} takes one of {', '.join(sorted(names))}" if 0 < len(names) < 15 else ""
 
 
 @functools.cache

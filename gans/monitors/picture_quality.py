@@ -18,6 +18,7 @@ from divergences.random_streams import Streams
 from divergences.samples.coverage import Coverage, Density, Precision, Recall
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.held_out_dual import HeldOutDual
+from divergences.samples.random_halves import random_order
 from gans.monitors.fresh_discriminator import fresh_discriminator
 from gans.monitors.game import Game
 from gans.monitors.kernel_classifier import KernelClassifier
@@ -100,7 +101,7 @@ class PictureQuality(Monitor):
 
     def _floors(self, held: Tensor, training: Tensor, seeds: Sequence[int]) -> Readings:
         """Pictures of training in the place of generated ones, each on one side only."""
-        order = torch.randperm(len(training), generator=torch.Generator().manual_seed(0))
+        order = random_order(len(training), 0)
         half = min(held.shape[1], len(training)) // 2
         rows = training[order[: 2 * half].to(training.device)].expand(len(held), -1, -1)
         found = self._neighbours(held, rows)

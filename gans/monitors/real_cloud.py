@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from divergences.pair_distances import pair_distances
+from divergences.samples.random_halves import random_order
 
 REGIONS = 32
 """Parts that the real points are divided into."""
@@ -90,8 +91,7 @@ class RealCloud:
 
     def _some(self, most: int) -> Tensor:
         """Points at random, the same for the same points."""
-        generator = torch.Generator().manual_seed(0)
-        order = torch.randperm(len(self.points), generator=generator)[:most]
+        order = random_order(len(self.points), 0)[:most]
         return self.points[order.to(self.points.device)]
 
     def in_regions(self, points: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler
 
 from divergences.checks import shown
+from divergences.samples.random_halves import random_order
 
 MOST = 100_000
 """Points that are kept of an array or tensor."""
@@ -114,7 +115,7 @@ class RealPoints:
         """``n`` points from place ``start`` of a random order, which the seed alone fixes."""
         if self.function is not None:
             return first_tensor(self.function(n))
-        order = torch.randperm(len(self.pool), generator=torch.Generator().manual_seed(seed))
+        order = random_order(len(self.pool), seed)
         return self.pool[order[(torch.arange(n) + start) % len(order)].to(self.pool.device)]
 
 
@@ -130,7 +131,7 @@ def _is_numbers(source: Any) -> bool:
 def _some(points: Tensor, most: int) -> Tensor:
     if len(points) <= most:
         return points
-    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
+    order = random_order(len(points), 0)
     return points[order[:most].to(points.device)]
 
 
@@ -162,6 +163,6 @@ def _batches(source: Any, keep: int) -> Any:
 
 
 def _picked(dataset: Any, keep: int, collate: Callable[[list[Any]], Any]) -> Iterator[Any]:
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))[:keep]
+    order = random_order(len(dataset), 0)[:keep]
     for indices in order.split(256):
         yield collate([dataset[i] for i in indices.tolist()])

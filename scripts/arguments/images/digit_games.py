@@ -24,8 +24,7 @@ from gans.callbacks import InMemory
 from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.monitors import Game, Monitor, Readings, critic_value, held_out
 from gans.monitors.picture_quality import copies, pictures_of_training
-from gans.networks import NoiseGenerator, UpConvolutions
-from gans.networks.evaluation_mode import points_of
+from gans.networks import NoiseGenerator, UpConvolutions, points_of
 from gans.objectives import Saturating, Wasserstein
 from gans.targets import Images
 from scripts.arguments.vanishing_gradient import along_training
@@ -182,7 +181,7 @@ def disjoint(seeds: Sequence[int], settings: Settings) -> dict[str, Tensor]:
     return views_of((real, flat(others)), (held, flat(flattened)), seeds, settings)
 
 
-def wgan(settings: Settings, **more: Any) -> AdversarialModule:
+def wgan(**more: Any) -> AdversarialModule:
     adam = partial(Adam, betas=(0.0, 0.9), fused=True)
     return WGAN(
         digits(),
@@ -194,7 +193,7 @@ def wgan(settings: Settings, **more: Any) -> AdversarialModule:
     )
 
 
-def gan(settings: Settings, **more: Any) -> AdversarialModule:
+def gan(**more: Any) -> AdversarialModule:
     adam = partial(Adam, lr=3e-4, betas=(0.5, 0.999), fused=True)
     return VanillaGAN(digits(), generator_optimizer=adam, critic_optimizer=adam, **more)
 
@@ -221,7 +220,7 @@ def follow(
     settings: Settings,
 ) -> dict[str, Any]:
     """Train and measure; readings are of shape ``(members, looks)``."""
-    module = game(settings, **networks(settings, seeds, iterations))
+    module = game(**networks(settings, seeds, iterations))
     every = max(1, iterations // settings.count)
     views = InMemory(FreshViews(settings), every, first=True)
     quiet_trainer(callbacks=[views]).fit(module)
@@ -240,7 +239,7 @@ def follow(
 def standing_still(epochs: int, seeds: Sequence[int], settings: Settings) -> dict[str, Tensor]:
     """The gradient of a generator that a GAN has trained for so long, through new opponents."""
     batches = math.ceil(len(digits().points) / 64)
-    module = gan(settings, **networks(settings, seeds, epochs * batches))
+    module = gan(**networks(settings, seeds, epochs * batches))
     quiet_trainer().fit(module)
     pair = Pair(digits(), module.generator.eval(), module.generator)
     common: Any = {"steps": settings.steps, "hidden": settings.hidden}
