@@ -3,8 +3,6 @@
 Needs pdoc (the extra ``docs``). What it cannot find or read is an error.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import warnings

@@ -1,7 +1,5 @@
 """Draw what finished runs have learned: ``python -m scripts.gallery RUN [RUN ...] --out FILE``."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from functools import partial
@@ -9,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from divergences.random_streams import Streams
+from divergences import Streams
 from divergences.whole_files import atomically
 from gans.cli.errors import Parser, guarded
 from gans.cli.sample import restored

@@ -1,7 +1,5 @@
 """Run the arguments and print which claims hold: ``python -m scripts.reproduce [NAME ...]``."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import json
@@ -61,7 +59,7 @@ class Argument:
     profile: str
 
     @classmethod
-    def of(cls, name: str, profile: str, seeds: int) -> Argument:
+    def of(cls, name: str, profile: str, seeds: int) -> "Argument":
         module = importlib.import_module(f"scripts.arguments.{name}")
         settings = replace(module.PROFILES[profile], seeds=seeds)
         return cls(name, module, settings, module.experiments(settings), profile)

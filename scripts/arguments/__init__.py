@@ -5,8 +5,6 @@ A module of this package is an argument. It has ``PROFILES``, settings by name;
 makes findings of what they returned and trains nothing.
 """
 
-from __future__ import annotations
-
 ARGUMENTS = {
     "information": "information, entropy, cross-entropy and KL between probability vectors",
     "binary_entropy": "two outcomes: one bit at most, and the loss of two classes",

@@ -10,8 +10,6 @@ binary cross-entropy of a label x and a guess y is the cross-entropy of the vect
 Sources: articles A1, A3 and A4; Shannon (1948), Figure 7.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -20,8 +18,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
+from divergences import Streams
 from divergences.discrete import cross_entropy, entropy
-from divergences.random_streams import Streams
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.plotting import EXACT, FIRST, SECOND, drawing

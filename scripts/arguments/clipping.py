@@ -6,8 +6,6 @@ normal noise, and asked how large the gradient of their score is at every layer.
 Source: Improved Training of Wasserstein GANs (Gulrajani et al., 2017), Section 3 and Figure 1b.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,17 +17,17 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
-from divergences.networks.layers import MLP, Linear
-from divergences.networks.lipschitz import (
+from divergences import (
+    MLP,
     Constraint,
+    EarthMover,
     LipschitzPenalty,
+    Streams,
     Unconstrained,
     WeightClipping,
 )
-from divergences.random_streams import Streams
-from divergences.samples.earth_mover import EarthMover
-from gans.objectives import Wasserstein
-from gans.targets import Ring, SwissRoll, Target
+from divergences.networks.layers import Linear
+from gans import Ring, SwissRoll, Target, Wasserstein
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, in_table, standard_error
 from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.plotting import EXACT, FIRST, TRAP, W1_COLOUR, drawing, legends, with_band

@@ -18,8 +18,6 @@ Sources: article A4; Villani 2009, Theorem 5.10; Peyré & Cuturi 2019, arXiv 180
 Propositions 2.1 and 4.1.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence
@@ -33,9 +31,8 @@ from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from divergences import EarthMover, Streams
 from divergences.pair_distances import pair_distances
-from divergences.random_streams import Streams
-from divergences.samples.earth_mover import EarthMover
 from divergences.samples.plans import linear_program
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, in_table
 from scripts.lab.jobs import CommonSettings, Job, Results

@@ -7,8 +7,6 @@ and of what holds psi, and can be computed to all digits.
 Source: Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018).
 """
 
-from __future__ import annotations
-
 import cmath
 import math
 from collections.abc import Callable
@@ -20,7 +18,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gans.objectives import NonSaturating, Objective, Saturating, Wasserstein
+from gans import NonSaturating, Objective, Saturating, Wasserstein
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR

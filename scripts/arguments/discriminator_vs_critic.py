@@ -7,8 +7,6 @@ better than a straight line of slope -1, which points every fake, near or far, t
 Source: Wasserstein GAN (Arjovsky et al., 2017), Figure 2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,11 +15,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.distributions import Normal
 
+from divergences import Constraint, Critic, Discriminator, SpectralNorm, Unconstrained
 from divergences.learned.base import Fit, Learned
-from divergences.learned.critic import Critic
-from divergences.learned.discriminators import Discriminator
-from divergences.networks.lipschitz import Constraint, SpectralNorm, Unconstrained, input_gradient
-from gans.targets import Gaussian
+from divergences.networks.lipschitz import input_gradient
+from gans import Gaussian
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, with_band

@@ -4,8 +4,6 @@ A short version of ``python -m scripts.benchmark estimators``: the estimators wi
 every pair of laws whose divergences are known.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

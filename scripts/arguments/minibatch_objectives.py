@@ -6,8 +6,6 @@ as long as one of a relativistic GAN with R1 and R2, one of the energy distance 
 of the Sinkhorn divergence 4 times.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from typing import Any

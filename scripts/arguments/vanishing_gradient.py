@@ -9,8 +9,6 @@ Source: Towards Principled Methods for Training Generative Adversarial Networks 
 Bottou, 2017), Theorem 2.4 and Figure 2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,16 +19,10 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
+from divergences import MLP, Critic, Discriminator, SpectralNorm, Streams
 from divergences.learned.base import Learned
-from divergences.learned.critic import Critic
-from divergences.learned.discriminators import Discriminator
-from divergences.networks.layers import MLP, member_norms
-from divergences.networks.lipschitz import SpectralNorm
-from divergences.random_streams import Streams
-from gans.modules import VanillaGAN
-from gans.networks import NoiseGenerator
-from gans.objectives import Objective, Saturating, Wasserstein
-from gans.targets import Ring
+from divergences.networks.layers import member_norms
+from gans import NoiseGenerator, Objective, Ring, Saturating, VanillaGAN, Wasserstein
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, means
 from scripts.lab.fixed_generator import (
     Pair,

@@ -1,7 +1,5 @@
 """Measure what the library is worth: ``python -m scripts.benchmark COMMAND``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

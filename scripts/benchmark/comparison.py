@@ -1,7 +1,5 @@
 """How often compare() is right: sizes of its tests, its sentence, and the least shift it sees."""
 
-from __future__ import annotations
-
 import argparse
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Time and memory of estimators against the number of points, beside others' for the same."""
 
-from __future__ import annotations
-
 import argparse
 import time
 import warnings

@@ -1,7 +1,5 @@
 """Bias, error bars, coverage and cost of every estimator on every known case."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

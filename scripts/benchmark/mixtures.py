@@ -1,7 +1,5 @@
 """One row of a protocol's table: its seeds, members of one program, trained, judged and drawn."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time
@@ -15,18 +13,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from divergences.random_streams import Streams
+from divergences import Streams
 from divergences.whole_files import atomically
-from gans.callbacks import (
-    AtomicCheckpointIO,
-    Checkpoints,
-    Coverage,
-    Gradients,
-    InMemory,
-    OrderedLogger,
-)
+from gans import Coverage, GeneratorModule, Gradients
+from gans.callbacks import AtomicCheckpointIO, Checkpoints, InMemory, OrderedLogger
 from gans.callbacks.checkpoints import newest_good
-from gans.generator_module import GeneratorModule
 from gans.mode_coverage import exact_w1
 from gans.monitors import Game, Monitor, Readings
 from gans.networks import points_of

@@ -1,7 +1,5 @@
 """Objectives and constraints on mixtures and stacked digits, beside published tables."""
 
-from __future__ import annotations
-
 import argparse
 import math
 import shutil

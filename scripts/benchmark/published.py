@@ -4,8 +4,6 @@ Numbers under one protocol do not compare with those under another: PacGAN's pla
 modes of the ring and VEEGAN's covers 1.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

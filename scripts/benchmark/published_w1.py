@@ -9,8 +9,6 @@ transport between 4096 points. Cosine, L2 and deviation are on the moved side; t
 deviates is the raw one, not divided by any slope. An L2 of 10 stands for more than that.
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Member-steps per second: this library, a plain loop, the usual Lightning module, JAX."""
 
-from __future__ import annotations
-
 import argparse
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Critics against pairs whose W1, potential and gradient are known, beside the published table."""
 
-from __future__ import annotations
-
 import argparse
 import math
 from dataclasses import replace

@@ -3,8 +3,6 @@
 Run ``python -m scripts.examples.hand_written_loop``.
 """
 
-from __future__ import annotations
-
 import sys
 
 import torch

@@ -3,8 +3,6 @@
 Run ``python -m scripts.examples.lightning_digits``, then ``tensorboard --logdir lightning_logs``.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

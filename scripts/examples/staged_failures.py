@@ -4,8 +4,6 @@ Run ``python -m scripts.examples.staged_failures 100 101 102``: a table with one
 and how often the state was named on these seeds.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import sys

@@ -3,8 +3,6 @@
 Install ``.[examples]``, then run ``python -m scripts.examples.tabular_flow``.
 """
 
-from __future__ import annotations
-
 import sys
 
 import torch

@@ -3,8 +3,6 @@
 Nothing here uses the package under test. Each case derives its numbers beside it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

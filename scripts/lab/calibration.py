@@ -4,8 +4,6 @@ A cell is one contender on one case at one sample size, repeated on fresh sample
 what was estimated against the truth, how often the 95 % interval covered it, and what it cost.
 """
 
-from __future__ import annotations
-
 import math
 import time
 import warnings

@@ -5,8 +5,6 @@ named, set aside under another name, and what it held is made again; or the comm
 that names it. It never becomes a number on the page.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

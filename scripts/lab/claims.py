@@ -1,7 +1,5 @@
 """What an argument finds: checks, the claims they add up to, figures and tables."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

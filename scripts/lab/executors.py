@@ -1,7 +1,5 @@
 """What runs jobs: worker processes here, or a Dask cluster."""
 
-from __future__ import annotations
-
 import math
 import multiprocessing
 import os

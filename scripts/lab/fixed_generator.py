@@ -1,7 +1,5 @@
 """A generator held fixed, what its gradient is through an opponent, and how that is drawn."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, final
@@ -10,10 +8,9 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor, nn
 
+from divergences import Streams
 from divergences.learned.base import Source
-from divergences.random_streams import Streams
-from gans.networks import Generator, NoiseGenerator, SegmentGenerator
-from gans.targets import Embedded, ParallelSegments, Ring
+from gans import Embedded, Generator, NoiseGenerator, ParallelSegments, Ring, SegmentGenerator
 
 BLUR = 0.5
 """Noise that makes the supports overlap: half the radius of the ring."""

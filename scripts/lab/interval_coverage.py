@@ -1,7 +1,5 @@
 """How often the estimators' intervals hold the truth, as a figure."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A job: a function and what it is called with; and a program that does one."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

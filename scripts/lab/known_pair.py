@@ -1,7 +1,5 @@
 """What a pair of laws with known divergences is."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Nothing here uses the package under test: truths are closed forms, or integrals 
 dense NumPy grids. Each case derives its numbers beside it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -4,8 +4,6 @@ A thread cannot be stopped, and a process that hangs in native code heeds no sig
 catch. So a job whose time is limited runs in a process of its own, which is killed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import faulthandler
 import os
@@ -43,7 +41,7 @@ class Child:
         prepare: What a new process does first; that is no part of a job's time.
     """
 
-    everyone: set[Child] = set()
+    everyone: set["Child"] = set()
     """Those of this process."""
 
     def __init__(self, prepare: Callable[[], object]) -> None:

@@ -1,7 +1,5 @@
 """Flags of every command that does jobs, the numbers they take, and the engine they ask for."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import threading

@@ -7,8 +7,6 @@ and annotations of functions, nor what is found in other ways than by name. ``di
 result one of other code; a result of another fingerprint is kept, and the command says so.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import importlib

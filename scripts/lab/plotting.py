@@ -1,7 +1,5 @@
 """The colours, panels, legends and the seed band that figures share."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

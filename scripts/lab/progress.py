@@ -1,7 +1,5 @@
 """How far the work is: a bar on a terminal, plain lines elsewhere."""
 
-from __future__ import annotations
-
 import sys
 from types import TracebackType
 from typing import Self, final

@@ -1,7 +1,5 @@
 """What the files of a reproduce folder hold: the shapes they are checked against."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 

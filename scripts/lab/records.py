@@ -1,7 +1,5 @@
 """Jobs that each leave a record: done by whatever executor there is, once, and kept."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

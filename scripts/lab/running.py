@@ -1,7 +1,5 @@
 """Every job done once, whatever happens to those who do them."""
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future

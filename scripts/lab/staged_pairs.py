@@ -1,7 +1,5 @@
 """Pairs of samples with one staged difference: what ``compare`` is to say of them is known."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

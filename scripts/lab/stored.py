@@ -3,8 +3,6 @@
 A file says what it holds and nothing of how to make it, so that reading one runs nothing.
 """
 
-from __future__ import annotations
-
 import base64
 import math
 from typing import Any

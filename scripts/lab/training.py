@@ -1,15 +1,12 @@
 """A game trained quietly, and trained under the usual monitoring."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from gans.callbacks import Coverage, Dashboard, Divergences, Gradients, LipschitzAudit
-from gans.generator_module import GeneratorModule
+from gans import Coverage, Dashboard, Divergences, GeneratorModule, Gradients, LipschitzAudit
 
 
 def quiet_trainer(**settings: Any) -> pl.Trainer:

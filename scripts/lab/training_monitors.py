@@ -1,7 +1,5 @@
 """What experiments measure during training beside the usual monitors."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -12,10 +10,9 @@ from scipy.stats import spearmanr
 from torch import Tensor
 from torch.optim import Adam
 
+from divergences import Discriminator, EarthMover
 from divergences.answers import Answers
 from divergences.learned.base import Empirical
-from divergences.learned.discriminators import Discriminator
-from divergences.samples.earth_mover import EarthMover
 from gans.monitors import Game, Monitor, Readings, critic_value, descent_at
 
 POINTS, FEW = 4080, 480

@@ -1,7 +1,5 @@
 """How a worker process begins and ends."""
 
-from __future__ import annotations
-
 import logging
 import multiprocessing
 import os

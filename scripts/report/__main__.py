@@ -3,8 +3,6 @@
 With ``--readme`` write the tables of claims in the README of the arguments instead.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What to look at in each figure, by its name."""
 
-from __future__ import annotations
-
 CAPTIONS = {
     "biased_gradients": (
         "Left: the expected distance to m points; each dot is where it is least. Dots of W1 lie "

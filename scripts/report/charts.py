@@ -1,7 +1,5 @@
 """Small charts drawn while the page is written, so that they are there without JavaScript."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

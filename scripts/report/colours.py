@@ -1,7 +1,5 @@
 """One colour per quantity, on the page and in its figures, on light and on dark ground."""
 
-from __future__ import annotations
-
 import colorsys
 from collections.abc import Mapping
 

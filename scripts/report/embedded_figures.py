@@ -1,7 +1,5 @@
 """Matplotlib's SVG files as elements of the page, legible on light and on dark ground."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Equations: LaTeX in the records, MathML in the page, which browsers set without web fonts."""
 
-from __future__ import annotations
-
 import html
 import re
 import xml.etree.ElementTree as ET

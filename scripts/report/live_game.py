@@ -1,7 +1,5 @@
 """A GAN that trains in the page itself: small enough for a browser, step by step as in Python."""
 
-from __future__ import annotations
-
 from typing import final
 
 from markupsafe import Markup

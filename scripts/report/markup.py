@@ -1,7 +1,5 @@
 """Numbers and names as a reader wants them; the templates escape what becomes of them."""
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -1,7 +1,5 @@
 """Two segments and two sliders: the divergences between them, exact and as they were measured."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final

@@ -1,7 +1,5 @@
 """The page: what it is made from, and what it may weigh."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import hashlib

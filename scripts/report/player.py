@@ -1,7 +1,5 @@
 """Recorded games over their training iterations, two of them side by side."""
 
-from __future__ import annotations
-
 import string
 from collections.abc import Mapping
 from itertools import chain

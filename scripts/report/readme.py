@@ -1,7 +1,5 @@
 """The tables of claims in ``scripts/arguments/README.md``, written from reproduce folders."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby

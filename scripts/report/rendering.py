@@ -1,7 +1,5 @@
 """The templates of the page: every text they are given is escaped, none may be missing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote

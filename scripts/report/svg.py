@@ -1,7 +1,5 @@
 """An SVG file built anew from what a drawing may consist of: nothing in it runs or loads."""
 
-from __future__ import annotations
-
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Run a sweep: ``python -m scripts.sweep configs/sweeps/NAME.yaml``."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import json

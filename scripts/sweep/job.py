@@ -5,8 +5,6 @@ return value, so that a job can run on a machine that shares no disk with the sw
 its worker and run again, or run twice, and still count once.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re
@@ -21,8 +19,8 @@ from typing import Any
 import torch
 from pytorch_lightning.loggers.logger import DummyLogger
 
+from gans import GeneratorModule
 from gans.cli.configuration import Parser, check_sections, limit_imports
-from gans.generator_module import GeneratorModule
 from gans.runtime.available_memory import check_fits, limit_memory
 from scripts.lab.origin import fingerprint
 from scripts.lab.training import quiet_trainer
@@ -47,7 +45,7 @@ class Job:
     seeds: tuple[int, ...]
     modules: tuple[str, ...] = ()
 
-    def alone(self) -> list[Job]:
+    def alone(self) -> list["Job"]:
         """A job for each seed."""
         return [replace(self, seeds=(seed,)) for seed in self.seeds]
 

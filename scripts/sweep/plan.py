@@ -1,7 +1,5 @@
 """What a sweep consists of: its file, the settings it spans, and the jobs that do them."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json

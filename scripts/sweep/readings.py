@@ -1,7 +1,5 @@
 """What a sweep measures of each member, at one cadence."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,8 +7,8 @@ from typing import final
 
 import pytorch_lightning as pl
 
+from divergences import Estimator
 from divergences.checks import whole_number
-from divergences.estimate import Estimator
 from gans.callbacks import Periodic
 from gans.monitors import (
     CoveredModes,

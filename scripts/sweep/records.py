@@ -1,7 +1,5 @@
 """The folder of a sweep: a record, curves and a TensorBoard run for each setting and seed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass

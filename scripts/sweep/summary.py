@@ -1,7 +1,5 @@
 """What a sweep found, put together: table, figure, and the TensorBoard run over all seeds."""
 
-from __future__ import annotations
-
 import importlib.util
 import math
 import statistics

@@ -9,8 +9,6 @@ Source: Kantorovich Strikes Back! Wasserstein GANs are not Optimal Transport? (K
 2022).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +16,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gans.targets import Box, Funnels, Shifted, Transported
+from gans import Box, Funnels, Shifted, Transported
 from scripts.arguments.critic_accuracy import budget, during_training
 from scripts.arguments.critic_accuracy.critics import (
     ANCHORED,

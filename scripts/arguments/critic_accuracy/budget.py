@@ -1,7 +1,5 @@
 """What more training does to a critic's value and to its gradient."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.figure import Figure

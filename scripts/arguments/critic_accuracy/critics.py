@@ -1,7 +1,5 @@
 """The critics that are compared, and what each of them finds on a pair."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,21 +8,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from divergences.learned.anchored import AnchoredCritic
-from divergences.learned.base import Learned
-from divergences.learned.critic import Critic
-from divergences.networks.layers import MaxMin
-from divergences.networks.lipschitz import (
+from divergences import (
+    AnchoredCritic,
     Constraint,
+    Critic,
+    EarthMover,
     GradientPenalty,
     LipschitzPenalty,
+    MaxMin,
     Orthogonal,
     SpectralNorm,
+    Streams,
     WeightClipping,
 )
-from divergences.random_streams import Streams
-from divergences.samples.earth_mover import EarthMover
-from gans.targets import Transported
+from divergences.learned.base import Learned
+from gans import Transported
 from scripts.lab.jobs import CommonSettings
 from scripts.lab.plotting import EXACT, FIRST, TRAP, W1_COLOUR
 from scripts.lab.w1 import solvers

@@ -1,7 +1,5 @@
 """What the choice of critic does to a WGAN on the same data, beside how well it measures W1."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any, final
 
@@ -10,13 +8,8 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import Constraint
-from divergences.random_streams import Streams
-from divergences.samples.earth_mover import EarthMover
-from gans.modules import WGAN
-from gans.networks import Generator
-from gans.targets import Transported
+from divergences import MLP, Constraint, EarthMover, Streams
+from gans import WGAN, Generator, Transported
 from scripts.lab.claims import FAILS, Check, Claim, in_table, means, standard_error
 from scripts.lab.plotting import EXACT, drawing
 from scripts.lab.training import quiet_trainer

@@ -1,7 +1,5 @@
 """Value over W1, and cosine, of several critics against one number."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

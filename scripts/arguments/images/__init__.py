@@ -9,8 +9,6 @@ transport over all looks, from the generator's first step on, is at least .8 in 
 One game covers "more" if its mean difference over seeds is above the 99 % point of Student's t.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Games on scikit-learn's digits, and what is measured while they are played."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,21 +10,31 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
+from divergences import (
+    MLP,
+    Critic,
+    Discriminator,
+    EarthMover,
+    LipschitzPenalty,
+    Precision,
+    Recall,
+    Streams,
+)
 from divergences.learned.base import Empirical
-from divergences.learned.critic import Critic
-from divergences.learned.discriminators import Discriminator
-from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import LipschitzPenalty
-from divergences.random_streams import Streams
-from divergences.samples.coverage import Precision, Recall
-from divergences.samples.earth_mover import EarthMover
+from gans import (
+    WGAN,
+    AdversarialModule,
+    Images,
+    NoiseGenerator,
+    Saturating,
+    UpConvolutions,
+    VanillaGAN,
+    Wasserstein,
+)
 from gans.callbacks import InMemory
-from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.monitors import Game, Monitor, Readings, critic_value, held_out
 from gans.monitors.picture_quality import copies, pictures_of_training
-from gans.networks import NoiseGenerator, UpConvolutions, points_of
-from gans.objectives import Saturating, Wasserstein
-from gans.targets import Images
+from gans.networks import points_of
 from scripts.arguments.vanishing_gradient import along_training
 from scripts.lab.fixed_generator import Pair
 from scripts.lab.jobs import CommonSettings

@@ -1,7 +1,5 @@
 """JS and W1 beside each other while digits are learnt, gradients, and the digits themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

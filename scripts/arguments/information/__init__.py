@@ -10,8 +10,6 @@ Sources: articles A1 to A3 and the first half of A4; Shannon (1948), Kullback & 
 Lin (1991), Endres & Schindelin (2003), Szegedy et al. (2015), Hinton et al. (2015).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from scripts.arguments.information import (

@@ -1,15 +1,13 @@
 """The losses of PyTorch, rebuilt from information measures until nothing is left unexplained."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from divergences import Streams
 from divergences.discrete import cross_entropy, entropy, kl_divergence
-from divergences.random_streams import Streams
 from scripts.lab.claims import HOLDS, Check, Claim
 
 ROUNDING = 1e-12

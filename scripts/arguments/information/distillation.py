@@ -1,7 +1,5 @@
 """Training on cross-entropy against training on KL: one descent, two values."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -12,9 +10,8 @@ from torch.nn import Tanh
 from torch.nn import functional as F
 from torch.optim import LBFGS, SGD
 
+from divergences import MLP, Streams
 from divergences.discrete import cross_entropy, entropy, kl_divergence
-from divergences.networks.layers import MLP
-from divergences.random_streams import Streams
 from scripts.lab.claims import FAILS, HOLDS, Check, Claim
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -54,7 +51,7 @@ class Run:
     gradients: Tensor
     parameters: Tensor
 
-    def farthest(self, other: Run) -> Tensor:
+    def farthest(self, other: "Run") -> Tensor:
         """The largest difference in gradients, relative to the largest gradient."""
         return (self.gradients - other.gradients).abs().max() / self.gradients.abs().max()
 

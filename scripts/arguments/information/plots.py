@@ -1,7 +1,5 @@
 """The pictures of the argument."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What information measures promise, tried on random probability vectors."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

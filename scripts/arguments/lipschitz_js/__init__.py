@@ -10,8 +10,6 @@ Sources: Zhou et al. 2019, arXiv 1902.05687; Qin et al. 2018, arXiv 1811.09567; 
 2017, arXiv 1705.10743.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from scripts.arguments.lipschitz_js import biased, family, kink, limited_training, trained

@@ -19,8 +19,6 @@ is 0.
 Source: Bellemare et al. 2017, arXiv 1705.10743.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable
@@ -30,10 +28,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binom
 from torch import Tensor
 
-from divergences.estimate import Estimator
-from divergences.random_streams import Streams
-from divergences.samples.earth_mover import EarthMover
-from divergences.samples.kernel import EnergyDistance
+from divergences import EarthMover, EnergyDistance, Estimator, Streams
 from scripts.lab.claims import HOLDS, Check, Claim, standard_error
 from scripts.lab.plotting import EXACT, FIRST, W1_COLOUR, drawing
 

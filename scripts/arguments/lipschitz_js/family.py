@@ -1,7 +1,5 @@
 """The family of all L: from W1 / 4, per unit of slope, to JS."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -8,8 +8,6 @@ shrinks theta by 1 - 2h each time; and with steps that fall to 0, but add up to 
 hL/4; as its slope falls away from 0 orbits do not close, and theta ranges over one to two jumps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 
@@ -17,11 +15,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from divergences import exact
-from divergences.learned.critic import Critic
-from divergences.networks.lipschitz import SpectralNorm
-from divergences.random_streams import Streams
-from gans.targets import ParallelSegments
+from divergences import Critic, SpectralNorm, Streams, exact
+from gans import ParallelSegments
 from scripts.arguments.lipschitz_js.limited_slope import limited_js
 from scripts.arguments.segments.common import HOME
 from scripts.lab.claims import HOLDS, Check, Claim, standard_error, worst

@@ -22,8 +22,6 @@ Sources: Zhou et al. 2019, arXiv 1902.05687, and Qin et al. 2018, arXiv 1811.095
 constraint does; the closed form and the bounds are derived here.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -13,8 +13,6 @@ gradient again. Some slope between is the fastest. At 0 there is a kink of slope
 length h in time goes on to move theta by hL/4.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -25,12 +23,8 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
-from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import Constraint, SpectralNorm, Unconstrained
-from divergences.random_streams import Streams
-from gans.modules import VanillaGAN
-from gans.networks import SegmentGenerator
-from gans.objectives import Saturating
+from divergences import MLP, Constraint, SpectralNorm, Streams, Unconstrained
+from gans import Saturating, SegmentGenerator, VanillaGAN
 from scripts.arguments.segments.common import HOME
 from scripts.arguments.segments.trained_theta import Trajectory
 from scripts.lab.claims import HOLDS, Check, Claim, in_table, over_seeds

@@ -1,7 +1,5 @@
 """Discriminators of slope at most L on the segments: what they read, what they tell theta."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,14 +12,11 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Adam
 
-from divergences import bounds
-from divergences.estimate import Bound, Estimate
+from divergences import MLP, Constraint, Discriminator, Estimate, SpectralNorm, Streams, bounds
+from divergences.estimate import Bound
 from divergences.learned.base import Fit, Learned, Source, paired_scores
-from divergences.learned.discriminators import Discriminator
-from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import Constraint, SpectralNorm, input_gradient
-from divergences.random_streams import Streams
-from gans.targets import ParallelSegments
+from divergences.networks.lipschitz import input_gradient
+from gans import ParallelSegments
 from scripts.arguments.lipschitz_js.limited_slope import (
     LOG2,
     between_two_points,

@@ -10,8 +10,6 @@ Source: Towards Principled Methods for Training Generative Adversarial Networks 
 Bottou, 2017), Section 2.2.2.
 """
 
-from __future__ import annotations
-
 from scripts.arguments.log_d_alternative import dropped_modes, identity, instability
 from scripts.arguments.log_d_alternative.instability import Settings
 from scripts.lab.claims import Findings

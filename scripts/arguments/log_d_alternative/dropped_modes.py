@@ -1,7 +1,5 @@
 """What KL(Pg||Pr) - 2 JS charges for a mode that is missing and for points where no data are."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
@@ -10,9 +8,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 
-from divergences import discrete
+from divergences import Quadrature, discrete
 from divergences.numerical import js_divergence, kl_divergence
-from divergences.numerical.quadrature import Quadrature
 from scripts.arguments.log_d_alternative.identity import SOURCE
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results

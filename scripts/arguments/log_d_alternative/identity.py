@@ -1,7 +1,5 @@
 """Whose gradient the -log D loss has when the discriminator is optimal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -12,8 +10,8 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 from torch.nn.functional import softplus
 
+from divergences import Quadrature
 from divergences.numerical import js_divergence, kl_divergence
-from divergences.numerical.quadrature import Quadrature
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, KL_COLOUR, TRAP, drawing, legends

@@ -1,7 +1,5 @@
 """The size and the noise of the -log D gradient while the discriminator trains."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,13 +9,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
+from divergences import Critic, Discriminator, Streams
 from divergences.learned.base import Learned
-from divergences.learned.critic import Critic
-from divergences.learned.discriminators import Discriminator
-from divergences.random_streams import Streams
-from gans.networks import Generator, NoiseGenerator
-from gans.objectives import NonSaturating, Objective, Wasserstein
-from gans.targets import Ring
+from gans import Generator, NoiseGenerator, NonSaturating, Objective, Ring, Wasserstein
 from scripts.arguments.log_d_alternative.identity import SOURCE
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.fixed_generator import (

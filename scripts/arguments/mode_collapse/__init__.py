@@ -5,8 +5,6 @@ the games that die, (alpha_D, alpha_G)-GANs (Welfert et al., 2023), and the tabl
 with it.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

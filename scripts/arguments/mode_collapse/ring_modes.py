@@ -1,7 +1,5 @@
 """Claims ``ring`` and ``grid``: all modes kept with a relativistic game and two flat slopes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from divergences.random_streams import Streams
+from divergences import Streams
+from gans import GeneratorModule, ModeCoverage
 from gans.callbacks import InMemory
-from gans.generator_module import GeneratorModule
-from gans.mode_metrics import ModeCoverage
 from gans.monitors import CoveredModes
 from gans.networks import points_of
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, means

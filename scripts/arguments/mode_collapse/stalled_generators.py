@@ -1,7 +1,5 @@
 """Claim ``saturating-fails``: generators that land where a discriminator is sure hear no more."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +8,11 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 from torch import Tensor
 
-from divergences.random_streams import Streams
+from divergences import Streams
+from gans import ModeCoverage, NonSaturating, Objective, Saturating
 from gans.callbacks import InMemory
-from gans.mode_metrics import ModeCoverage
 from gans.monitors import PointDescent
 from gans.networks import points_of
-from gans.objectives import NonSaturating, Objective, Saturating
 from scripts.arguments.mode_collapse.ring_modes import trained
 from scripts.lab.claims import HOLDS, QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results

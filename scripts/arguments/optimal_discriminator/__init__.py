@@ -10,8 +10,6 @@ Sources: Goodfellow et al. (2014), Fournier & Guillin (2015), Arjovsky & Bottou 
 al. (2017).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from scripts.arguments.optimal_discriminator import finite_sample, optimum, sample_bias

@@ -1,7 +1,5 @@
 """What a discriminator measures on the points it was trained on, and on others."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import Adam
 
-from divergences.learned.discriminators import Discriminator
-from divergences.random_streams import Streams
+from divergences import Discriminator, Streams
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, drawing, with_band

@@ -1,7 +1,5 @@
 """The discriminator that training finds, against p / (p + q) and its value."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,13 +11,11 @@ from torch import Tensor
 from torch.distributions import Categorical, Laplace, MixtureSameFamily, Normal, Uniform
 from torch.nn.functional import logsigmoid
 
+from divergences import Discriminator, Quadrature, Streams
 from divergences.learned.base import Source
-from divergences.learned.discriminators import Discriminator
 from divergences.numerical import entropy, js_divergence
 from divergences.numerical.integration import Average
-from divergences.numerical.quadrature import Quadrature
-from divergences.random_streams import Streams
-from gans.targets import Gaussian
+from gans import Gaussian
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, drawing, with_band

@@ -1,7 +1,5 @@
 """What the earth mover's distance measures between two samples of the same law."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 from torch import Tensor
 
-from divergences.random_streams import Streams
-from divergences.samples.earth_mover import EarthMover
+from divergences import EarthMover, Streams
 from scripts.arguments.optimal_discriminator.finite_sample import StandardNormal
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, in_table, standard_error
 from scripts.lab.jobs import Job, Results

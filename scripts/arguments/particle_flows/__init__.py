@@ -8,8 +8,6 @@ Sources: Yi, Zhu & Xu 2023, arXiv 2302.01075 (MonoFlow); Glaser, Arbel & Gretton
 2106.08929 (KALE flow).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,15 +1,13 @@
 """Claim ``particle-flows``: which flows bring particles to where the data are."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from divergences import Streams
 from divergences.discrete import js_divergence
-from divergences.random_streams import Streams
 from scripts.arguments.lipschitz_js.limited_slope import program
 from scripts.arguments.lipschitz_js.limited_training import theta_at
 from scripts.arguments.particle_flows import laws_on_a_line as line

@@ -5,8 +5,6 @@ particle's mass: :math:`\dot y_j = -n\,\partial F / \partial y_j`, the Wasserste
 F among laws of n atoms.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +16,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from torch import Tensor
 
+from divergences import EarthMover
 from divergences.discrete import js_divergence
-from divergences.samples.earth_mover import EarthMover
 
 Array = NDArray[np.float64]
 Field = Callable[[Tensor, Tensor], Tensor]

@@ -12,8 +12,6 @@ the optimal discriminator, f = log p/q, the velocities of the saturating game ar
 gradient flow of 2 JS.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,14 +21,18 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import SpectralNorm
-from divergences.random_streams import Streams
-from gans.modules import VanillaGAN
+from divergences import MLP, SpectralNorm, Streams
+from gans import (
+    Generator,
+    NoiseGenerator,
+    NonSaturating,
+    Objective,
+    Ring,
+    Saturating,
+    VanillaGAN,
+    Wasserstein,
+)
 from gans.monitors import AdversarialGame, descent_at
-from gans.networks import Generator, NoiseGenerator
-from gans.objectives import NonSaturating, Objective, Saturating, Wasserstein
-from gans.targets import Ring
 from scripts.arguments.particle_flows.laws_on_a_line import expected_field, normal
 
 OBJECTIVES: dict[str, Objective] = {

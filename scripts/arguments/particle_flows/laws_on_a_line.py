@@ -6,8 +6,6 @@ knots moves the law, and both divergences are integrals over cells. The flow amo
 ends. Nothing is assumed of densities or scores.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The figure: paths on the plane, what is left of the distance, the error of a generator step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -10,8 +10,6 @@ a generator (generator_gradients), and where a generator with the single paramet
 Source: Wasserstein GAN (Arjovsky et al., 2017), Example 1 and Figure 1.
 """
 
-from __future__ import annotations
-
 from scripts.arguments.segments import constraints, distances, generator_gradients, trained_theta
 from scripts.arguments.segments.common import PROFILES, Settings
 from scripts.lab.claims import Findings

@@ -1,14 +1,12 @@
 """What the parts of the argument share: the thetas, their members, the segments themselves."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gans.targets import ParallelSegments
+from gans import ParallelSegments
 from scripts.lab.jobs import CommonSettings
 
 SOURCE = "Arjovsky, Chintala & Bottou 2017, arXiv 1701.07875"

@@ -1,7 +1,5 @@
 """What a gradient penalty and weight clipping make a critic read instead of W1."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -11,18 +9,16 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import RMSprop
 
-from divergences.learned.critic import Critic
-from divergences.networks.lipschitz import (
+from divergences import (
+    Critic,
     GradientPenalty,
     LipschitzPenalty,
+    Streams,
     Unconstrained,
     WeightClipping,
-    corrected_value,
-    lipschitz_audit,
-    penalised_value,
 )
-from divergences.random_streams import Streams
-from gans.targets import Gaussian, ParallelSegments, Target
+from divergences.networks.lipschitz import corrected_value, lipschitz_audit, penalised_value
+from gans import Gaussian, ParallelSegments, Target
 from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members, Settings
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab.jobs import Job, Results

@@ -1,21 +1,23 @@
 """What trained discriminators, critics and sample estimators read over theta."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from divergences import discrete, exact
-from divergences.learned.critic import Critic
-from divergences.learned.discriminators import Discriminator
-from divergences.networks.lipschitz import SpectralNorm, input_gradient
-from divergences.random_streams import Streams
-from divergences.samples.earth_mover import EarthMover
-from divergences.samples.nearest_neighbours import NearestNeighbours
-from gans.targets import Gaussian, ParallelSegments
+from divergences import (
+    Critic,
+    Discriminator,
+    EarthMover,
+    NearestNeighbours,
+    SpectralNorm,
+    Streams,
+    discrete,
+    exact,
+)
+from divergences.networks.lipschitz import input_gradient
+from gans import Gaussian, ParallelSegments
 from scripts.arguments.segments.common import (
     FAR,
     HOME,

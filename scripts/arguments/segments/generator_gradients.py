@@ -1,16 +1,13 @@
 """What a generator with the single parameter theta is told by a discriminator and by a critic."""
 
-from __future__ import annotations
-
 import math
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from divergences.learned.critic import Critic
-from divergences.learned.discriminators import Discriminator
-from divergences.networks.lipschitz import SpectralNorm, input_gradient
+from divergences import Critic, Discriminator, SpectralNorm
+from divergences.networks.lipschitz import input_gradient
 from scripts.arguments.segments.common import HOME, LOG2, SOURCE, Members, Settings, on_quadrature
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results

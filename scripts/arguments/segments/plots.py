@@ -1,7 +1,5 @@
 """The overview figure of the segments, its table, and what the report's slider reads."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -10,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from divergences import exact
-from gans.targets import ParallelSegments
+from gans import ParallelSegments
 from scripts.arguments.segments.common import HOME, LOG2, LOOKS, THETAS
 from scripts.lab.claims import in_table, standard_error
 from scripts.lab.jobs import Results

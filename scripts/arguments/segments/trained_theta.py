@@ -1,7 +1,5 @@
 """Where a generator with the single parameter theta ends up under each game."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,15 +10,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import SGD, Adam, RMSprop
 
-from divergences.networks.lipschitz import (
-    GradientPenalty,
-    LipschitzPenalty,
-    SpectralNorm,
-    WeightClipping,
-)
-from gans.modules import WGAN, AdversarialModule, VanillaGAN
-from gans.networks import SegmentGenerator
-from gans.objectives import NonSaturating, Saturating
+from divergences import GradientPenalty, LipschitzPenalty, SpectralNorm, WeightClipping
+from gans import WGAN, AdversarialModule, NonSaturating, Saturating, SegmentGenerator, VanillaGAN
 from scripts.arguments.segments.common import HOME, SOURCE, Settings
 from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings, in_table
 from scripts.lab.jobs import Job, Results

@@ -7,17 +7,14 @@ discriminator trained from scratch measures it.
 Source: Wasserstein GAN (Arjovsky et al., 2017), Section 4.2.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from divergences.learned.critic import Critic
-from divergences.networks.lipschitz import SpectralNorm
-from gans.targets import ParallelSegments
+from divergences import Critic, SpectralNorm
+from gans import ParallelSegments
 from scripts.arguments.wgan_in_practice.games import (
     CLIPPING,
     GAMES,

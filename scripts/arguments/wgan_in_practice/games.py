@@ -1,7 +1,5 @@
 """The games that are followed through training, and what is looked at on the way."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,15 +11,20 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torch.optim import Adam, RMSprop
 
-from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import LipschitzPenalty, SpectralNorm, WeightClipping
-from divergences.samples.earth_mover import EarthMover
+from divergences import MLP, EarthMover, LipschitzPenalty, SpectralNorm, WeightClipping
+from gans import (
+    WGAN,
+    AdversarialModule,
+    Embedded,
+    NoiseGenerator,
+    NonSaturating,
+    Ring,
+    Saturating,
+    Target,
+    VanillaGAN,
+)
 from gans.callbacks import InMemory
-from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.monitors import AdversarialGame, descent_at, held_out
-from gans.networks import NoiseGenerator
-from gans.objectives import NonSaturating, Saturating
-from gans.targets import Embedded, Ring, Target
 from scripts.lab.jobs import CommonSettings
 from scripts.lab.training import train
 from scripts.lab.training_monitors import CriticAgainstTransport

@@ -1,7 +1,5 @@
 """Figures of games followed through training, and the frames that the report scrubs through."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -9,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from divergences.random_streams import Streams
+from divergences import Streams
 from scripts.arguments.wgan_in_practice.games import (
     ARROWS,
     EXTENT,

@@ -1,7 +1,5 @@
 """Where a generator iteration spends its time: parts of it under a stopwatch."""
 
-from __future__ import annotations
-
 import statistics
 import tempfile
 import time
@@ -12,8 +10,8 @@ from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from gans import AdversarialModule
 from gans.callbacks import MONITORS
-from gans.modules import AdversarialModule
 from scripts.benchmark.racing.ours import module_of
 from scripts.benchmark.racing.tasks import TASKS, Size
 from scripts.lab.training import quiet_trainer

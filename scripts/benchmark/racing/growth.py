@@ -1,7 +1,5 @@
 """How the cost of this library grows with the points per side and the critic steps."""
 
-from __future__ import annotations
-
 import statistics
 from dataclasses import dataclass, replace
 from typing import Any

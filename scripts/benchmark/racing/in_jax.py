@@ -1,7 +1,5 @@
 """The same tasks in JAX, as fast as it is usually written: many steps in one compiled scan."""
 
-from __future__ import annotations
-
 from functools import partial
 from itertools import pairwise
 from typing import Any

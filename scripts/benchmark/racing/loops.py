@@ -3,8 +3,6 @@
 One model at a time: K members take K times as long, so these run with one member.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from itertools import pairwise

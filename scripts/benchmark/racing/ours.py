@@ -1,16 +1,11 @@
 """This library as a contender: K members as one program, games through Lightning."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from torch.optim import Adam
 
-from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import GradientPenalty
-from gans.modules import WGAN, AdversarialModule, VanillaGAN
-from gans.networks import NoiseGenerator
-from gans.targets import Ring
+from divergences import MLP, GradientPenalty
+from gans import WGAN, AdversarialModule, NoiseGenerator, Ring, VanillaGAN
 from scripts.benchmark.racing.tasks import LATENT, PENALTY, RATE, Size, Steps, Task
 from scripts.lab.training import quiet_trainer
 

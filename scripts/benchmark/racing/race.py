@@ -1,7 +1,5 @@
 """Contenders against each other on one task, lap by lap, each in a process of its own."""
 
-from __future__ import annotations
-
 import importlib.util
 import multiprocessing
 import os

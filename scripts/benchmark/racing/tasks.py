@@ -5,8 +5,6 @@ every step. A *step* is one step of the critic or, where a generator is trained 
 iteration with its critic steps; one member's step is a *member-step*.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The protocol under which the saturating GAN was found to fail in 29.5 % of 200 seeds."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from typing import Any, final
@@ -9,11 +7,8 @@ from typing import Any, final
 from torch import nn
 from torch.optim import Adam
 
-from divergences.networks.layers import MLP
-from gans.modules import VanillaGAN
-from gans.networks import NoiseGenerator
-from gans.objectives import Alpha, NonSaturating, Objective, Saturating
-from gans.targets import Ring
+from divergences import MLP
+from gans import Alpha, NoiseGenerator, NonSaturating, Objective, Ring, Saturating, VanillaGAN
 from scripts.lab.mode_protocols.base import Mixture, Protocol
 
 BATCH = 128

@@ -1,7 +1,5 @@
 """What a protocol is: everything about a table but its seeds."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +10,8 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from gans import GeneratorModule, ModeCoverage, Modes, Target
 from gans.figures import draw_state
-from gans.generator_module import GeneratorModule
-from gans.mode_metrics import ModeCoverage
-from gans.targets import Modes, Target
 
 
 class Benchmark(ABC):

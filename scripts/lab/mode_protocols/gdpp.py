@@ -1,7 +1,5 @@
 """GDPP's protocol: small tanh networks on 256-dimensional noise, batches of 512."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -9,14 +7,9 @@ from typing import Any
 from torch import nn
 from torch.optim import Adam
 
-from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import GradientPenalty
-from divergences.random_streams import Streams
-from gans.modules import WGAN, VanillaGAN
-from gans.networks import NoiseGenerator
+from divergences import MLP, GradientPenalty, Streams
+from gans import WGAN, Grid, NoiseGenerator, NonSaturating, Ring, VanillaGAN
 from gans.networks.published_layers import orthogonal
-from gans.objectives import NonSaturating
-from gans.targets import Grid, Ring
 from scripts.lab.mode_protocols.base import Mixture, Protocol
 
 ITERATIONS, HIDDEN = 25_000, (128, 128)

@@ -1,19 +1,14 @@
 """PacGAN's protocol: batch-normalised generators against maxout discriminators, 400 epochs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 
 from torch import nn
 from torch.optim import Adam
 
-from divergences.random_streams import Streams
-from gans.modules import VanillaGAN
-from gans.networks import NoiseGenerator, Packed
+from divergences import Streams
+from gans import Grid, NoiseGenerator, NonSaturating, Packed, Ring, VanillaGAN
 from gans.networks.published_layers import BatchNormMLP, MaxoutMLP, normal
-from gans.objectives import NonSaturating
-from gans.targets import Grid, Ring
 from scripts.lab.mode_protocols.base import Mixture, Protocol
 
 ITERATIONS, BATCH, SCALE = 400_000, 100, 0.02

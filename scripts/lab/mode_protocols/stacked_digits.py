@@ -1,7 +1,5 @@
 """Three digits side by side: which of 1,000 combinations a game covers, after *R3GAN*."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, final
@@ -11,15 +9,20 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from divergences.networks.layers import MLP
+from divergences import MLP
+from gans import (
+    R1,
+    R2,
+    Combined,
+    NoiseGenerator,
+    NonSaturating,
+    Relativistic,
+    StackedDigits,
+    VanillaGAN,
+)
 from gans.callbacks.picture_samples import grid
 from gans.mode_coverage import covered_modes, mode_kl
-from gans.modules import VanillaGAN
 from gans.monitors.picture_quality import class_of, classifier_of, scores_of
-from gans.networks import NoiseGenerator
-from gans.objectives import NonSaturating, Relativistic
-from gans.penalties import R1, R2, Combined
-from gans.targets import StackedDigits
 from scripts.lab.mode_protocols.base import Benchmark, Protocol
 
 RECOGNISED = 0.95

@@ -1,7 +1,5 @@
 """Our own protocol: every objective and constraint under one setting that suits most of them."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from typing import Any
@@ -9,34 +7,45 @@ from typing import Any
 from torch import nn
 from torch.optim import Adam
 
-from divergences.estimate import Estimator
-from divergences.f_divergences import SquaredHellinger
-from divergences.networks.layers import MLP, FourierFeatures
-from divergences.networks.lipschitz import (
+from divergences import (
+    MLP,
+    MMD,
+    EarthMover,
+    EnergyDistance,
+    Estimator,
+    FourierFeatures,
     GradientPenalty,
     LipschitzPenalty,
+    Sinkhorn,
     SpectralNorm,
+    Streams,
     WeightClipping,
 )
-from divergences.random_streams import Streams
-from divergences.samples.earth_mover import EarthMover
-from divergences.samples.kernel import MMD, EnergyDistance
-from divergences.samples.sinkhorn import Sinkhorn
-from gans.minimum_distance import MinimumDistance
-from gans.modules import WGAN, AdversarialModule, VanillaGAN
-from gans.networks import NoiseGenerator, Packed
-from gans.objectives import (
+from divergences.f_divergences import SquaredHellinger
+from gans import (
+    DRAGAN,
     FGAN,
+    R1,
+    R2,
+    WGAN,
+    AdversarialModule,
     Alpha,
+    Annealed,
+    Combined,
+    ConstantThenLinear,
+    GradientClipping,
+    Grid,
     Hinge,
     LeastSquares,
+    MinimumDistance,
+    NoiseGenerator,
     NonSaturating,
+    Packed,
     Relativistic,
+    Ring,
     Saturating,
+    VanillaGAN,
 )
-from gans.penalties import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
-from gans.schedules import ConstantThenLinear
-from gans.targets import Grid, Ring
 from scripts.lab.mode_protocols.base import Mixture, Protocol
 
 # over the standard deviation of a coordinate: of the ring 1 / sqrt 2, of a grid with s modes a

@@ -6,8 +6,6 @@ deviation of its value. Beside them stands what a user without the truth can see
 the value divided by it.
 """
 
-from __future__ import annotations
-
 import math
 import resource
 import time
@@ -22,7 +20,7 @@ from torch.nn.functional import cosine_similarity
 from divergences import EarthMover, HeldOutDual, Streams
 from divergences.learned.base import Fit
 from divergences.networks.lipschitz import corrected_value, input_gradient, lipschitz_audit
-from gans.targets import Funnels, Transported
+from gans import Funnels, Transported
 from scripts.lab.claims import in_table
 from scripts.lab.w1.solvers import SOLVERS
 

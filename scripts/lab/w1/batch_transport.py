@@ -1,22 +1,17 @@
 """Critics whose training looks at pairs of a minibatch: transport, c-transform, pair penalty."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
-from divergences import bounds
+from divergences import MLP, Constraint, Estimate, Streams, bounds
 from divergences.checks import positive_number
-from divergences.estimate import Bound, Estimate
+from divergences.estimate import Bound
 from divergences.learned.base import Learned, Source
 from divergences.learned.critic import UNCERTIFIED
-from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import Constraint
 from divergences.networks.mcshane import distances
-from divergences.random_streams import Streams
 from divergences.samples.earth_mover import linear_program
 
 

@@ -1,7 +1,5 @@
 """Critics whose rival is a network that moves points: max-min solvers for W1."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import final
@@ -10,10 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from divergences import MLP, Streams
 from divergences.checks import whole_number
 from divergences.learned.base import Source
-from divergences.networks.layers import MLP
-from divergences.random_streams import Streams
 from scripts.lab.w1.batch_transport import BatchLearned
 
 

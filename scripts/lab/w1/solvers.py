@@ -1,7 +1,5 @@
 """The solvers for W1 that are compared, each with the settings of its full protocol."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +8,7 @@ from typing import Any
 from torch.optim import Adam
 
 from divergences import (
+    AnchoredCritic,
     Critic,
     FullSort,
     GradientPenalty,
@@ -20,7 +19,6 @@ from divergences import (
     SpectralNorm,
     WeightClipping,
 )
-from divergences.learned.anchored import AnchoredCritic
 from divergences.learned.base import Learned
 from divergences.networks.lipschitz import SlopePenalty
 from scripts.lab.w1.batch_transport import (
