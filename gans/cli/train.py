@@ -117,10 +117,7 @@ class LinesKept(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """Help whose description keeps its lines."""
 
 
-HELP = {
-    "usage": "python -m scripts.train fit --config FILE [FLAG ...]",
-    "description": FLAGS,
-}
+HELP = {"usage": "python -m scripts.train fit --config FILE [FLAG ...]", "description": FLAGS}
 
 
 class SaveConfig(SaveConfigCallback):

@@ -210,9 +210,7 @@ def tracking_claim(games: dict[str, Any]) -> Claim:
                 )
             ],
         ],
-        controls=[
-            tracks(GAN, discriminator["js_noisy"], discriminator["excess"], smoothed),
-        ],
+        controls=[tracks(GAN, discriminator["js_noisy"], discriminator["excess"], smoothed)],
         limits=[
             Check.at_most(
                 f"{WGAN_LP}: Spearman correlation of {training}, mean of seeds",
