@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from scripts.lab.checked_files import (
 )
 from scripts.lab.claims import Findings
 from scripts.lab.executors import Engine
-from scripts.lab.jobs import CommonSettings, Job
+from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.options import add_flags, at_least, engine_of
 from scripts.lab.origin import fingerprint, origin
 from scripts.lab.plotting import as_pictures
@@ -46,23 +46,27 @@ class Argument:
 
     Attributes:
         name: Its name.
-        module: Its module of :mod:`scripts.arguments`.
+        parts: Its modules, each with ``experiments`` and ``judge``.
         settings: Those of the profile, with the seeds that were asked for.
-        jobs: Its experiments, by key.
         profile: The profile's name.
     """
 
     name: str
-    module: Any
+    parts: tuple[Any, ...]
     settings: CommonSettings
-    jobs: dict[str, Job]
     profile: str
 
     @classmethod
     def of(cls, name: str, profile: str, seeds: int) -> "Argument":
         module = importlib.import_module(f"scripts.arguments.{name}")
         settings = replace(module.PROFILES[profile], seeds=seeds)
-        return cls(name, module, settings, module.experiments(settings), profile)
+        return cls(name, getattr(module, "PARTS", (module,)), settings, profile)
+
+    @cached_property
+    def jobs(self) -> dict[str, Job]:
+        """Its experiments, by key."""
+        parts = (part.experiments(self.settings) for part in self.parts)
+        return {key: job for part in parts for key, job in part.items()}
 
     @property
     def told(self) -> dict[str, Any]:
@@ -72,7 +76,11 @@ class Argument:
     def origin(self) -> str:
         """What its findings come from: experiments, the code that judges them, the library."""
         measured = {key: job.origin for key, job in self.jobs.items()}
-        return origin(measured, self.module.judge, self.told, fingerprint())
+        return origin(measured, [p.judge for p in self.parts], self.told, fingerprint())
+
+    def findings(self, results: Results) -> Findings:
+        """What its parts make of what its experiments returned."""
+        return Findings.merged([part.judge(results, self.settings) for part in self.parts])
 
     def judge(self, out: Path) -> None:
         """Make findings of the results in the folder and keep them."""
@@ -80,7 +88,7 @@ class Argument:
         records = {key: Records(out / "jobs").read(f"{self.name}/{key}") for key in self.jobs}
         whole = {key: record for key, record in records.items() if record is not None}
         results = {key: record["result"] for key, record in whole.items()}
-        findings = self.module.judge(results, self.settings)
+        findings = self.findings(results)
         seconds = sum(record["seconds"] for record in whole.values())
         seconds += time.perf_counter() - start
         keep(self.name, findings, out, self.told, seconds, self.origin())
@@ -97,7 +105,9 @@ def keep(
         atomically(folder / f"{title}.png", partial(figure.savefig, dpi=150))
         as_pictures(figure)
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):  # text stays text
-            atomically(folder / f"{title}.svg", partial(figure.savefig, transparent=True))
+            told: Any = {"Description": figure.get_label()}
+            drawn = partial(figure.savefig, transparent=True, metadata=told)
+            atomically(folder / f"{title}.svg", drawn)
     for title, rows in findings.tables.items():
         written.append(out / "tables" / f"{title}.csv")
         write_atomically(written[-1], as_csv(rows))
@@ -269,12 +279,9 @@ def measure(
     arguments: Sequence[Argument], out: Path, engine: Engine, options: argparse.Namespace
 ) -> set[str]:
     """Run every experiment that has no result of today's code; the arguments where one failed."""
-    jobs = {
-        f"{argument.name}/{key}": job
-        for argument in arguments
-        for key, job in argument.jobs.items()
-    }
-    failures = run_all(jobs, out, engine, options, current=True)
+    jobs = {f"{one.name}/{key}": job for one in arguments for key, job in one.jobs.items()}
+    longest_first = dict(sorted(jobs.items(), key=lambda item: -item[1].cost))
+    failures = run_all(longest_first, out, engine, options, current=True)
     return {failure.key.partition("/")[0] for failure in failures}
 
 

@@ -2,7 +2,8 @@
 
 A module of this package is an argument. It has ``PROFILES``, settings by name;
 ``experiments(settings)``, the jobs that measure, by key; and ``judge(results, settings)``, which
-makes findings of what they returned and trains nothing.
+makes findings of what they returned and trains nothing. Or it has ``PARTS``, modules that have the
+last two.
 """
 
 ARGUMENTS = {

@@ -22,7 +22,7 @@ from divergences import Streams
 from divergences.discrete import cross_entropy, entropy
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, FIRST, SECOND, drawing
+from scripts.lab.plotting import EXACT, FIRST, SECOND, captioned, drawing
 
 ROUNDING = 1e-12
 GUESSES = {0.8: (0.3219, 0.2231), 0.7: (0.5146, 0.3567)}
@@ -150,8 +150,11 @@ def claim(found: Results) -> Claim:
     )
 
 
+@captioned
 def curves(seen: dict[str, Tensor]) -> Figure:
-    """Entropy of a coin, and the loss over the guess for the two hard labels and a soft one."""
+    """Left: the entropy of a coin is largest in the middle. Right: the loss of a guess; squares
+    are the article's two guesses.
+    """
     figure, (left, right) = drawing(9.6, 3.8, 1, 2)
     x, h = seen["x"], seen["entropy"]
     left.plot(x, h, color=EXACT, lw=1.6)

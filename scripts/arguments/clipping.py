@@ -30,7 +30,16 @@ from divergences.networks.layers import Linear
 from gans import Ring, SwissRoll, Target, Wasserstein
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, in_table, standard_error
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, FIRST, TRAP, W1_COLOUR, drawing, legends, with_band
+from scripts.lab.plotting import (
+    EXACT,
+    FIRST,
+    TRAP,
+    W1_COLOUR,
+    captioned,
+    drawing,
+    legends,
+    with_band,
+)
 
 DEPTH = 12
 
@@ -217,8 +226,11 @@ def table(found: Gradients) -> list[dict[str, Any]]:
     ]
 
 
+@captioned
 def by_layer(found: Gradients) -> Figure:
-    """The gradient's size at each layer, one panel per target."""
+    """The gradient's size on its way back through the layers, on a log scale: a slope means that
+    it grows or vanishes.
+    """
     figure, panels = drawing(9.6, 4.0, 1, len(TARGETS), sharey=True)
     names = list(dict.fromkeys(name for name, _ in found))
     for law, axes in zip(TARGETS, panels, strict=True):

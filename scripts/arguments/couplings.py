@@ -36,7 +36,7 @@ from divergences.pair_distances import pair_distances
 from divergences.samples.plans import linear_program
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, in_table
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, FIRST, SECOND, TRAP, W1_COLOUR, drawing
+from scripts.lab.plotting import EXACT, FIRST, SECOND, TRAP, W1_COLOUR, captioned, drawing
 
 ENTROPIC = (1.0, 0.3, 0.1, 0.03)
 """Strengths of the entropy, in the unit of the points."""
@@ -230,8 +230,11 @@ def arrows(
     axes.plot(*y.T, "s", color=TRAP, ms=4, mec=EXACT, mew=0.6)
 
 
+@captioned
 def earth_moved(one: dict[str, Tensor]) -> Figure:
-    """Four couplings of the same two heaps as arrows, from the dearest to the least."""
+    """Four ways to move the same earth, each line a transport of probability. The cost stands
+    above; only the last is W1.
+    """
     figure, panels = drawing(11.0, 3.4, 1, 4, sharex=True, sharey=True)
     n = len(one["x"])
     every, each = torch.arange(n), torch.full((n,), 1 / n)

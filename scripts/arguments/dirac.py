@@ -21,7 +21,7 @@ from torch import Tensor
 from gans import NonSaturating, Objective, Saturating, Wasserstein
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, captioned
 
 SOURCE = "Mescheder, Geiger & Nowozin 2018, arXiv 1801.04406"
 START = (1.0, -1.0)
@@ -241,8 +241,9 @@ def final_radii(found: Results) -> list[dict[str, Any]]:
     ]
 
 
+@captioned
 def phase_portraits(found: Results) -> Figure:
-    """Paths in the (theta, psi) plane, and the radius over the steps."""
+    """Each path starts at the dot and should end at the cross. Circles never arrive."""
     figure = Figure(figsize=(10.5, 6.4), layout="constrained")
     grid = figure.add_gridspec(2, 4, width_ratios=[1, 1, 1, 1.25])
     colours = [JS_COLOUR, TRAP, W1_COLOUR, W1_COLOUR, JS_COLOUR, JS_COLOUR]

@@ -21,7 +21,7 @@ from divergences.networks.lipschitz import input_gradient
 from gans import Gaussian
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, with_band
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, captioned, drawing, with_band
 
 SEEDS = 8  # at least
 FAR, NEAR = 8.0, 1.0
@@ -162,8 +162,11 @@ def two_views_claim(seen: Results) -> Claim:
     )
 
 
+@captioned
 def two_views(seen: Results) -> Figure:
-    """The paper's figure, and the slopes of its curves; every seed is in the bands."""
+    """Right, in the shaded region: the slope where the generated points are. That of the
+    discriminator is almost 0 there, that of the critic is 1.
+    """
     figure, (left, slopes) = drawing(9.6, 4.2, 1, 2)
     right = left.twinx()
     x = line(FAR).double()

@@ -18,7 +18,14 @@ from scripts.arguments.mode_collapse.ring_modes import KEEPS, MODE_METRICS, play
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, in_table
 from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.mode_protocols import OURS
-from scripts.lab.plotting import JS_COLOUR, LIMITED_COLOUR, SAMPLE_COLOUR, W1_COLOUR, drawing
+from scripts.lab.plotting import (
+    JS_COLOUR,
+    LIMITED_COLOUR,
+    SAMPLE_COLOUR,
+    W1_COLOUR,
+    captioned,
+    drawing,
+)
 
 TRANSPORT, ENERGY, MMD, SINKHORN = (
     "exact transport",
@@ -170,8 +177,11 @@ def table(found: Found, settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
+@captioned
 def picture(found: Found) -> Figure:
-    """The first seed's points of each game at its end."""
+    """Circles: the modes. Points: what a generator makes after a short game, without a critic
+    except in the panels called relativistic.
+    """
     games = [game for game in found if game[1] != BLIND]
     columns = 4
     figure, panels = drawing(11.0, 5.8, -(-len(games) // columns), columns)

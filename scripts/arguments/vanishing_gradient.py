@@ -35,7 +35,16 @@ from scripts.lab.fixed_generator import (
     segments,
 )
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
+from scripts.lab.plotting import (
+    EXACT,
+    FIRST,
+    JS_COLOUR,
+    TRAP,
+    W1_COLOUR,
+    captioned,
+    drawing,
+    legends,
+)
 from scripts.lab.training import quiet_trainer
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
@@ -226,8 +235,11 @@ def by_case(seen: Results, steps: Sequence[int]) -> list[dict[str, Any]]:
     ]
 
 
+@captioned
 def vanishing_figure(seen: Results, steps: Sequence[int]) -> Figure:
-    """Left, where it dies; right, where it does not."""
+    """Left: the gradient falls as the discriminator is trained, where the distributions do not
+    overlap. Right: it stays where they do, or through a critic.
+    """
     figure, (dying, staying) = drawing(9.6, 4.4, 1, 2, sharey=True)
     for axes, curves in (
         (dying, {RING: JS_COLOUR, RING_32: FIRST, SEGMENTS: TRAP}),

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from gans.runtime.escaping import as_label
-from scripts.lab.plotting import drawing
+from scripts.lab.plotting import captioned, drawing
 
 
 def number(value: float | None) -> bool:
@@ -14,8 +14,11 @@ def number(value: float | None) -> bool:
     return value is not None and not math.isnan(value)
 
 
+@captioned
 def coverage_figure(records: list[dict[str, Any]]) -> Figure:
-    """How often each estimator's 95 % interval holds the truth, one mark per case and size."""
+    """Each dot is one estimator on one pair of distributions. Inside or to the right of the band
+    its intervals hold the truth often enough.
+    """
     rows = [r for r in records if number(r["coverage_unwarned"])]
     names = sorted({r["estimator"] for r in rows})
     figure, axes = drawing(8.5, 0.8 + 0.45 * max(1, len(names)))

@@ -144,9 +144,9 @@ DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def _bare(tree: ast.Module) -> ast.Module:
-    """The tree without docstrings and without annotations of functions."""
+    """The tree without annotations of functions, and without docstrings that no figure shows."""
     for node in ast.walk(tree):
-        documented = isinstance(node, DEFINITIONS | ast.Module)
+        documented = isinstance(node, DEFINITIONS | ast.Module) and not _shown(node)
         if documented and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -154,6 +154,11 @@ def _bare(tree: ast.Module) -> ast.Module:
         if isinstance(node, ast.arg):
             node.annotation = None
     return tree
+
+
+def _shown(node: ast.AST) -> bool:
+    """Whether the docstring is a caption, see :func:`.plotting.captioned`."""
+    return "captioned" in map(ast.unparse, getattr(node, "decorator_list", ()))
 
 
 def _defined(node: ast.stmt) -> set[str]:

@@ -1,7 +1,8 @@
 """The colours, panels, legends and the seed band that figures share."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,6 +20,21 @@ OWN_COLOUR, PULL_COLOUR, SAMPLE_COLOUR = "#2c7a5b", "#8a6a1f", "#b3315f"
 """The critic's own value, the gradient at the generated points, and these points."""
 FIRST, SECOND = "#0e7c86", "#bf4f8f"
 """Set-ups and whatever else has no colour of its own."""
+
+
+P = ParamSpec("P")
+
+
+def captioned(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A function whose figure carries the function's docstring, what to look at, as its label."""
+
+    @wraps(draw)
+    def with_caption(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        figure = draw(*args, **kwargs)
+        figure.set_label(" ".join((draw.__doc__ or "").split()))
+        return figure
+
+    return with_caption
 
 
 def with_band(

@@ -7,7 +7,6 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from divergences.escaped_templates import templates
-from scripts.report.captions import CAPTIONS
 from scripts.report.markup import RELATIONS, name_of, number, spoken, to_error, with_error
 
 HERE = Path(__file__).parent
@@ -28,7 +27,7 @@ TEMPLATES.filters |= {
     "to_error": to_error,
     "with_error": with_error,
 }
-TEMPLATES.globals |= {"RELATIONS": RELATIONS, "CAPTIONS": CAPTIONS}
+TEMPLATES.globals["RELATIONS"] = RELATIONS
 
 
 def script(name: str) -> Markup:

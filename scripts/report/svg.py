@@ -29,28 +29,21 @@ LOOKS = {
     "stroke-miterlimit", "stroke-opacity", "stroke-width", "text-anchor", "writing-mode",
 }  # fmt: skip
 FUNCTIONS = {
-    "hsl",
-    "matrix",
-    "rgb",
-    "rgba",
-    "rotate",
-    "scale",
-    "skewX",
-    "skewY",
-    "translate",
-    "url",
-}
+    "hsl", "matrix", "rgb", "rgba", "rotate", "scale", "skewX", "skewY", "translate", "url",
+}  # fmt: skip
 PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=\s]*")
+DESCRIPTION = ".//{http://purl.org/dc/elements/1.1/}description"
 DEEPEST = 100
 """Elements within each other; matplotlib's stay below ten."""
 
 
 @dataclass(frozen=True)
 class Svg:
-    """Attributes and content of an ``<svg>`` element."""
+    """Attributes and content of an ``<svg>`` element, and what it says of itself."""
 
     attributes: dict[str, str]
     content: Markup
+    caption: str
 
 
 def read_svg(path: Path, prefix: str, recoloured: Callable[[str], str]) -> Svg:
@@ -76,7 +69,8 @@ def read_svg(path: Path, prefix: str, recoloured: Callable[[str], str]) -> Svg:
             f"{path} is no SVG file ({error}); run the argument that draws it again"
         ) from error
     content = Markup("").join(Markup(ET.tostring(child, encoding="unicode")) for child in drawn)
-    return Svg({key: drawn.attrib[key] for key in ("viewBox",) if key in drawn.attrib}, content)
+    attributes = {key: drawn.attrib[key] for key in ("viewBox",) if key in drawn.attrib}
+    return Svg(attributes, content, visible(root.findtext(DESCRIPTION) or ""))
 
 
 def _local(name: str) -> str:

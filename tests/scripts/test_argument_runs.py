@@ -12,6 +12,7 @@ from scripts.arguments.mode_collapse.ring_modes import Mixed, Prediction
 from scripts.arguments.mode_collapse.stalled_generators import Silenced
 from scripts.lab.jobs import Doing
 from scripts.lab.stored import restored, stored
+from scripts.reproduce import Argument
 
 SHORT = Mixed(iterations=20, seeds=2, expects=Prediction(0, 0.0, 1.0))
 LEAST = {
@@ -65,21 +66,22 @@ def test_every_argument_is_run():
 
 @pytest.mark.parametrize("name", LEAST)
 def test_an_argument_is_judged_from_what_its_experiments_left(name, tmp_path, monkeypatch):
-    argument = importlib.import_module(f"scripts.arguments.{name}")
+    argument = Argument.of(name, "quick", seeds=2)
     if name == "segments":
         for part in ("distances", "plots"):
             module = importlib.import_module(f"scripts.arguments.segments.{part}")
             monkeypatch.setattr(module, "LOOKS", (1, 2, 3))
-    settings = replace(argument.PROFILES["quick"], **LEAST[name], seeds=2)
+    argument = replace(argument, settings=replace(argument.settings, **LEAST[name]))
     results = {
         key: restored(json.loads(json.dumps(stored(Doing(tmp_path)(job).result))))
-        for key, job in argument.experiments(settings).items()
+        for key, job in argument.jobs.items()
     }
-    findings = argument.judge(results, settings)
+    findings = argument.findings(results)
     assert findings.claims
     for claim in findings.claims:
         assert claim.checks
         assert claim.controls
         assert all(not math.isnan(check.predicted) for check in claim.checks)
-    assert {claim.figure for claim in findings.claims} <= {*findings.figures, ""}
+    shown = {claim.figure for claim in findings.claims} - {""}
+    assert all(findings.figures[name].get_label() for name in shown)
     assert all(rows for rows in findings.tables.values())

@@ -18,6 +18,7 @@ SOURCE = '''
 """A module."""
 from scripts.lab.claims import standard_error
 from scripts.lab import plotting
+from scripts.lab.plotting import captioned
 
 LENGTH = 3
 TABLE = {"a": 1}
@@ -25,6 +26,10 @@ TABLE = {"a": 1}
 def helper(x: int):
     """What it does."""
     return x + LENGTH  # a comment
+
+@captioned
+def drawn():
+    """Where to look."""
 
 class Base:
     size = 2
@@ -36,7 +41,7 @@ class Made(Base):
 def experiment(n):
     table = n
     from scripts.lab.claims import worst
-    return Made().call() + table, standard_error(n), plotting.EXACT
+    return Made().call() + table, standard_error(n), plotting.EXACT, drawn
 
 def judge(results):
     return results["a"] + 1
@@ -47,6 +52,7 @@ def table(results):
 CHANGES = {
     "comment": ("# a comment", "# another", False),
     "docstring": ("What it does.", "What it does, in other words.", False),
+    "caption": ("Where to look.", "Where else to look.", True),
     "annotation": ("x: int", "x: float", False),
     "judge": ('results["a"] + 1', 'results["a"] + 2', False),
     "a function called as a variable is": ("return TABLE", "return {}", False),

@@ -13,7 +13,6 @@ from divergences.whole_files import plain
 from scripts.lab import plotting
 from scripts.report import colours, embedded_figures, write_report
 from scripts.report.__main__ import main
-from scripts.report.captions import CAPTIONS
 from scripts.report.charts import Axis, Series, line
 from scripts.report.equations import mathml
 from scripts.report.markup import number, with_error
@@ -176,10 +175,8 @@ def test_a_figure_is_shown_where_it_is_first_used(tree):
     assert elements(by_id(tree, "training-section"), "figure")
 
 
-def test_every_figure_of_a_claim_has_a_caption_that_says_where_to_look():
-    sources = [path.read_text() for path in (ROOT / "scripts/arguments").rglob("*.py")]
-    named = {name for text in sources for name in re.findall(r'figure="(\w+)"', text)}
-    assert named | {"modes_ring", "modes_grid", "training"} == set(CAPTIONS)
+def test_a_caption_is_the_docstring_of_the_function_that_draws(tree):
+    assert report_folder.curve.__doc__ in words(by_id(tree, "figure-curve"))
 
 
 def test_the_tables_hold_the_widgets_numbers(tree):

@@ -39,7 +39,7 @@ from scripts.arguments.critic_accuracy.critics import (
 from scripts.arguments.critic_accuracy.plots import value_and_cosine
 from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings, means, standard_error
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, with_band
+from scripts.lab.plotting import EXACT, captioned, with_band
 
 SOURCE = "Korotin, Kolesov & Burnaev 2022, arXiv 2206.07767"
 FUNNELS = 4
@@ -279,10 +279,13 @@ def table(found: Found) -> list[dict[str, Any]]:
     return [{"critic": name, "dimension": d, **means(found[name, d], *keys)} for name, d in found]
 
 
+@captioned
 def by_dimension(
     found: Found, transport: dict[int, dict[str, Tensor]], settings: Settings
 ) -> Figure:
-    """Value over W1, and cosine, against the dimension."""
+    """Left: a critic's value, where 1 is right. Right: the direction of its gradient, where 1 is
+    right.
+    """
     x = list(settings.dimensions)
     figure, left = value_and_cosine(found, COMPARED, x, "dimension")
     sampled = torch.stack([transport[d]["deviation"] + 1 for d in x])

@@ -8,6 +8,7 @@ from torch import Tensor
 from scripts.arguments.critic_accuracy.critics import CLIPPED, PENALISED, SPECTRAL, TRAINED, Found
 from scripts.arguments.critic_accuracy.plots import value_and_cosine
 from scripts.lab.claims import QUALIFIED, Check, Claim, means
+from scripts.lab.plotting import captioned
 
 COLUMNS = ("cosine", "deviation", "slope")
 
@@ -75,8 +76,11 @@ def table(found: Found) -> list[dict[str, Any]]:
     ]
 
 
+@captioned
 def by_steps(found: Found, dimension: int) -> Figure:
-    """Value over W1, and cosine, against the steps of training."""
+    """Both rise with training where a critic improves. Look for the one that does not: the clipped
+    critic.
+    """
     x = sorted({steps for _, steps in found})
     figure, left = value_and_cosine(found, TRAINED, x, f"steps, in {dimension} dimensions")
     left.set_ylim(-0.05, 1.25)

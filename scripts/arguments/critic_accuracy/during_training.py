@@ -11,7 +11,7 @@ from torch.optim import Adam
 from divergences import MLP, Constraint, EarthMover, Streams
 from gans import WGAN, Generator, Transported
 from scripts.lab.claims import FAILS, Check, Claim, in_table, means, standard_error
-from scripts.lab.plotting import EXACT, drawing
+from scripts.lab.plotting import EXACT, captioned, drawing
 from scripts.lab.training import quiet_trainer
 from scripts.lab.training_monitors import spearman
 
@@ -151,10 +151,13 @@ def table(accuracy: ByCritic, generators: ByCritic) -> list[dict[str, Any]]:
     ]
 
 
+@captioned
 def scatter(
     accuracy: ByCritic, generators: ByCritic, start: float, colours: dict[str, str]
 ) -> Figure:
-    """The generators' W1 against the error of the critic's value, and of its gradient."""
+    """Each marker is a critic; the height is how good its generator became. If better critics made
+    better generators, the markers would rise to the right.
+    """
     figure, panels = drawing(9.6, 4.0, 1, 2, sharey=True)
     floor = float(torch.stack([g["floor"] for g in generators.values()]).mean())
     for axes, errors in zip(panels, (off(accuracy), astray(accuracy)), strict=True):

@@ -16,6 +16,7 @@ from scripts.lab.plotting import (
     OWN_COLOUR,
     TRAP,
     W1_COLOUR,
+    captioned,
     drawing,
     legends,
     with_band,
@@ -32,8 +33,11 @@ LENGTHS = (
 )
 
 
+@captioned
 def beside(games: dict[str, Any], ceiling: float) -> Figure:
-    """A column per game: JS by fresh discriminators above, transport and its own value below."""
+    """Above: JS of pictures as they are made stays near the dashed ceiling; with noise it falls.
+    Below: exact transport falls at once, and only the WGAN's own value with it.
+    """
     figure, panels = drawing(9.6, 6.6, 2, 2, sharex="col")
     for (above, below), (name, run) in zip(panels.T, games.items(), strict=True):
         at = run["iterations"]
@@ -53,8 +57,11 @@ def beside(games: dict[str, Any], ceiling: float) -> Figure:
     return figure
 
 
+@captioned
 def gradients(runs: dict[str, dict[str, Tensor]], steps: Sequence[int]) -> Figure:
-    """The generator's gradient through both opponents, by how long it had been trained."""
+    """On a log scale: the gradient through a discriminator falls by decades, that through a critic
+    under a penalty stays.
+    """
     figure, axes = drawing(6.4, 4.2)
     colours = (JS_COLOUR, TRAP, LIMITED_COLOUR)
     for colour, (name, run) in zip(colours, runs.items(), strict=True):

@@ -25,6 +25,7 @@ from scripts.lab.plotting import (
     KL_COLOUR,
     SECOND,
     TRAP,
+    captioned,
     drawing,
     with_band,
 )
@@ -34,8 +35,11 @@ RARE = 0.2
 OF_Q = f"Q's probability of what has {RARE:g} under P"
 
 
+@captioned
 def measures() -> Figure:
-    """Information against probability, and cross-entropy as entropy plus KL."""
+    """Left: the rarer, the more informative. Right: cross-entropy is above entropy, and touches it
+    where Q = P.
+    """
     figure, (information, gibbs) = drawing(7.4, 3.4, 1, 2)
     p = torch.linspace(0.004, 1, 400, dtype=torch.float64)
     information.plot(p, self_information(p, base=2), color=EXACT, lw=1.6)
@@ -65,8 +69,11 @@ def measures() -> Figure:
     return figure
 
 
+@captioned
 def losses(found: dict[str, float], runs: dict[str, Tensor]) -> Figure:
-    """From the hand calculation to PyTorch's number, and two losses that train alike."""
+    """Left: the same batch, one change at a time, from the value by hand to PyTorch's. Right: two
+    losses, whose difference stays constant.
+    """
     figure, (bridge, training) = drawing(7.4, 3.4, 1, 2)
     names = [*(rung.name for rung in RUNGS), "CrossEntropyLoss"]
     values = [*(found[rung.name] for rung in RUNGS), found["torch"]]
@@ -91,8 +98,11 @@ def losses(found: dict[str, float], runs: dict[str, Tensor]) -> Figure:
     return figure
 
 
+@captioned
 def asymmetry(found: Results) -> Figure:
-    """Two directions of KL and the JS between them, and detours that are shorter than the way."""
+    """Left: the two directions of KL differ. Right: in the shaded part a detour is shorter than
+    the direct way, which a metric forbids.
+    """
     figure, (directions, detours) = drawing(7.4, 3.4, 1, 2)
     q = torch.linspace(0.001, 0.999, 500, dtype=torch.float64)
     law, other = both(torch.tensor(RARE, dtype=torch.float64)), both(q)

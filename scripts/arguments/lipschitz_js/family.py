@@ -18,7 +18,7 @@ from scripts.arguments.lipschitz_js.limited_slope import (
 )
 from scripts.arguments.lipschitz_js.trained import SLOPES, THETAS
 from scripts.lab.claims import HOLDS, Check, Claim, standard_error
-from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR, drawing
+from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR, captioned, drawing
 
 FLAT, STEEP = 1e-3, 1e3
 SHARES = (1e-3, 0.01, 0.03, 0.1, 0.3, 1.01)
@@ -117,8 +117,11 @@ def claim(found: dict[str, Tensor]) -> Claim:
     )
 
 
+@captioned
 def of_the_family(trained: dict[str, Tensor]) -> Figure:
-    """JS_L over theta for many L, in its own unit and per slope, and its derivative."""
+    """Left: each colour is a limit L on the slope. Middle: times 4 / L the curves with small L
+    approach W1, dashed. Right: their derivatives. Points are trained discriminators.
+    """
     figure, (whole, per_slope, gradient) = drawing(12.0, 4.2, 1, 3)
     colours = colormaps["viridis_r"](np.linspace(0.05, 0.95, len(DRAWN)))
     whole.axhline(LOG2, color=JS_COLOUR, lw=1.6, ls="--", label="JS: log 2, and 0 at 0")

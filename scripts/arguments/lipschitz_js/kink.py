@@ -20,7 +20,7 @@ from gans import ParallelSegments
 from scripts.arguments.lipschitz_js.limited_slope import limited_js
 from scripts.arguments.segments.common import HOME
 from scripts.lab.claims import HOLDS, Check, Claim, standard_error, worst
-from scripts.lab.plotting import EXACT, JS_COLOUR, LIMITED_COLOUR, W1_COLOUR, drawing
+from scripts.lab.plotting import EXACT, JS_COLOUR, LIMITED_COLOUR, W1_COLOUR, captioned, drawing
 
 STEPS = (0.1, 0.03, 0.01)
 SLOPE = 2.0
@@ -178,8 +178,11 @@ def claim(found: dict[str, Tensor], trained: Tensor) -> Claim:
     )
 
 
+@captioned
 def paths(found: dict[str, Tensor], trained: Tensor) -> Figure:
-    """The first seed's |theta| on a log axis, and the last iterations of theta itself."""
+    """Right: with a fixed step theta jumps to and fro by the step; left, the curves that keep
+    falling converge.
+    """
     figure, (distance, end) = drawing(10.5, 3.9, 1, 2)
     drawn = [
         ("W1", 0, W1_COLOUR, "-", f"W1, step {STEPS[0]:g}"),

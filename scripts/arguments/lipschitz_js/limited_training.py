@@ -28,7 +28,7 @@ from gans import Saturating, SegmentGenerator, VanillaGAN
 from scripts.arguments.segments.common import HOME
 from scripts.arguments.segments.trained_theta import Trajectory
 from scripts.lab.claims import HOLDS, Check, Claim, in_table, over_seeds
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, captioned, drawing, legends
 from scripts.lab.training import quiet_trainer
 
 ARRIVING, STALLED = (0.5, 2.0, 8.0), 16.0
@@ -209,8 +209,11 @@ def by_limit(found: Tensor) -> list[dict[str, Any]]:
     ]
 
 
+@captioned
 def drawn(found: Tensor, free: Tensor) -> Figure:
-    """Paths of theta beside those of the flow, and the time to arrive over L."""
+    """Left: theta over time beside the closed form, dashed. Right: the time it takes is least for
+    a middling L.
+    """
     figure, (paths, times) = drawing(10.5, 3.9, 1, 2, width_ratios=(1.6, 1))
     clock = STEP * torch.arange(found.shape[-1], dtype=torch.float64)
     colours = ("#3c8d5a", W1_COLOUR, "#7b4ea3", JS_COLOUR)

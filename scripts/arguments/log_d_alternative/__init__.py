@@ -12,8 +12,6 @@ Bottou, 2017), Section 2.2.2.
 
 from scripts.arguments.log_d_alternative import dropped_modes, identity, instability
 from scripts.arguments.log_d_alternative.instability import Settings
-from scripts.lab.claims import Findings
-from scripts.lab.jobs import Job, Results
 
 PROFILES = {
     "quick": Settings(),
@@ -21,23 +19,4 @@ PROFILES = {
         steps=20_000, generators=5, discriminators=100, others=20, minibatches=64, looks=30
     ),
 }
-
-
-def experiments(settings: Settings) -> dict[str, Job]:
-    """The longest first."""
-    return {
-        **instability.experiments(settings),
-        **identity.experiments(),
-        **dropped_modes.experiments(),
-    }
-
-
-def judge(results: Results, settings: Settings) -> Findings:
-    """Claims ``ns-identity``, ``unstable`` and ``mode-dropping``."""
-    return Findings.merged(
-        [
-            identity.judge(results),
-            instability.judge(results, settings),
-            dropped_modes.judge(results),
-        ]
-    )
+PARTS = (identity, instability, dropped_modes)

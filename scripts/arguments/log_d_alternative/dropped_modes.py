@@ -12,8 +12,8 @@ from divergences import Quadrature, discrete
 from divergences.numerical import js_divergence, kl_divergence
 from scripts.arguments.log_d_alternative.identity import SOURCE
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
-from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, FIRST, KL_COLOUR, TRAP, drawing, legends
+from scripts.lab.jobs import CommonSettings, Job, Results
+from scripts.lab.plotting import EXACT, FIRST, KL_COLOUR, TRAP, captioned, drawing, legends
 
 SD = 0.5
 """Of either mode and of the junk between them."""
@@ -101,11 +101,11 @@ def junk_without_overlap(share: float, place: float = PLACE) -> Tensor:
     return share * alone - discrete.entropy(fake) - 2 * js
 
 
-def experiments() -> dict[str, Job]:
+def experiments(settings: CommonSettings) -> dict[str, Job]:
     return {"costs": Job(1, costs)}
 
 
-def judge(results: Results) -> Findings:
+def judge(results: Results, settings: CommonSettings) -> Findings:
     """Claim ``mode-dropping``."""
     cost = results["costs"]
     return Findings(
@@ -168,8 +168,11 @@ def dropping_claim(cost: dict[str, Tensor]) -> Claim:
     )
 
 
+@captioned
 def dropping_figure(cost: dict[str, Tensor]) -> Figure:
-    """Both costs of either failure."""
+    """Left: what it costs to drop a mode; right: what it costs to make points where no data are.
+    One divergence hardly charges the first, the other hardly the second.
+    """
     figure, (dropping, junk) = drawing(9.6, 4.0, 1, 2)
     for name, colour in ((MINIMISED, FIRST), (COVERING, KL_COLOUR)):
         dropping.plot(LEFT, cost[f"{name}: dropping"], color=colour, lw=1.6, label=name)

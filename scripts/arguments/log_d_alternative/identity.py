@@ -13,8 +13,17 @@ from torch.nn.functional import softplus
 from divergences import Quadrature
 from divergences.numerical import js_divergence, kl_divergence
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
-from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, KL_COLOUR, TRAP, drawing, legends
+from scripts.lab.jobs import CommonSettings, Job, Results
+from scripts.lab.plotting import (
+    EXACT,
+    FIRST,
+    JS_COLOUR,
+    KL_COLOUR,
+    TRAP,
+    captioned,
+    drawing,
+    legends,
+)
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
 EXACTLY = 1e-6
@@ -119,11 +128,11 @@ def sweep() -> list[dict[str, float]]:
     return [gradients(SWEPT, theta) for theta in SWEEP]
 
 
-def experiments() -> dict[str, Job]:
+def experiments(settings: CommonSettings) -> dict[str, Job]:
     return {"along a family": Job(3, sweep), "every family": Job(1, every_family)}
 
 
-def judge(results: Results) -> Findings:
+def judge(results: Results, settings: CommonSettings) -> Findings:
     """Claim ``ns-identity``."""
     found = results["every family"]
     return Findings(
@@ -179,8 +188,11 @@ def identity_claim(found: dict[str, dict[str, float]]) -> Claim:
     )
 
 
+@captioned
 def identity_figure(rows: list[dict[str, float]]) -> Figure:
-    """The gradient along a family, its two halves, and the KL that it is not."""
+    """Right: the dots, the gradient of the -log D loss, lie on the sum of the two lines of the
+    left.
+    """
     figure, (halves, whole) = drawing(9.6, 4.2, 1, 2, sharex=True)
     at = {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]}
     theta, pushed = at["theta"], -2 * at["JS"]

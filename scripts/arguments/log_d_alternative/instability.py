@@ -23,7 +23,7 @@ from scripts.lab.fixed_generator import (
     looks,
 )
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, captioned, drawing, legends
 
 FROM = 100
 """Step from which growth is counted: the discriminator has then found out where the fakes are."""
@@ -257,8 +257,11 @@ def by_step(seen: Seen, steps: Sequence[int]) -> list[dict[str, object]]:
     ]
 
 
+@captioned
 def unstable_figure(seen: Seen, steps: Sequence[int], most: Tensor) -> Figure:
-    """Size, variance and tails along training."""
+    """Left and middle: the curve of the -log D loss keeps rising, that of the critic levels off.
+    Right: what a Cauchy law would show is the upper line.
+    """
     figure, drawn = drawing(9.6, 3.8, 1, 3)
     panels = dict(zip([*GROWN, "kurtosis"], drawn, strict=True))
     for (name, found), colour in zip(seen.items(), (JS_COLOUR, W1_COLOUR, TRAP), strict=True):

@@ -17,7 +17,7 @@ from gans.networks import points_of
 from scripts.lab.claims import HOLDS, Check, Claim, Findings, means
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols import OURS
-from scripts.lab.plotting import EXACT, FIRST, SECOND, drawing, with_band
+from scripts.lab.plotting import EXACT, FIRST, SECOND, captioned, drawing, with_band
 from scripts.lab.training import quiet_trainer
 
 KEEPS, LOSES = "relativistic, R1 + R2", "non-saturating"
@@ -138,8 +138,11 @@ def table(found: dict[str, dict[str, Tensor]]) -> list[dict[str, Any]]:
     return [{"game": row, **means(read, *MODE_METRICS)} for row, read in found.items()]
 
 
+@captioned
 def picture(target: str, found: dict[str, dict[str, Tensor]]) -> Figure:
-    """Modes covered over training, and the first seed's points at its end."""
+    """Left: how many of the modes are kept over training. Right: the points at the end, with the
+    modes as circles.
+    """
     figure, panels = drawing(9.6, 3.6, 1, 3, width_ratios=(1.3, 1, 1))
     law = OURS.mixtures[target].target
     colours: dict[str, str] = {KEEPS: FIRST, LOSES: SECOND}

@@ -13,12 +13,29 @@ from torch.optim import Adam
 
 from divergences import Discriminator, Streams
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings
-from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, drawing, with_band
+from scripts.lab.jobs import CommonSettings, Job, Results
+from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, captioned, drawing, with_band
 
 LOG2 = math.log(2)
 FAR = 3.0
 """Distance of two laws between which there is something to read."""
+
+
+@dataclass(frozen=True)
+class Settings(CommonSettings):
+    """How long is trained, and on how many points.
+
+    Attributes:
+        steps: Training steps of the discriminators that are compared with D*.
+        memory_steps: Training steps of those that see a fixed sample.
+        sizes: Sizes of these samples, at least two, increasing.
+        repeats: Independent pairs of samples behind each earth mover's distance.
+    """
+
+    steps: int = 1_000
+    memory_steps: int = 1_000
+    sizes: tuple[int, ...] = (32, 128, 512)
+    repeats: int = 20
 
 
 @final
@@ -78,12 +95,12 @@ def stopped(seeds: Sequence[int], steps: int, n: int) -> Tensor:
     return estimator(*samples(seeds, n, 0.0)).value
 
 
-def experiments(count: int, steps: int, sizes: Sequence[int]) -> dict[str, Job]:
-    seeds, least = range(count), min(sizes)
+def experiments(settings: Settings) -> dict[str, Job]:
+    seeds, least, steps = range(settings.seeds), min(settings.sizes), settings.memory_steps
     return {
         **{
             f"{n} points": Job(1.5 + n / 128, memorise, seeds, steps, n, 0.0, False)
-            for n in reversed(sizes)
+            for n in reversed(settings.sizes)
         },
         "fresh points": Job(2, memorise, seeds, steps, least, 0.0, True),
         "fresh points, laws apart": Job(2, memorise, seeds, steps, least, FAR, True),
@@ -91,9 +108,9 @@ def experiments(count: int, steps: int, sizes: Sequence[int]) -> dict[str, Job]:
     }
 
 
-def judge(results: Results, steps: int, sizes: Sequence[int]) -> Findings:
+def judge(results: Results, settings: Settings) -> Findings:
     """Claim ``finite-data``."""
-    found = {n: results[f"{n} points"] for n in sizes}
+    found, steps = {n: results[f"{n} points"] for n in settings.sizes}, settings.memory_steps
     fresh, apart = results["fresh points"], results["fresh points, laws apart"]
     claim = finite_data_claim(found, fresh, apart, results["stopped early"], steps)
     figure = reading_figure(found, fresh, steps)
@@ -149,10 +166,13 @@ def finite_data_claim(
     )
 
 
+@captioned
 def reading_figure(
     found: dict[int, dict[str, Tensor]], fresh: dict[str, Tensor], steps: int
 ) -> Figure:
-    """The two readings against the number of points."""
+    """Both distributions are the same, so that the truth is 0. The upper curve is measured on the
+    points trained on, the lower one on others.
+    """
     figure, axes = drawing(7.4, 3.8)
     sizes = list(found)
     for key, colour, label in (

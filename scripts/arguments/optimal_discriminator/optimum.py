@@ -16,9 +16,10 @@ from divergences.learned.base import Source
 from divergences.numerical import entropy, js_divergence
 from divergences.numerical.integration import Average
 from gans import Gaussian
+from scripts.arguments.optimal_discriminator.finite_sample import Settings
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, drawing, with_band
+from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, captioned, drawing, with_band
 
 GOODFELLOW = "Goodfellow et al. 2014, arXiv 1406.2661"
 LOG2 = math.log(2)
@@ -78,15 +79,16 @@ def errors(gap: float, discriminator: Tensor) -> tuple[Tensor, Tensor]:
     return torch.trapezoid(error * density, x), error.amax(-1)
 
 
-def experiments(seeds: int, steps: int) -> dict[str, Job]:
+def experiments(settings: Settings) -> dict[str, Job]:
+    seeds, steps = range(settings.seeds), settings.steps
     return {
-        "trained": Job(8, trained, range(seeds), steps, False),
-        "trained, labels shuffled": Job(5, trained, range(seeds), steps // 2, True),
+        "trained": Job(8, trained, seeds, steps, False),
+        "trained, labels shuffled": Job(5, trained, seeds, steps // 2, True),
         "values": Job(1, values),
     }
 
 
-def judge(results: Results) -> Findings:
+def judge(results: Results, settings: Settings) -> Findings:
     """Claims ``d-star`` and ``value-identity``."""
     proper, shuffled = results["trained"], results["trained, labels shuffled"]
     return Findings(
@@ -251,8 +253,11 @@ def identity_claim(found: list[dict[str, Any]]) -> Claim:
     )
 
 
+@captioned
 def discriminators(found: dict[str, Tensor]) -> Figure:
-    """D against D* at the three distances, over the densities, and its error."""
+    """Above: the trained discriminator lies on p / (p + q). Below: the error, largest where there
+    are no points.
+    """
     shared: dict[str, Any] = {"sharex": "col", "sharey": "row", "height_ratios": (2, 1)}
     figure, (above, below) = drawing(7.4, 4.6, 2, 3, **shared)
     for axes, error_axes, gap, discriminator in zip(above, below, GAPS, found["D"], strict=True):

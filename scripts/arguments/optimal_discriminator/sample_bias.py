@@ -12,10 +12,10 @@ from scipy.stats import norm
 from torch import Tensor
 
 from divergences import EarthMover, Streams
-from scripts.arguments.optimal_discriminator.finite_sample import StandardNormal
+from scripts.arguments.optimal_discriminator.finite_sample import Settings, StandardNormal
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, in_table, standard_error
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, FIRST, W1_COLOUR, drawing, with_band
+from scripts.lab.plotting import EXACT, FIRST, W1_COLOUR, captioned, drawing, with_band
 
 SIZES = (64, 256, 1024)
 DIMENSIONS = (1, 2, 4, 8, 16)
@@ -57,7 +57,8 @@ def fall(few: Tensor, many: Tensor) -> tuple[float, float]:
     return ratio, ratio * math.hypot(*relative)
 
 
-def experiments(seeds: int, repeats: int) -> dict[str, Job]:
+def experiments(settings: Settings) -> dict[str, Job]:
+    seeds, repeats = settings.seeds, settings.repeats
     times = {
         (d, n): 10 * repeats if d == 1 else seeds if n == max(SIZES) and d > 2 else repeats
         for d, n in SAME
@@ -72,7 +73,7 @@ def experiments(seeds: int, repeats: int) -> dict[str, Job]:
     }
 
 
-def judge(results: Results) -> Findings:
+def judge(results: Results, settings: Settings) -> Findings:
     """Claim ``sample-floor``."""
     floors = {(d, n): results[f"same law, {d}-D, n = {n}"]["W1"] for d, n in SAME}
     apart = {gap: results[f"plane, {gap} apart"] for gap in GAPS}
@@ -150,10 +151,13 @@ def table(floors: dict[tuple[int, int], Tensor]) -> list[dict[str, Any]]:
     ]
 
 
+@captioned
 def floor_figure(
     floors: dict[tuple[int, int], Tensor], apart: dict[float, dict[str, Tensor]]
 ) -> Figure:
-    """The floor against n and dimension, and the reading against the true distance."""
+    """Left: the distance between two samples of one law, which should be 0. Right: the straight
+    line is the truth; subtracting the floor falls below it.
+    """
     figure, (left, right) = drawing(7.4, 3.7, 1, 2)
     against_n(left, floors)
     gaps = list(apart)

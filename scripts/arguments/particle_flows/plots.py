@@ -16,6 +16,7 @@ from scripts.lab.plotting import (
     LIMITED_COLOUR,
     TRAP,
     W1_COLOUR,
+    captioned,
     legends,
 )
 
@@ -30,7 +31,11 @@ COLOURS = {
 }
 
 
+@captioned
 def drawn(found: dict[str, Any], steps: dict[str, Tensor]) -> Figure:
+    """Above: particles start on the right and should reach the crosses. Below: how much of the
+    distance is left over time.
+    """
     figure = Figure(figsize=(11.5, 7.0), layout="constrained")
     halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.15))
     above, below = halves

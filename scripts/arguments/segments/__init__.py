@@ -11,30 +11,7 @@ Source: Wasserstein GAN (Arjovsky et al., 2017), Example 1 and Figure 1.
 """
 
 from scripts.arguments.segments import constraints, distances, generator_gradients, trained_theta
-from scripts.arguments.segments.common import PROFILES, Settings
-from scripts.lab.claims import Findings
-from scripts.lab.jobs import Job, Results
+from scripts.arguments.segments.common import Settings
 
-__all__ = ["PROFILES", "Settings", "experiments", "judge"]
-
-
-def experiments(settings: Settings) -> dict[str, Job]:
-    """The longest first."""
-    return {
-        **trained_theta.experiments(settings),
-        **distances.experiments(settings),
-        **constraints.experiments(settings),
-        **generator_gradients.experiments(settings),
-    }
-
-
-def judge(results: Results, settings: Settings) -> Findings:
-    """All ``seg-*`` claims."""
-    return Findings.merged(
-        [
-            distances.judge(results),
-            constraints.judge(results, settings),
-            generator_gradients.judge(results),
-            trained_theta.judge(results),
-        ]
-    )
+PROFILES = {"quick": Settings(), "paper": Settings(steps=4000, followed=10000, iterations=2000)}
+PARTS = (distances, constraints, generator_gradients, trained_theta)

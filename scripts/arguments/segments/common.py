@@ -30,9 +30,6 @@ class Settings(CommonSettings):
     iterations: int = 400
 
 
-PROFILES = {"quick": Settings(), "paper": Settings(steps=4000, followed=10000, iterations=2000)}
-
-
 @dataclass(frozen=True)
 class Members:
     """Thetas x seeds as one member axis, theta the slow index."""

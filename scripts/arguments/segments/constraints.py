@@ -22,7 +22,16 @@ from gans import Gaussian, ParallelSegments, Target
 from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members, Settings
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, FIRST, SECOND, W1_COLOUR, drawing, legends, with_band
+from scripts.lab.plotting import (
+    EXACT,
+    FIRST,
+    SECOND,
+    W1_COLOUR,
+    captioned,
+    drawing,
+    legends,
+    with_band,
+)
 
 WEIGHTS = (0.1, 1.0, 10.0)
 GAP = 3.0
@@ -172,10 +181,13 @@ def clipping_claim(
     )
 
 
+@captioned
 def constraint_figure(
     readings: dict[float, Tensor], thetas: Tensor, clip: dict[float, dict[str, Tensor]]
 ) -> Figure:
-    """The value under each constraint against the true W1."""
+    """Left: penalised critics lie on curves above W1, by a known amount. Right: clipped ones lie
+    far below; crosses are corrected for their slope.
+    """
     figure, (penalty, clipping) = drawing(9.6, 3.9, 1, 2)
     line = torch.linspace(0, 1.05, 60, dtype=torch.float64)
     penalty.plot(line, line, color=EXACT, lw=1, ls=":", label="exact: W1")

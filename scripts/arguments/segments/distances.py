@@ -112,7 +112,7 @@ def experiments(settings: Settings) -> dict[str, Job]:
     }
 
 
-def judge(found: Results) -> Findings:
+def judge(found: Results, settings: Settings) -> Findings:
     """Claims ``seg-exact``, ``seg-js``, ``seg-w`` and ``seg-kl-samples``."""
     return Findings(
         claims=[

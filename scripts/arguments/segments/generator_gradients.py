@@ -11,7 +11,16 @@ from divergences.networks.lipschitz import input_gradient
 from scripts.arguments.segments.common import HOME, LOG2, SOURCE, Members, Settings, on_quadrature
 from scripts.lab.claims import HOLDS, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, legends, with_band
+from scripts.lab.plotting import (
+    EXACT,
+    JS_COLOUR,
+    TRAP,
+    W1_COLOUR,
+    captioned,
+    drawing,
+    legends,
+    with_band,
+)
 
 
 def generator_gradients(network: nn.Module, fake: Tensor) -> dict[str, Tensor]:
@@ -72,7 +81,7 @@ def experiments(settings: Settings) -> dict[str, Job]:
     }
 
 
-def judge(results: Results) -> Findings:
+def judge(results: Results, settings: Settings) -> Findings:
     """Claim ``seg-gradient``."""
     seen, slope = results["discriminator followed"], results["critic followed"]
     return Findings(
@@ -129,8 +138,11 @@ def gradient_claim(seen: dict[str, Tensor], slope: Tensor) -> Claim:
     )
 
 
+@captioned
 def dying_gradient(seen: dict[str, Tensor], slope: Tensor) -> Figure:
-    """The generator's gradient at theta = 1 while its opponent trains."""
+    """The better the opponent is trained, the smaller the saturating gradient; that of the critic
+    stays at 1.
+    """
     figure, (sizes, bound) = drawing(9.6, 4.2, 1, 2)
     kept = torch.logspace(0, math.log10(slope.shape[-1]), 150).long().unique() - 1
     step, slope = (kept + 1).tolist(), slope[:, kept]

@@ -12,7 +12,7 @@ from gans import ParallelSegments
 from scripts.arguments.segments.common import HOME, LOG2, LOOKS, THETAS
 from scripts.lab.claims import in_table, standard_error
 from scripts.lab.jobs import Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing, with_band
+from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, captioned, drawing, with_band
 
 
 def over_theta(found: Results) -> list[dict[str, Any]]:
@@ -75,10 +75,13 @@ def by_sample(emd: dict[str, Tensor]) -> list[dict[str, Any]]:
     ]
 
 
+@captioned
 def overview(found: Results) -> Figure:
-    """The WGAN paper's Figure 1, measured: JS and W1 over theta with their gradients below.
-
-    The left column has a symmetric log axis, because JS is the same at *every* scale of theta.
+    """Above: JS is the same at every theta, however small, and W1 a straight line. Below: what a
+    generator would follow. Gradients next to theta = 0 are large though JS is flat: they are what
+    a discriminator leaves that is not yet at its optimum. It is given the points divided by their
+    spread, so that in units of theta its slopes are divided by |theta|. The legend has what is
+    divided: it falls with every further step, and is 0 at the optimum.
     """
     figure, ((js, w1), (js_gradient, w1_gradient)) = drawing(10, 6.6, 2, 2)
     line = torch.linspace(-1, 1, 201, dtype=torch.float64)

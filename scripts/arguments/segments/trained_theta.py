@@ -15,7 +15,7 @@ from gans import WGAN, AdversarialModule, NonSaturating, Saturating, SegmentGene
 from scripts.arguments.segments.common import HOME, SOURCE, Settings
 from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings, in_table
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, drawing
+from scripts.lab.plotting import EXACT, captioned, drawing
 from scripts.lab.training import train
 
 SEEDS = 8
@@ -103,7 +103,7 @@ def experiments(settings: Settings) -> dict[str, Job]:
     }
 
 
-def judge(results: Results) -> Findings:
+def judge(results: Results, settings: Settings) -> Findings:
     """Claims ``seg-train-sat``, ``seg-train-w`` and ``seg-train-ns``."""
     walks = {name: results[name] for name in GAMES}
     return Findings(
@@ -221,8 +221,9 @@ def by_game(walks: dict[str, Tensor]) -> list[dict[str, Any]]:
     ]
 
 
+@captioned
 def trajectories(walks: dict[str, Tensor]) -> Figure:
-    """Theta over the iterations, one panel per game, one line per seed."""
+    """Each line is a seed; theta should reach 0. Above: GANs. Below: WGANs."""
     figure, panels = drawing(11.0, 5.2, 2, 5, sharex=True, sharey=True)
     for (name, walk), panel in zip(walks.items(), panels.flat, strict=True):
         panel.axhline(0, color=EXACT, lw=0.8, ls=":")

@@ -22,6 +22,7 @@ from scripts.lab.plotting import (
     OWN_COLOUR,
     SAMPLE_COLOUR,
     W1_COLOUR,
+    captioned,
     drawing,
     with_band,
 )
@@ -30,8 +31,11 @@ LOG2 = math.log(2)
 WINDOW = [-EXTENT, EXTENT, -EXTENT, EXTENT]
 
 
+@captioned
 def tracking(found: dict[str, dict[str, Any]]) -> Figure:
-    """Own reading, exact transport and a fresh discriminator's JS over training, per game."""
+    """In each panel: does the green curve, the network's own value, fall with the blue one, the
+    exact W1? And does the orange JS stay at the dotted log 2?
+    """
     figure, panels = drawing(10.5, 6.2, 2, 3, sharex=True, sharey=True)
     for (name, run), axes in zip(found.items(), panels.flat, strict=True):
         axes.axhline(LOG2, color=EXACT, lw=0.8, ls=":")
@@ -48,8 +52,9 @@ def tracking(found: dict[str, dict[str, Any]]) -> Figure:
     return figure
 
 
+@captioned
 def beside(found: dict[str, dict[str, Any]]) -> Figure:
-    """First, middle and last picture of a GAN and a WGAN with equally good critics."""
+    """Two games at three of their iterations: generated points, red, should reach the circles."""
     figure, panels = drawing(9.6, 6.4, 2, 3, sharex=True, sharey=True)
     for row, name in zip(panels, (SATURATING, PENALTY), strict=True):
         run = found[name]
