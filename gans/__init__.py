@@ -17,6 +17,7 @@ from gans.minimum_distance import MinimumDistance
 from gans.mode_metrics import ModeCoverage
 from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.networks import (
+    BoundedMLP,
     ChannelNorm,
     Convolutions,
     Generator,
@@ -79,6 +80,7 @@ __all__ = [
     "Alpha",
     "Annealed",
     "Ball",
+    "BoundedMLP",
     "Box",
     "ChannelNorm",
     "Checkerboard",

@@ -49,7 +49,7 @@ class Samples(Periodic):
     """A grid of generated pictures beside their nearest ones of training, and their quality.
 
     Logs what :class:`~gans.monitors.picture_quality.PictureQuality` measures, and nothing where
-    the target has no pictures.
+    the target has no pictures. The grid is of the averaged weights where the module keeps them.
 
     Arguments:
         every: Iterations between observations.
@@ -81,10 +81,13 @@ class Samples(Periodic):
                 f"member = {self.member}: the run has members 0 to {len(game.seeds) - 1}"
             )
         with torch.no_grad():
-            fake = game.fake(self.shown, game.streams("grid"))[self.member]
+            played = game.averaged() or game
+            fake = played.fake(self.shown, game.streams("grid"))[self.member]
         training = law.draw(game.streams("nearest"), 2000)[0]
         which = nearest(law.rounded(fake), law.rounded(training))[1]
         figure = grid(law, law.rounded(fake), 8, training[which])
-        figure.text(0.01, 0.995, f"iteration {trainer.global_step}", va="top", fontsize=9)
+        weights = "" if played is game else ", averaged weights"
+        title = f"iteration {trainer.global_step}{weights}"
+        figure.text(0.01, 0.995, title, va="top", fontsize=9)
         log_figure(trainer, "pictures", figure, trainer.global_step)
         log(trainer, self.monitor.read(game), trainer.global_step)

@@ -54,7 +54,9 @@ class PictureQuality(Monitor):
     Everything is measured on pictures rounded to their grey levels, as a file would hold them,
     between generated and held-out ones, in the space of pixels. ``..._floor`` is the same between
     pictures of training and held-out ones, measured once: what a generator reads that draws from
-    the data. Of targets without pictures nothing is measured.
+    the data. ``pictures_ema/...`` and ``w1_ema/...`` are the same of the moving average of the
+    generators' weights, where there is one: it is another model, and often the better one. Of
+    targets without pictures nothing is measured.
 
     Where pictures have classes, a :class:`KernelClassifier` of those of training says which a
     generated one is of: ``pictures/classes`` counts those found, of one or, for stacked pictures,
@@ -84,6 +86,14 @@ class PictureQuality(Monitor):
         law = game.pictures()
         if law is None:
             return {}
+        found, averaged = self._of(law, game), game.averaged()
+        if averaged is not None:
+            for tag, value in self._of(law, averaged).items():
+                group, name = tag.split("/")
+                found[f"{group}_ema/{name}"] = value
+        return found | self._floor
+
+    def _of(self, law: Pixels, game: Game) -> Readings:
         streams = game.streams("pictures")
         held = law.rounded(game.real(self.n, streams))
         n = held.shape[1]
@@ -97,7 +107,7 @@ class PictureQuality(Monitor):
         found = self._neighbours(held, fake)
         found["pictures/copies"] = torch.stack([copies(one, training) for one in fake])
         found |= self._seen(real, again, held, fake, game.seeds)
-        return found | self._floor | self._of_classes(law, game, made[:, :n])
+        return found | self._of_classes(law, game, made[:, :n])
 
     def _floors(self, held: Tensor, training: Tensor, seeds: Sequence[int]) -> Readings:
         """Pictures of training in the place of generated ones, each on one side only."""

@@ -1,5 +1,6 @@
 """Generators, and the layers that they are made of."""
 
+from gans.networks.bounded import BoundedMLP
 from gans.networks.convolutions import ChannelNorm, Convolutions, PointNorm, UpConvolutions
 from gans.networks.evaluation_mode import evaluating, points_of
 from gans.networks.generators import (
@@ -12,6 +13,7 @@ from gans.networks.generators import (
 from gans.networks.plain import PlainCritic, PlainGenerator
 
 __all__ = [
+    "BoundedMLP",
     "ChannelNorm",
     "Convolutions",
     "Generator",

@@ -6,7 +6,7 @@ from torch import nn
 
 from divergences.networks.layers import Linear
 from divergences.random_streams import Streams
-from gans.networks import NoiseGenerator, Packed
+from gans.networks import BoundedMLP, NoiseGenerator, Packed
 from gans.networks.published_layers import (
     BatchNorm,
     BatchNormMLP,
@@ -142,3 +142,16 @@ def test_a_network_of_choice_serves_packs_and_noise():
 def test_bad_layers_are_named(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+def test_a_bounded_perceptron_is_torchs_with_tanh_at_its_end():
+    ours = BoundedMLP(Streams(SEEDS), 4, 6, hidden=(8, 5)).double()
+    x = doubles()
+    for k in SEEDS:
+        parts = []
+        for weight, bias in zip(*[iter(ours.parameters())] * 2, strict=True):
+            layer = nn.Linear(*weight[k].shape, dtype=torch.float64)
+            layer.load_state_dict({"weight": weight[k].T, "bias": bias[k].flatten()})
+            parts += [layer, nn.ReLU()]
+        theirs = nn.Sequential(*parts[:-1], nn.Tanh())
+        torch.testing.assert_close(ours(x)[k], theirs(x[k]))

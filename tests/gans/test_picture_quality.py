@@ -78,6 +78,16 @@ def test_a_generator_that_knows_its_training_by_heart_copies():
     assert (found["pictures/precision"] - found["pictures/precision_floor"]).abs().max() < 0.15
 
 
+def test_averaged_weights_are_measured_beside_the_live_ones():
+    game = Made(digits(), nothing)
+    game.averaged = lambda: Made(digits(), memorised)
+    found = PictureQuality(n=150, steps=20).read(game)
+    assert found["pictures/copies"].tolist() == [0.0, 0.0]
+    assert found["pictures_ema/copies"].tolist() == [1.0, 1.0]
+    assert (found["pictures/precision"].value < found["pictures_ema/precision"].value).all()
+    assert "pictures_ema/copies_floor" not in found  # one floor for both
+
+
 def test_one_digit_is_precise_and_recalls_little():
     found = measured(one_digit)
     assert (found["pictures/classes"] < 4).all()

@@ -2,9 +2,10 @@ import sys
 
 import pytest
 
+from gans.callbacks.checkpoints import numbered
 from gans.cli.train import main as train
 from gans.figures import FAKE
-from scripts.gallery import POINTS, gallery, main
+from scripts.gallery import COLUMNS, POINTS, gallery, main, pictures
 
 OFF = [f"--{name}=null" for name in ("divergences", "gradients", "lipschitz", "pictures")]
 
@@ -41,3 +42,16 @@ def test_bad_input_is_one_line(name, said, tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert said in error
+
+
+def test_pictures_of_a_run_have_a_row_for_each_checkpoint(trained, tmp_path, capsys):
+    run = trained("digits_wgan_lp")
+    kept = len(numbered(run / "checkpoints"))
+    [axes] = pictures(run).axes
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == [*[f"iteration {i}" for i in range(2, 2 + kept)], "nearest real"]
+    drawn = axes.images[0].get_array()
+    assert drawn.shape == (10 * len(rows), 10 * COLUMNS)  # 8 pixels and a frame
+    with pytest.raises(SystemExit, match="2"):
+        main([str(run), str(run), "--out", str(tmp_path / "two.png")])
+    assert "one run at a time" in capsys.readouterr().err
