@@ -7,6 +7,7 @@ from divergences.comparison import Closer, Comparison, closer, compare
 from divergences.estimate import Estimate, Estimator
 from divergences.guard import guard
 from divergences.learned.anchored import AnchoredCritic
+from divergences.learned.base import Empirical
 from divergences.learned.critic import Critic
 from divergences.learned.discriminators import (
     NWJ,
@@ -72,6 +73,7 @@ __all__ = [
     "DivergenceMetric",
     "DonskerVaradhan",
     "EarthMover",
+    "Empirical",
     "EnergyDistance",
     "Estimate",
     "Estimator",

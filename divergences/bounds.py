@@ -1,9 +1,10 @@
 r"""Lower bounds on a divergence, read from the scores a critic gives to samples.
 
-Each function takes the scores of points from P and of points from Q, of shape ``(..., n)`` and
-``(..., m)``, and returns an :class:`~divergences.Estimate` of shape ``(...)``. The
-bounds hold for any critic that has *not* seen these points; on its training points a critic that
-overfits gives anything up to the maximum. Their intervals have one side: see :func:`lower_bound`.
+Each function takes the scores of points from P and of points from Q, tensors or other arrays of
+shape ``(..., n)`` and ``(..., m)``, and returns an :class:`~divergences.Estimate` of shape
+``(...)``. The bounds hold for any critic that has *not* seen these points; on its training points
+a critic that overfits gives anything up to the maximum. Their intervals have one side: see
+:func:`lower_bound`.
 
 Bounds on a divergence that can be infinite hang on exponentials of scores, whose mean a sample
 may not show: their stderr is ``nan`` where the mean rests on a few points, and a warning says
@@ -15,11 +16,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from divergences.array_likes import as_tensor
 from divergences.estimate import Estimate
 
 FEWEST_BEHIND_A_MEAN = 10.0  # fewer effective points than this leave no usable standard error
@@ -121,11 +124,11 @@ def lower_bound(
     return Estimate(value, stderr, ends, "lower", n, warnings=tuple(warnings), quantity=quantity)
 
 
-def check_scores(p_scores: Tensor, q_scores: Tensor) -> tuple[Tensor, Tensor]:
+def check_scores(p_scores: Any, q_scores: Any) -> tuple[Tensor, Tensor]:
     """Return both in double precision, or say what is wrong with them.
 
     Raises:
-        TypeError: If either is not a floating-point tensor.
+        TypeError: If either holds no real numbers.
         ValueError: If either is empty or has no dimension, or leading shapes differ.
 
     Example:
@@ -134,10 +137,8 @@ def check_scores(p_scores: Tensor, q_scores: Tensor) -> tuple[Tensor, Tensor]:
         ...
         ValueError: p_scores have shape (3,) and q_scores (2, 3): they must agree in all but ...
     """
+    p_scores, q_scores = as_tensor(p_scores, "p_scores"), as_tensor(q_scores, "q_scores")
     for name, scores in (("p_scores", p_scores), ("q_scores", q_scores)):
-        if not isinstance(scores, Tensor) or not scores.is_floating_point():
-            kind = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
-            raise TypeError(f"{name} are {kind}; pass a floating-point tensor")
         if scores.ndim == 0 or scores.numel() == 0:
             raise ValueError(f"{name} have shape {tuple(scores.shape)}; at least 1 is needed")
     if p_scores.shape[:-1] != q_scores.shape[:-1]:
@@ -167,7 +168,7 @@ def sum_of_means(first: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
     return value, squared.sqrt()
 
 
-def jensen_shannon(p_logits: Tensor, q_logits: Tensor) -> Estimate:
+def jensen_shannon(p_logits: Any, q_logits: Any) -> Estimate:
     r"""Lower bound on the Jensen-Shannon divergence from a discriminator's logits, in nats.
 
     .. math:: \mathrm{JS}(P, Q) \ge \log 2
@@ -196,7 +197,7 @@ def jensen_shannon(p_logits: Tensor, q_logits: Tensor) -> Estimate:
     return lower_bound(math.log(2) + value, stderr, math.log(2), n, quantity="js")
 
 
-def kantorovich_rubinstein(p_scores: Tensor, q_scores: Tensor) -> Estimate:
+def kantorovich_rubinstein(p_scores: Any, q_scores: Any) -> Estimate:
     r"""Lower bound on W1 from the scores of a 1-Lipschitz critic, in the data's own length.
 
     .. math:: W_1(P, Q) \ge E_P[f] - E_Q[f] \quad\text{for every } \|f\|_{Lip} \le 1
@@ -219,11 +220,11 @@ def kantorovich_rubinstein(p_scores: Tensor, q_scores: Tensor) -> Estimate:
     """
     on_p, on_q = check_scores(p_scores, q_scores)
     value, stderr = sum_of_means(on_p, -on_q)
-    n = (p_scores.shape[-1], q_scores.shape[-1])
+    n = (on_p.shape[-1], on_q.shape[-1])
     return lower_bound(value, stderr, math.inf, n, quantity="w1")
 
 
-def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
+def donsker_varadhan(p_scores: Any, q_scores: Any) -> Estimate:
     r"""KL(P||Q) at the best scaling of any function f, in nats; f + constant gives the same.
 
     .. math:: \mathrm{KL}(P \| Q) \ge E_P[f] - \log E_Q[e^f]
@@ -262,7 +263,7 @@ def donsker_varadhan(p_scores: Tensor, q_scores: Tensor) -> Estimate:
     return replace(known, ci=(low, known.ci[1]), bound="none")
 
 
-def nwj(p_scores: Tensor, q_scores: Tensor) -> Estimate:
+def nwj(p_scores: Any, q_scores: Any) -> Estimate:
     r"""Lower bound on KL(P||Q) without a logarithm of a mean, in nats.
 
     .. math:: \mathrm{KL}(P \| Q) \ge E_P[f] - E_Q[e^{f - 1}]

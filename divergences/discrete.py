@@ -1,7 +1,8 @@
 r"""Information measures of probability vectors.
 
-The last dimension of every tensor is the distribution, the leading dimensions broadcast. Results
-are in nats, or in units of ``log(base)``: ``base=2`` gives bits.
+The last dimension of every array is the distribution, the leading dimensions broadcast. Arguments
+are tensors, NumPy arrays or lists; of two, the finer precision counts. Results are in nats, or in
+units of ``log(base)``: ``base=2`` gives bits.
 
 Zeros and infinities are exact: :math:`0 \log 0 = 0`, and :math:`p \log(p / 0) = \infty` for
 :math:`p > 0`. Gradients stay finite there: a term that is zero or infinite because a probability
@@ -22,6 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from divergences.array_likes import as_tensor
+
 __all__ = [
     "cross_entropy",
     "entropy",
@@ -33,7 +36,7 @@ __all__ = [
 ]
 
 
-def self_information(p: Tensor, base: float = math.e) -> Tensor:
+def self_information(p: Any, base: float = math.e) -> Tensor:
     r"""How surprising an event of probability ``p`` is.
 
     .. math:: I(p) = -\log p
@@ -49,7 +52,7 @@ def self_information(p: Tensor, base: float = math.e) -> Tensor:
         The information of each event, shaped like ``p``.
 
     Raises:
-        TypeError: If ``p`` is not a floating-point tensor.
+        TypeError: If ``p`` holds no real numbers.
         ValueError: If a value lies outside [0, 1] or is NaN, or ``base`` is not a base.
 
     References:
@@ -60,14 +63,13 @@ def self_information(p: Tensor, base: float = math.e) -> Tensor:
         >>> self_information(torch.tensor([1.0, 0.5, 0.25, 0.0]), base=2)
         tensor([0., 1., 2., inf])
     """
-    unit = _unit(base)
-    _check(p, "p", _probabilities)
+    unit, p = _unit(base), _checked(p, "p", _probabilities)
     possible = p > 0
     # 0 - x and not -x, here and below: a certain event carries 0, not -0
     return torch.where(possible, 0 - torch.where(possible, p, 1).log(), math.inf) / unit
 
 
-def entropy(p: Tensor, base: float = math.e) -> Tensor:
+def entropy(p: Any, base: float = math.e) -> Tensor:
     r"""The mean information of a draw from ``p``.
 
     .. math:: H(p) = -\sum_i p_i \log p_i \in [0, \log n]
@@ -80,7 +82,7 @@ def entropy(p: Tensor, base: float = math.e) -> Tensor:
         Entropies, shape ``(...)``.
 
     Raises:
-        TypeError: If ``p`` is not a floating-point tensor.
+        TypeError: If ``p`` holds no real numbers.
         ValueError: If a row is not a probability vector, or ``base`` is not a base.
 
     References:
@@ -91,14 +93,13 @@ def entropy(p: Tensor, base: float = math.e) -> Tensor:
         >>> entropy(torch.tensor([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]), base=2)
         tensor([1.5000, 0.0000])
     """
-    unit = _unit(base)
-    _check(p, "p", _distributions)
+    unit, p = _unit(base), _checked(p, "p", _distributions)
     possible = p > 0
     terms = torch.where(possible, p * torch.where(possible, p, 1).log(), 0)
     return (0 - terms.sum(-1)) / unit
 
 
-def cross_entropy(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
+def cross_entropy(p: Any, q: Any, base: float = math.e) -> Tensor:
     r"""The mean information of a draw from ``p``, measured with the probabilities ``q``.
 
     .. math:: H(p, q) = -\sum_i p_i \log q_i = H(p) + \mathrm{KL}(p \| q)
@@ -114,7 +115,7 @@ def cross_entropy(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
         Cross-entropies, of the broadcast leading shape.
 
     Raises:
-        TypeError: If either is not a floating-point tensor, or their dtypes differ.
+        TypeError: If either holds no real numbers.
         ValueError: If a row is not a probability vector, shapes do not match, or base is no base.
 
     References:
@@ -134,7 +135,7 @@ def cross_entropy(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
     return (0 - terms.sum(-1)) / unit
 
 
-def kl_divergence(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
+def kl_divergence(p: Any, q: Any, base: float = math.e) -> Tensor:
     r"""The information lost when ``q`` stands in for ``p``.
 
     .. math:: \mathrm{KL}(p \| q) = \sum_i p_i \log \frac{p_i}{q_i} \ge 0
@@ -150,7 +151,7 @@ def kl_divergence(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
         KL divergences, of the broadcast leading shape.
 
     Raises:
-        TypeError: If either is not a floating-point tensor, or their dtypes differ.
+        TypeError: If either holds no real numbers.
         ValueError: If a row is not a probability vector, shapes do not match, or base is no base.
 
     References:
@@ -177,7 +178,7 @@ def kl_divergence(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
     return (terms + (q - p).detach()).sum(-1) / unit
 
 
-def js_divergence(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
+def js_divergence(p: Any, q: Any, base: float = math.e) -> Tensor:
     r"""The mean divergence of ``p`` and ``q`` from their midpoint.
 
     .. math::
@@ -196,7 +197,7 @@ def js_divergence(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
         JS divergences, of the broadcast leading shape.
 
     Raises:
-        TypeError: If either is not a floating-point tensor, or their dtypes differ.
+        TypeError: If either holds no real numbers.
         ValueError: If a row is not a probability vector, shapes do not match, or base is no base.
 
     References:
@@ -212,7 +213,7 @@ def js_divergence(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
     return js_nats(*_check_pair(p, q)) / unit
 
 
-def js_distance(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
+def js_distance(p: Any, q: Any, base: float = math.e) -> Tensor:
     r"""The root of the JS divergence, which is a metric.
 
     .. math:: d(p, q) = \sqrt{\mathrm{JS}(p, q)}
@@ -227,7 +228,7 @@ def js_distance(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
         JS distances, of the broadcast leading shape.
 
     Raises:
-        TypeError: If either is not a floating-point tensor, or their dtypes differ.
+        TypeError: If either holds no real numbers.
         ValueError: If a row is not a probability vector, the shapes do not match, or ``base`` is
             not greater than 1.
 
@@ -249,7 +250,7 @@ def js_distance(p: Tensor, q: Tensor, base: float = math.e) -> Tensor:
     return torch.where(apart, torch.where(apart, js, 1).sqrt(), 0)
 
 
-def total_variation(p: Tensor, q: Tensor) -> Tensor:
+def total_variation(p: Any, q: Any) -> Tensor:
     r"""The largest difference between the probabilities that ``p`` and ``q`` give to one event.
 
     .. math:: \mathrm{TV}(p, q) = \max_A |p(A) - q(A)| = \tfrac12 \sum_i |p_i - q_i| \in [0, 1]
@@ -261,7 +262,7 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
         Total variations, of the broadcast leading shape. No logarithm, hence no base.
 
     Raises:
-        TypeError: If either is not a floating-point tensor, or their dtypes differ.
+        TypeError: If either holds no real numbers.
         ValueError: If a row is not a probability vector, or the shapes do not match.
 
     References:
@@ -277,15 +278,17 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
 
 
 def js_nats(p: Tensor, q: Tensor, gap: Tensor | None = None) -> Tensor:
-    """JS of checked vectors, from the larger and the smaller of each pair of probabilities.
+    """JS of checked vectors; ``gap`` is q - p where it is known better."""
+    return js_terms(p, q, q - p if gap is None else gap).sum(-1)
 
-    ``gap`` is q - p where it is known better.
+
+def js_terms(p: Tensor, q: Tensor, gap: Tensor) -> Tensor:
+    """Of which JS is the sum, from the larger and the smaller of each pair of probabilities.
 
     With v = (high - low) / (high + low), a pair contributes half of
     high log(1 + v) + low log(1 - v) = (high - low) log(1 + v) + low log(1 - v^2),
     whose parts are of second order in v each, so that nothing cancels when v is small.
     """
-    gap = q - p if gap is None else gap
     swap = (
         gap > 0
     )  # not minimum and maximum: they split the gradient at ties, which v must not see
@@ -298,7 +301,7 @@ def js_nats(p: Tensor, q: Tensor, gap: Tensor | None = None) -> Tensor:
     ratio = torch.where(far, low, 1) / torch.where(far, total / 2, 1)
     near_log = torch.log1p(-(torch.where(near, v, 0) ** 2))
     far_log = ratio.log() + torch.log1p(v)
-    return (gap * torch.log1p(v) + low * torch.where(near, near_log, far_log)).sum(-1) / 2
+    return (gap * torch.log1p(v) + low * torch.where(near, near_log, far_log)) / 2
 
 
 def _unit(base: float) -> float:
@@ -310,12 +313,11 @@ def _unit(base: float) -> float:
     return math.log(base)
 
 
-def _check_pair(p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+def _check_pair(p: Any, q: Any) -> tuple[Tensor, Tensor]:
     """Return two checked probability vectors, broadcast against each other."""
-    _check(p, "p", _distributions)
-    _check(q, "q", _distributions)
-    if p.dtype != q.dtype:
-        raise TypeError(f"p has dtype {p.dtype} and q {q.dtype}; convert one of them")
+    p, q = _checked(p, "p", _distributions), _checked(q, "q", _distributions)
+    dtype = torch.promote_types(p.dtype, q.dtype)
+    p, q = p.to(dtype), q.to(dtype)
     if p.device != q.device:
         raise ValueError(f"p is on {p.device} and q on {q.device}; move one of them")
     if p.shape[-1] != q.shape[-1]:
@@ -333,14 +335,12 @@ def _check_pair(p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
     return p.expand(shape), q.expand(shape)
 
 
-def _check(p: Tensor, name: str, look: Callable[[Tensor, str], None]) -> None:
-    if not isinstance(p, Tensor):
-        raise TypeError(f"{name} is a {type(p).__name__}; pass a torch.Tensor")
-    if not p.is_floating_point():
-        raise TypeError(f"{name} has dtype {p.dtype}; convert it with {name}.float()")
+def _checked(p: Any, name: str, look: Callable[[Tensor, str], None]) -> Tensor:
+    p = as_tensor(p, name)
     if p.ndim == 0 and look is _distributions:
         raise ValueError(f"{name} is a scalar; its last dimension must be the distribution")
     _Inspection.apply(p.detach(), name, look)
+    return p
 
 
 class _Inspection(torch.autograd.Function):

@@ -1,4 +1,4 @@
-"""What an estimate is and what an estimator returns. Imports nothing of this package."""
+"""What an estimate is, and what an estimator takes and returns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from divergences.array_likes import FLOATS, as_pair
+
 Bound = Literal["exact", "lower", "upper", "none"]
 LENGTH = "in the unit of the data"
 SQUARE = "in the squared unit of the data"
-HALVES = (torch.float16, torch.bfloat16)
-FLOATS = (*HALVES, torch.float32, torch.float64)
+FLATTEN = "if each entry is one point, such as an image, flatten it: x.reshape(len(x), -1)"
 
 
 class Quantity(NamedTuple):
@@ -140,14 +141,14 @@ class Estimate:
         return QUANTITIES[self.quantity].unit if self.quantity in QUANTITIES else ""
 
     def __str__(self) -> str:
-        """One line per member with quantity, unit and interval; below them the warnings."""
-        columns = (t.detach().reshape(-1).tolist() for t in (self.value, *self.ci))
+        """One line per member with quantity, unit, interval and floor; below them the warnings."""
+        columns = (t.detach().reshape(-1).tolist() for t in (self.value, *self.ci, self.floor))
         lines = [self._line(*numbers) for numbers in zip(*columns, strict=True)]
         if self.value.ndim:
             lines = [f"member {k}: {line}" for k, line in enumerate(lines)]
         return "\n".join([*lines, *(f"  warning: {warning}" for warning in self.warnings)])
 
-    def _line(self, value: float, low: float, high: float) -> str:
+    def _line(self, value: float, low: float, high: float, floor: float) -> str:
         known = QUANTITIES.get(self.quantity, Quantity(self.quantity or "estimate"))
         if math.isnan(value):
             return f"{known.symbol}: no estimate"
@@ -157,6 +158,8 @@ class Estimate:
             parts.append("a lower bound")
         no_interval = math.isnan(low) or math.isnan(high)
         parts.append("no interval" if no_interval else f"95 % [{low_text}, {high_text}]")
+        if not math.isnan(floor):
+            parts.append(f"{floor:.2g} between equal laws")
         return ", ".join(parts)
 
     def in_dtype(self, dtype: torch.dtype) -> Estimate:
@@ -214,9 +217,10 @@ class Estimator(Referenced, ABC):
     r"""Estimates one quantity from two samples.
 
     Called on ``x`` of shape ``(n, d)`` drawn from P and ``y`` of shape ``(m, d)`` drawn from Q,
-    or on both with a leading member axis, ``(K, n, d)`` and ``(K, m, d)``. Both are tensors, NumPy
-    arrays, data frames, or lists of rows. The estimate has the samples' precision, and single
-    precision where theirs is half.
+    or on both with a leading member axis, ``(K, n, d)`` and ``(K, m, d)``. A vector ``(n,)`` is
+    ``n`` points on the line. Both are tensors, NumPy arrays, data frames, or lists, of
+    floating-point numbers or integers. The estimate has the precision of the finer sample, single
+    precision at least, and double precision for integers.
 
     Attributes:
         quantity: What is estimated: ``"kl"``, ``"js"``, ``"tv"``, ``"w1"``, ...
@@ -231,11 +235,14 @@ class Estimator(Referenced, ABC):
 
     def __call__(self, x: Any, y: Any) -> Estimate:
         """Estimate the quantity between the laws of ``x`` and ``y``."""
-        x, y = as_tensor(x, "x"), as_tensor(y, "y")
-        if x.dtype == y.dtype and x.dtype in HALVES:
-            x, y = x.float(), y.float()  # the same numbers; the estimate needs more digits
+        x, y = as_pair(x, y)
         found = self.measure(x, y)
-        notes = (*found.warnings, *repeated(x, y), *impossible(found, self.quantity))
+        notes = (
+            *found.warnings,
+            *repeated(x, y),
+            *impossible(found, self.quantity),
+            *perhaps_images(x, y),
+        )
         return replace(found, warnings=notes, quantity=self.quantity).in_dtype(x.dtype)
 
     @abstractmethod
@@ -243,41 +250,25 @@ class Estimator(Referenced, ABC):
         """What a call returns, in any precision; the samples are tensors, not checked so far."""
 
 
-def as_tensor(sample: Any, name: str = "x") -> Tensor:
-    """The sample as a tensor of the same numbers; a tensor itself is returned as it is.
+def perhaps_images(x: Tensor, y: Tensor) -> tuple[str, ...]:
+    """A warning where what is taken for members may well be points that are matrices.
 
-    Raises:
-        TypeError: If it holds something else than floating-point numbers.
+    Members are few and have many points each. Images, or series of several channels, are many and
+    small: as many as there are rows in each, or as many rows as columns.
 
     Example:
-        >>> as_tensor([[0.5, 1.0], [2.0, 3.0]]).dtype
-        torch.float64
+        >>> images = torch.zeros(60, 8, 8)
+        >>> perhaps_images(images, images)[0]
+        '3 axes are taken for 60 pairs of samples of 8 points each; if each entry is one ...'
+        >>> perhaps_images(torch.zeros(4, 512, 2), torch.zeros(4, 512, 2))
+        ()
     """
-    if isinstance(sample, Tensor):
-        return sample
-    if not (hasattr(sample, "__array__") or isinstance(sample, (list, tuple))):
-        raise TypeError(f"{name} is a {type(sample).__name__}; pass a torch.Tensor or an array")
-    refuse_masked(sample, name)
-    try:
-        array = np.asarray(sample)
-    except ValueError as error:
-        raise ValueError(f"{name} is no array: {error}") from error
-    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-        raise TypeError(
-            f"{name} holds {array.dtype}, not floating-point numbers; convert it, for instance "
-            "with numpy.asarray(x, dtype=float)"
-        )
-    return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
-
-
-def refuse_masked(sample: Any, name: str = "x") -> None:
-    """Raise a ValueError if values are masked, which NumPy's conversion would bring back."""
-    rows = sample if isinstance(sample, (list, tuple)) else (sample,)
-    if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
-        raise ValueError(
-            f"{name} holds masked values, which are missing; remove such rows, or fill them with "
-            "numbers"
-        )
+    if x.ndim != 3 or x.shape != y.shape:
+        return ()
+    members, n, d = x.shape
+    if members < n and n != d:
+        return ()
+    return (f"3 axes are taken for {members} pairs of samples of {n} points each; {FLATTEN}",)
 
 
 def impossible(found: Estimate, quantity: str) -> tuple[str, ...]:
@@ -376,9 +367,10 @@ def check_samples(x: Tensor, y: Tensor, at_least: int = 2) -> tuple[Tensor, Tens
         if sample.layout != torch.strided:
             raise TypeError(f"{name} is sparse ({sample.layout}); convert it with .to_dense()")
         if sample.ndim not in (2, 3):
+            remedy = f"; use {name}[:, None] for points on the line" if sample.ndim else ""
             raise ValueError(
                 f"{name} has shape {tuple(sample.shape)}; expected (n, d), or (K, n, d) for K "
-                + ("pairs; use x[:, None] for 1-D points" if sample.ndim == 1 else "pairs")
+                "pairs" + (f"; {FLATTEN}" if sample.ndim > 3 else remedy)
             )
         if sample.shape[-2] < at_least or sample.shape[-1] < 1:
             raise ValueError(
@@ -395,7 +387,7 @@ def check_samples(x: Tensor, y: Tensor, at_least: int = 2) -> tuple[Tensor, Tens
     if x.ndim != y.ndim or x.shape[-1] != y.shape[-1] or (x.ndim == 3 and len(x) != len(y)):
         raise ValueError(
             f"x has shape {tuple(x.shape)} and y {tuple(y.shape)}: they must agree in all but the "
-            "number of points"
+            "number of points" + (f"; {FLATTEN}" if x.ndim == y.ndim == 3 else "")
         )
     if x.ndim == 3 and len(x) == 0:
         raise ValueError(f"x has shape {tuple(x.shape)}: there is no member to estimate")

@@ -14,6 +14,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
+from divergences.array_likes import as_pair
 from divergences.estimate import QUANTITIES, Estimate, Estimator, check_samples
 from divergences.guard import guard
 
@@ -63,7 +64,7 @@ class DivergenceMetric(Metric):
         known = QUANTITIES.get(self.estimator.quantity)
         return None if known is None or math.isinf(known.largest) else known.largest
 
-    def update(self, real: Tensor, fake: Tensor) -> None:
+    def update(self, real: Any, fake: Any) -> None:
         """Keep a batch of real and of generated points, not necessarily equally many.
 
         Arguments:
@@ -75,6 +76,7 @@ class DivergenceMetric(Metric):
             ValueError: As :func:`~divergences.estimate.check_samples`, and if members or
                 dimension are not those of the batches before.
         """
+        real, fake = as_pair(real, fake)
         check_samples(real, fake, at_least=1)
         assert isinstance(self.real, list)
         assert isinstance(self.fake, list)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from divergences.checks import shown
 
 HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 """Categories of characters that have no picture of their own: controls, surrogates, separators."""
+
+
+LISTED = 5  # names that a message shows
 
 
 def visible(text: object, keep: str = "") -> str:
@@ -64,3 +70,18 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return "_" not in cell
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in quotes, not more than a few.
+
+    Example:
+        >>> listed(["age", "height"]), listed(["column 3"])
+        ("columns 'age', 'height'", 'column 3')
+    """
+    if all(re.fullmatch(r"column \d{1,9}", name) for name in names):  # of no names
+        plain = ", ".join(names[:LISTED])
+        return f"{plain} and {len(names) - LISTED} more" if len(names) > LISTED else plain
+    some = ", ".join(shown(name) for name in names[:LISTED])
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"column{'s' if len(names) > 1 else ''} {some}{more}"

@@ -30,7 +30,7 @@ from divergences.comparison.permutation_tests import (
 from divergences.comparison.permutations import Pooled
 from divergences.comparison.sentence import sentence
 from divergences.comparison.sufficient import Sufficient, sufficient
-from divergences.comparison.tables import Matched, as_table, listed, matched
+from divergences.comparison.tables import Matched, as_table, matched
 from divergences.comparison.text import as_text
 from divergences.comparison.where import (
     Column,
@@ -43,6 +43,7 @@ from divergences.comparison.where import (
     region,
 )
 from divergences.estimate import repeated
+from divergences.shown_text import listed
 from divergences.whole_files import plain
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from divergences.array_likes import RESOLVED
 from divergences.checks import shown
 from divergences.comparison.image_folders import read_folder
-from divergences.comparison.tables import MOST_NUMBERS, RESOLVED, Table, listed, numbers
-from divergences.shown_text import is_number, shortened, visible
+from divergences.comparison.tables import MOST_NUMBERS, Table, numbers
+from divergences.shown_text import is_number, listed, shortened, visible
 
 LARGEST_FILE = 2 * 2**30
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}

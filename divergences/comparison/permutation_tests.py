@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from divergences.array_likes import as_pair, as_tensor
 from divergences.checks import seed_number, whole_number
 from divergences.comparison.permutations import Pooled, Ranked
-from divergences.estimate import HALVES, Referenced, as_tensor, check_samples
+from divergences.estimate import Referenced, check_samples
 
 PERMUTATIONS = 999
 LEVEL = 0.05  # of what is called a difference
@@ -85,7 +86,7 @@ class TwoSampleTest(Referenced, ABC):
         first, second = prepared(x, y)
         pairs = [self.one(a, b) for a, b in zip(first, second, strict=True)]
         p = torch.tensor([pair.p_value for pair in pairs], dtype=torch.float64)
-        single = as_tensor(x).ndim == 2
+        single = as_tensor(x).ndim < 3
         return TestResult(
             self.name, p[0] if single else p, pairs[0].n, self.permutations, pairs[0].notes
         )
@@ -109,10 +110,7 @@ class TwoSampleTest(Referenced, ABC):
 
 def prepared(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     """Both samples as ``(K, n, d)`` and ``(K, m, d)`` in double precision."""
-    a, b = as_tensor(x, "x"), as_tensor(y, "y")
-    if a.dtype == b.dtype and a.dtype in HALVES:
-        a, b = a.float(), b.float()
-    a, b = check_samples(a, b)
+    a, b = check_samples(*as_pair(x, y))
     return a.detach().double().cpu(), b.detach().double().cpu()
 
 

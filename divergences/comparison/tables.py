@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from divergences.array_likes import as_sample, column_names
 from divergences.checks import shown
-from divergences.estimate import refuse_masked
-from divergences.shown_text import visible
+from divergences.shown_text import LISTED, listed, visible
 
 MOST_COLUMNS = 4096
 LONGEST_NAME = 1000  # characters
 MOST_NUMBERS = 100_000_000  # of one table: 800 MB in double precision
 FEWEST_ROWS = 4
-LISTED = 5  # names that a message shows
-TEXTS = ("object", "str", "string", "string[python]", "string[pyarrow]", "category", "utf8")
-RESOLVED = 2.0**53  # integers above this are not told apart in double precision
 
 
 @dataclass(frozen=True)
@@ -78,123 +72,24 @@ def as_table(sample: Any, label: str) -> Table:
     """
     if isinstance(sample, Table):
         return sample
-    framed = hasattr(sample, "__array__")  # a lazy frame has columns and no numbers yet
-    columns = getattr(sample, "columns", None) if framed else None
-    names = getattr(sample, "column_names", columns)  # Arrow's columns are the numbers
-    if framed and names is not None and not callable(names):
-        names = tuple(map(str, names))
-        _refuse_text_columns(sample, names, label)
-    else:
-        names = None
-    if isinstance(sample, Tensor):
-        sample = _as_array(sample, label)
-    refuse_masked(sample, label)
-    if not (hasattr(sample, "__array__") or isinstance(sample, (list, tuple))):
-        raise TypeError(f"{label} is a {type(sample).__name__}; pass an array or a data frame")
-    try:
-        array = np.asarray(sample)
-    except ValueError as error:
-        raise ValueError(f"{label} is no table: {error}; give every row as many numbers") from None
-    if array.dtype == object and names is not None:
-        array = _with_gaps(sample, array, label)
-    return Table(label, numbers(array, label), names)
+    return Table(label, numbers(sample, label), column_names(sample))
 
 
-def _with_gaps(frame: Any, cells: np.ndarray, label: str) -> np.ndarray:
-    """The numbers of a frame whose columns can lack values without being NaN, which they are then.
-
-    Raises:
-        ValueError: If there are integers that double precision cannot tell apart.
-    """
-    try:
-        filled = frame.to_numpy(dtype=float, na_value=np.nan)  # pandas
-    except (TypeError, ValueError, AttributeError):
-        try:
-            filled = cells.astype(float)  # decimal numbers
-        except (TypeError, ValueError):
-            return cells
-    whole = any(
-        kind in str(kind_of).lower() for kind in ("int", "dec") for kind_of in frame.dtypes
-    )
-    if whole and filled.size and np.nanmax(np.abs(filled), initial=0) > RESOLVED:
-        raise _too_fine(label)
-    return filled
-
-
-def _too_fine(label: str) -> ValueError:
-    return ValueError(
-        f"{label} holds integers beyond 2**53, which double precision cannot tell apart; "
-        "subtract an offset first"
-    )
-
-
-def _as_array(sample: Tensor, label: str) -> np.ndarray:
-    plain = sample.layout == torch.strided and not sample.is_nested
-    if not plain or sample.is_quantized or sample.is_meta:
-        kind = "quantized" if sample.is_quantized else "meta" if sample.is_meta else sample.layout
-        raise TypeError(f"{label} is a {kind} tensor; pass a dense one that holds its numbers")
-    sample = sample.detach().cpu().resolve_neg()
-    if sample.is_complex():
-        raise TypeError(f"{label} holds {sample.dtype}, not real numbers; pass sample.real")
-    return (sample.double() if sample.is_floating_point() else sample).numpy()
-
-
-def _refuse_text_columns(frame: Any, names: tuple[str, ...], label: str) -> None:
-    kinds = getattr(frame, "dtypes", None)
-    if kinds is None:
-        return
-    text = {n: kind for n, kind in zip(names, kinds, strict=False) if _is_text(kind)}
-    if text:
-        first = str(next(iter(text.values()))).lower()
-        found = "text" if first in TEXTS else shown(first)
-        raise TypeError(
-            f"{label}: {listed([*text])}: {found}, not numbers; encode it as numbers in both "
-            "samples alike, or leave them out of both"
-        )
-
-
-def _is_text(kind: Any) -> bool:
-    name = str(kind).lower().removeprefix("sparse[")
-    return not name.startswith(("int", "uint", "float", "double", "bool", "decimal"))
-
-
-def numbers(array: np.ndarray, label: str) -> Tensor:
-    """The array as a matrix in double precision.
+def numbers(sample: Any, label: str) -> Tensor:
+    """The sample as a matrix in double precision.
 
     Raises:
         TypeError: If it does not hold real numbers.
         ValueError: If it has no or more than two axes, or integers that double precision cannot
             tell apart.
     """
-    if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{label} holds {array.dtype}, not real numbers; convert it, for instance with "
-            "numpy.asarray(x, dtype=float)"
-        )
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2:
+    values = as_sample(sample, label)
+    if values.ndim != 2:
         raise ValueError(
-            f"{label} has shape {array.shape}; a table has rows and columns: use "
+            f"{label} has shape {tuple(values.shape)}; a table has rows and columns: use "
             "x.reshape(len(x), -1) if each entry is one point"
         )
-    if (
-        array.dtype.kind in "iu"
-        and array.size
-        and float(np.abs(array.astype(float)).max()) > RESOLVED
-    ):
-        raise _too_fine(label)
-    return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in quotes, not more than a few."""
-    if all(re.fullmatch(r"column \d{1,9}", name) for name in names):  # of no names
-        plain = ", ".join(names[:LISTED])
-        return f"{plain} and {len(names) - LISTED} more" if len(names) > LISTED else plain
-    some = ", ".join(shown(name) for name in names[:LISTED])
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f"column{'s' if len(names) > 1 else ''} {some}{more}"
+    return values.detach().cpu().double().contiguous()
 
 
 def matched(first: Table, second: Table) -> Matched:

@@ -48,6 +48,7 @@ from torch.distributions import (
     Laplace,
     LowRankMultivariateNormal,
     MultivariateNormal,
+    NegativeBinomial,
     Normal,
     OneHotCategorical,
     Pareto,
@@ -58,6 +59,7 @@ from torch.distributions import (
 )
 
 from divergences.exact import (
+    counts,
     families,
     finite,
     gaussians,
@@ -70,13 +72,14 @@ from divergences.exact import (
 from divergences.exact.dispatch import ExactDivergence, exact
 from divergences.exact.evaluation import rounded
 
+DENSITIES = (
+    "divergences.numerical for two densities, with MonteCarlo() for laws on counts or vectors"
+)
+
 __all__ = ["ExactDivergence", "js_divergence", "kl_divergence", "total_variation", "wasserstein"]
 
 
-@exact(
-    "divergences.numerical for two densities, divergences.KnownDensity or "
-    "divergences.NearestNeighbours for samples"
-)
+@exact(f"{DENSITIES}, divergences.KnownDensity or divergences.NearestNeighbours for samples")
 def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     r"""The exact KL divergence KL(p||q) in nats.
 
@@ -112,7 +115,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     return kl_divergence.formula(p, q)(p, q)
 
 
-@exact("divergences.numerical for two densities, divergences.RossJS for samples")
+@exact(f"{DENSITIES}, divergences.RossJS for samples, divergences.HistogramJS where values repeat")
 def js_divergence(p: Distribution, q: Distribution) -> Tensor:
     r"""The exact Jensen-Shannon divergence in nats.
 
@@ -120,7 +123,8 @@ def js_divergence(p: Distribution, q: Distribution) -> Tensor:
         \mathrm{JS}(p, q) = \tfrac12 \mathrm{KL}(p \| m) + \tfrac12 \mathrm{KL}(q \| m)
         \in [0, \log 2], \qquad m = \tfrac12 (p + q)
 
-    Two Gaussians have no closed form.
+    Two Gaussians have no closed form. Of laws on counts, such as Poisson and negative binomial
+    ones, it is the sum over all counts that have mass.
 
     Args:
         p, q: Distributions over the same space, batch shapes that broadcast.
@@ -144,7 +148,7 @@ def js_divergence(p: Distribution, q: Distribution) -> Tensor:
     return js_divergence.formula(p, q)(p, q)
 
 
-@exact("divergences.numerical for two densities, divergences.HistogramTV for samples")
+@exact(f"{DENSITIES}, divergences.HistogramTV for samples")
 def total_variation(p: Distribution, q: Distribution) -> Tensor:
     r"""The exact total variation: the largest difference in the probability of one event.
 
@@ -211,9 +215,16 @@ for _kind in (Categorical, Bernoulli):
 wasserstein.register(Categorical, Categorical)(finite.wasserstein_categoricals)
 wasserstein.register(Bernoulli, Bernoulli)(finite.wasserstein_bernoullis)
 kl_divergence.register(OneHotCategorical, OneHotCategorical)(finite.kl_one_hot)
-kl_divergence.register(Binomial, Binomial)(finite.kl_binomials)
 kl_divergence.register(Geometric, Geometric)(finite.kl_geometrics)
 kl_divergence.register(Poisson, Poisson)(families.kl_poissons)
+COUNTED = (Bernoulli, Binomial, Poisson, Geometric, NegativeBinomial)
+for _P, _Q in product(COUNTED, repeat=2):
+    if (Bernoulli, Bernoulli) != (_P, _Q):
+        js_divergence.register(_P, _Q)(counts.js_counts)
+        total_variation.register(_P, _Q)(counts.tv_counts)
+    if _P is not _Q or _P is NegativeBinomial:
+        kl_divergence.register(_P, _Q)(counts.kl_counts)
+kl_divergence.register(Binomial, Binomial)(counts.kl_binomials)
 kl_divergence.register(Bernoulli, Poisson)(finite.kl_bernoulli_poisson)
 for _kind in (Bernoulli, Binomial):
     kl_divergence.register(Poisson, _kind)(finite.kl_poisson_bounded)

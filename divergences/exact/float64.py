@@ -16,7 +16,7 @@ import scipy.special
 import torch
 from torch import Tensor
 
-__all__ = ["FLOAT64", "ROUNDINGS", "Float64"]
+__all__ = ["FLOAT64", "ROUNDINGS", "Float64", "binet"]
 
 ROUNDINGS = 8 * 2.0**-53  # of an addend, relative to its size
 _BERNOULLI = [Fraction(*mpmath.bernfrac(2 * k)) for k in range(1, 13)]  # B_2, B_4, ..., B_24
@@ -118,7 +118,7 @@ class Float64:
         value = _taylor_remainder(_binet_second, start, step)
         if not bool(near.all()):
             b, a = torch.where(near, 2, b), torch.where(near, 1, a)
-            far = _binet(b) - _binet(a) - (b - a) * _binet_first(a)
+            far = binet(b) - binet(a) - (b - a) * _binet_first(a)
             value = torch.where(near, value, far)
         return value, value.detach()
 
@@ -194,7 +194,8 @@ _LARGE = 10.0  # from here on Stirling's series is exact to rounding
 _STIRLING = [b / (2 * k * (2 * k - 1)) for k, b in enumerate(_BERNOULLI[:9], 1)]
 
 
-def _binet(x: Tensor) -> Tensor:
+def binet(x: Tensor) -> Tensor:
+    """Binet's function, of :meth:`Float64.binet_excess`."""
     large = x >= _LARGE
     t = 1 / torch.where(large, x, _LARGE)
     x = torch.where(large, 1, x)

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from divergences.array_likes import as_sample
 from divergences.checks import each, real_number, seed_number, whole_number
-from divergences.estimate import Estimate, Estimator, check_samples
+from divergences.estimate import FLATTEN, Estimate, Estimator, check_samples
 from divergences.learned.cross_fitting import (
     EarlyStopping,
     Halves,
@@ -48,16 +49,28 @@ class Empirical:
     """The law that gives each of the given points the same probability.
 
     Arguments:
-        points: Shape ``(K, n, d)``.
+        points: Of each of K members, shape ``(K, n, d)``; or ``(n, d)``, or a vector of ``n``
+            points on the line, for all members alike. Integers become double precision.
+
+    Example:
+        >>> Empirical([[0.5, 1.0]]).draw(Streams([0, 1]), 3).shape
+        torch.Size([2, 3, 2])
     """
 
-    def __init__(self, points: Tensor):
-        self.points = points
+    def __init__(self, points: Any):
+        self.points = as_sample(points, "points")
+        if self.points.ndim not in (2, 3) or not self.points.numel():
+            raise ValueError(
+                f"points have shape {tuple(self.points.shape)}; expected (n, d), or (K, n, d) for "
+                f"K members; {FLATTEN}"
+            )
 
     def draw(self, streams: Streams, n: int) -> Tensor:
-        size = self.points.shape[1]
-        index = (streams.rand(n) * size).long().clamp(max=size - 1).to(self.points.device)
-        return self.points.gather(1, index[..., None].expand(-1, -1, self.points.shape[-1]))
+        uniform, points = streams.rand(n).to(self.points.device), self.points
+        if points.ndim == 2:
+            points = points.expand(len(uniform), -1, -1)
+        index = (uniform * points.shape[1]).long().clamp(max=points.shape[1] - 1)
+        return points.gather(1, index[..., None].expand(-1, -1, points.shape[-1]))
 
 
 @final
@@ -130,7 +143,7 @@ def streams_beside(source: Source, seeds: Sequence[int]) -> tuple[Streams, int]:
     if not callable(getattr(source, "draw", None)):
         raise TypeError(
             f"a source is a {type(source).__name__}, which has no draw(streams, n); give points "
-            "as Empirical(points), or an object with that method"
+            "as divergences.Empirical(points), or an object with that method"
         )
     probe = source.draw(Streams(seeds, "shape"), 1)
     if not (isinstance(probe, Tensor) and probe.is_floating_point()):
@@ -219,7 +232,8 @@ class Learned(Estimator):
         """Train on fresh minibatches from ``p`` and ``q``, one network per seed.
 
         Arguments:
-            p: Source of the first distribution, such as a target of one or K members.
+            p: Source of the first distribution, such as a target of one or K members, or points
+                as :class:`~divergences.Empirical`.
             q: Source of the second.
             seeds: One per member; a member's result depends on its own seed only.
             observe: Called with the number of steps done and the network, after every step;

@@ -12,8 +12,9 @@ import torch
 from scipy.special import betainc
 from torch import Tensor
 
+from divergences.array_likes import as_sample
 from divergences.checks import seed_number, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, as_tensor, check_samples, each_member
+from divergences.estimate import Bound, Estimate, Estimator, check_samples, each_member
 from divergences.samples.neighbour_distances import Array, as_points, k_nearest, stderr_of
 from divergences.samples.random_halves import halves
 from divergences.samples.rank_probability import probability_above
@@ -158,7 +159,7 @@ class DataCopying(Estimator):
     def __post_init__(self) -> None:
         whole_number("cells", self.cells, most=10_000)
         seed_number("seed", self.seed)
-        points = as_tensor(self.train, "train")
+        points = as_sample(self.train, "train")
         check_samples(points, points)
         if points.ndim != 2:
             raise ValueError(f"train has shape {tuple(points.shape)}; expected (t, d)")
@@ -167,7 +168,7 @@ class DataCopying(Estimator):
         return each_member(self._one, x, y, at_least=8)
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        train = as_tensor(self.train, "train").detach().double().cpu()
+        train = as_sample(self.train, "train").detach().double().cpu()
         if train.shape[1] != x.shape[1]:
             raise ValueError(
                 f"train has {train.shape[1]} columns and x {x.shape[1]}: give both the same ones"

@@ -63,7 +63,7 @@ class KnownDensity(Estimator):
 
     Arguments:
         log_prob: Log-density of Q with respect to volume in ``d`` dimensions, mapping points
-            ``(..., d)`` to ``(...)``.
+            ``(..., d)`` to ``(...)``; or an object, such as a distribution, that has it.
         k: Neighbours. More of them mean less variance and more bias.
 
     Raises:
@@ -89,6 +89,8 @@ class KnownDensity(Estimator):
 
     def __post_init__(self) -> None:
         whole_number("k", self.k)
+        if callable(getattr(self.log_prob, "log_prob", None)):
+            object.__setattr__(self, "log_prob", self.log_prob.log_prob)  # pyright: ignore
         if not callable(self.log_prob):
             raise TypeError(
                 f"log_prob = {shown(self.log_prob)} is no function; give one from points to "

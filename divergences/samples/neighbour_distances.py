@@ -80,7 +80,7 @@ def refuse_ties(nearest: Array, kth: Array, where: str) -> None:
             f"{coincident} of {len(nearest)} points coincide with {where}: nearest-neighbour "
             "estimates need a density, which has no ties. Draw in float64, remove the duplicates "
             "(torch.unique(x, dim=0)), or add noise well below the scale of interest; for "
-            "discrete data use divergences.discrete"
+            "counts and other values that repeat use HistogramJS, HistogramKL or HistogramTV"
         )
 
 

@@ -10,7 +10,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
-from divergences.estimate import HALVES
+from divergences.array_likes import HALVES
 from divergences.random_streams import Streams
 
 

@@ -12,12 +12,11 @@ truth, a warning, ``nan``, or a refusal with a reason. Nothing else is.
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from torch import Tensor
 import divergences as dv
 from divergences.estimate import Estimate, Estimator
 from scripts.lab.known_pairs import CASES, Case
+from tests.every_estimator import KINDS, brief
 
 EXAMPLES = int(os.environ.get("FAMILY_EXAMPLES", "0"))
 FIRST = int(os.environ.get("FAMILY_SEED", "0"))
@@ -38,34 +38,6 @@ SQUARES = {"frechet", "sinkhorn2"}
 OF_COORDINATES = {"kid"}  # changes with the scale and the origin, by its definition
 EXHAUSTED = re.compile("max_iterations").search  # what a solver says when it gives up
 REFUSALS = (ValueError, TypeError, NotImplementedError)
-
-
-def subclasses(kind: type) -> list[type]:
-    return [kind, *(deeper for sub in kind.__subclasses__() for deeper in subclasses(sub))]
-
-
-KINDS = sorted(
-    {
-        kind
-        for kind in subclasses(Estimator)
-        if not inspect.isabstract(kind) and kind.__module__.startswith("divergences.")
-    },
-    key=lambda kind: kind.__name__,
-)
-BRIEF = {  # of whatever an estimator trains
-    "steps": 60,
-    "hidden": (16,),
-    "anchors": 16,
-    "candidates": 256,
-    "screening": 10,
-    "sweeps": 1,
-    "sweep_steps": 10,
-}
-
-
-def brief(kind: type[Estimator]) -> dict[str, Any]:
-    names = {field.name for field in fields(kind)}  # pyright: ignore
-    return {name: value for name, value in BRIEF.items() if name in names}
 
 
 TRAINED = {kind for kind in KINDS if brief(kind)}

@@ -339,7 +339,7 @@ def test_empirical_draws_each_point_equally_often():
         (torch.zeros(3, 1), torch.zeros(8, 1), "at least 4 points"),
         (torch.zeros(8, 1), torch.zeros(8, 2), "must agree"),
         (torch.full((8, 1), math.nan), torch.zeros(8, 1), "8 points with NaN"),
-        (torch.zeros(8), torch.zeros(8), "x\\[:, None\\]"),
+        (torch.zeros(8, 2), torch.zeros(8), "y is a vector"),
     ],
     ids=["few", "dimensions", "nan", "flat"],
 )
