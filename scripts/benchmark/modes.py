@@ -97,7 +97,9 @@ def run(options: argparse.Namespace) -> None:
     table = out / f"modes_{protocol}.csv"
     write_atomically(table, as_csv(rows))
     theirs = [
-        row for target in dict.fromkeys(j.target for j in wanted) for row in published(target)
+        row
+        for target in dict.fromkeys(j.target for j in wanted)
+        for row in published("modes", target=target)
     ]
     beside = ""
     if theirs:

@@ -13,7 +13,7 @@ from divergences.shown_text import visible
 from divergences.whole_files import atomically, write_atomically
 from gans.runtime.escaping import as_label, say, tell
 from gans.runtime.files import as_csv
-from scripts.benchmark.published_w1 import published
+from scripts.benchmark.published import published
 from scripts.lab.jobs import Job
 from scripts.lab.options import at_least, share
 from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing
@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> None:
     rows = [accuracy.as_row(r, transport[_pair(r)]) for r in records]
     write_atomically(out / "w1.csv", as_csv(rows))
     sizes = dict.fromkeys((row["dimension"], row["funnels"]) for row in rows)
-    theirs = [row for d, n in sizes for row in published(d, n)]
+    theirs = [row for d, n in sizes for row in published("w1", dimension=d, funnels=n)]
     if theirs:
         write_atomically(out / "published.csv", as_csv(theirs))
     drawn = by_dimension(longest(rows), theirs)

@@ -292,11 +292,11 @@ def test_published_rows_have_their_length_and_batch(protocol, row, iterations, b
 
 
 def test_published_rows_name_their_protocol():
-    rows = [row for name in ("ring", "grid") for row in published(name)]
+    rows = [row for name in ("ring", "grid") for row in published("modes", target=name)]
     assert len(rows) == 22
     assert all("arXiv" in row["source"] and 0 < row["high_quality"] <= 1 for row in rows)
     assert all(row["covered_1"] <= {"ring": 8, "grid": 25}[row["target"]] for row in rows)
-    stacked = published("stacked_digits")
+    stacked = published("modes", target="stacked_digits")
     assert len(stacked) == 10
     assert all("arXiv" in row["source"] and row["high_quality"] is None for row in stacked)
 

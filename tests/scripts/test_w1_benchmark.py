@@ -18,7 +18,7 @@ from divergences.random_streams import Streams
 from gans.targets import Box, Funnels, OneFunnel, Shifted
 from scripts.benchmark import w1
 from scripts.benchmark.__main__ import parse
-from scripts.benchmark.published_w1 import TABLE, published
+from scripts.benchmark.published import published
 from scripts.lab.w1 import accuracy, solvers
 from scripts.lab.w1.accuracy import Run, compared, measure
 from tests.engines import Threads
@@ -184,15 +184,14 @@ def test_a_share_is_of_the_full_protocol_and_some_are_never_cut_short():
 
 
 def test_the_published_table_is_whole():
-    with TABLE.open() as file:
-        pairs = [(row["dimension"], row["funnels"]) for row in csv.DictReader(file)]
+    pairs = [(row["dimension"], row["funnels"]) for row in published("w1")]
     assert {*Counter(pairs).values()} == {11}  # solvers of each pair
     assert len({*pairs}) == 28
-    rows = published(16, 16)
+    rows = published("w1", dimension=16, funnels=16)
     assert [r["cosine"] for r in rows if r["solver"] == "GP"] == [0.91]
     assert [r["deviation"] for r in rows if r["solver"] == "DOT"] == [1.33]
     assert [r["l2"] for r in rows if r["solver"] == "SO"] == [0.28]
-    assert published(3, 3) == []
+    assert published("w1", dimension=3, funnels=3) == []
 
 
 @pytest.mark.parametrize(
