@@ -13,8 +13,7 @@ from divergences.shown_text import visible
 from divergences.whole_files import atomically, write_atomically
 from gans.runtime.escaping import as_label, say, tell
 from gans.runtime.files import as_csv
-from scripts.benchmark.racing.breakdown import Breakdown
-from scripts.benchmark.racing.growth import Growth
+from scripts.benchmark.racing.breakdown import Breakdown, Growth
 from scripts.benchmark.racing.race import HAVE_JAX, Race
 from scripts.benchmark.racing.tasks import TASKS
 from scripts.lab.executors import Local

@@ -89,7 +89,7 @@ class Check:
         return cls.at_least(what, bound, values.min(), over_seeds(values)[1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """A sentence of the articles and what became of it.
 
@@ -107,7 +107,7 @@ class Claim:
         id: Short name.
         source: Where the sentence comes from.
         statement: The sentence.
-        expected: The verdict that earlier measurements lead one to expect.
+        expected: The verdict that earlier measurements lead one to expect, if it is another.
         checks: What it predicts.
         controls: The same on cases where it must come out the other way, at least one.
         limits: Where it stops being true.
@@ -120,7 +120,7 @@ class Claim:
     id: str
     source: str
     statement: str
-    expected: str
+    expected: str = HOLDS
     checks: Sequence[Check]
     controls: Sequence[Check] = ()
     limits: Sequence[Check] = ()

@@ -146,8 +146,7 @@ DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 def _bare(tree: ast.Module) -> ast.Module:
     """The tree without annotations of functions, and without docstrings that no figure shows."""
     for node in ast.walk(tree):
-        documented = isinstance(node, DEFINITIONS | ast.Module) and not _shown(node)
-        if documented and ast.get_docstring(node) is not None:
+        if isinstance(node, DEFINITIONS | ast.Module) and _docstring_is_dropped(node):
             node.body = node.body[1:] or [ast.Pass()]
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
@@ -156,9 +155,10 @@ def _bare(tree: ast.Module) -> ast.Module:
     return tree
 
 
-def _shown(node: ast.AST) -> bool:
-    """Whether the docstring is a caption, see :func:`.plotting.captioned`."""
-    return "captioned" in map(ast.unparse, getattr(node, "decorator_list", ()))
+def _docstring_is_dropped(node: DEFINITIONS | ast.Module) -> bool:
+    """Whether it has one, and that is no caption, see :func:`.plotting.captioned`."""
+    captioned = "captioned" in map(ast.unparse, getattr(node, "decorator_list", ()))
+    return ast.get_docstring(node) is not None and not captioned
 
 
 def _defined(node: ast.stmt) -> set[str]:

@@ -5,7 +5,7 @@ from typing import final
 from markupsafe import Markup
 
 from scripts.report.embedded_figures import Figures
-from scripts.report.rendering import render, script
+from scripts.report.markup import render, script
 
 WORKER = (
     "random",

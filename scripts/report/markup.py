@@ -1,10 +1,14 @@
-"""Numbers and names as a reader wants them; the templates escape what becomes of them."""
+"""Numbers and names as a reader wants them, and templates that escape what they are given."""
 
 import math
 import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from divergences.escaped_templates import templates
 from divergences.shown_text import visible
 
 WORDS = {"inf": "∞", "-inf": "−∞"}
@@ -71,3 +75,34 @@ def same_length(where: str, lengths: dict[str, int], expected: int) -> None:
                 f"{where}: {name} has {length} entries, expected {expected}; "
                 "run the argument that writes this file again"
             )
+
+
+HERE = Path(__file__).parent
+
+
+def anchor(name: str) -> str:
+    """What a link inside the page says of a name, and the id that it leads to."""
+    return quote(name, safe="")
+
+
+TEMPLATES = templates(HERE / "templates", "\n\t", extensions=["jinja2.ext.do"])
+TEMPLATES.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+TEMPLATES.filters |= {
+    "anchor": anchor,
+    "name_of": name_of,
+    "number": number,
+    "spoken": spoken,
+    "to_error": to_error,
+    "with_error": with_error,
+}
+TEMPLATES.globals["RELATIONS"] = RELATIONS
+
+
+def script(name: str) -> Markup:
+    """A script of the page, which is ours and is not escaped."""
+    return Markup((HERE / name).read_text(encoding="utf-8"))
+
+
+def render(template: str, **given: Any) -> str:
+    """The template with what it is given."""
+    return TEMPLATES.get_template(template).render(given)

@@ -8,8 +8,7 @@ from markupsafe import Markup
 
 from scripts.lab.record_shapes import REMEDY
 from scripts.report.embedded_figures import Figures
-from scripts.report.markup import name_of, number, same_length, with_error
-from scripts.report.rendering import render
+from scripts.report.markup import name_of, number, render, same_length, with_error
 
 FIGURE = "segments"
 KINDS = ("exact", "measured", "gradients")

@@ -30,10 +30,9 @@ from scripts.report.colours import QUANTITIES, stylesheet
 from scripts.report.embedded_figures import Figures
 from scripts.report.equations import mathml
 from scripts.report.live_game import LiveGame
-from scripts.report.markup import short
+from scripts.report.markup import HERE, render, script, short
 from scripts.report.moved_segments import MovedSegments
 from scripts.report.player import Player
-from scripts.report.rendering import HERE, render, script
 
 TITLE = "How far apart are two distributions, and what does a GAN learn from each answer?"
 LIMIT = 3_000_000

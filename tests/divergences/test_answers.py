@@ -19,7 +19,7 @@ from gans.targets import Ring
 from scripts.lab.calibration import Contender, _ours
 from scripts.lab.known_pairs import CASES
 from scripts.lab.training_monitors import CriticAgainstTransport
-from scripts.sweep.readings import Readings
+from scripts.sweep.job import Readings
 from tests.gans.test_callbacks import curve, run
 from tests.small_games import ring, segments
 

@@ -7,9 +7,8 @@ import pytest
 
 from scripts.lab.executors import Cluster, Local
 from scripts.lab.running import complete
-from scripts.sweep.job import Outcome
+from scripts.sweep.job import Curves, Outcome
 from scripts.sweep.plan import Setting
-from scripts.sweep.readings import Curves
 from scripts.sweep.records import Folder
 from tests.loopback import Loopback
 from tests.sweep_work import Task, square

@@ -24,8 +24,7 @@ from scripts.lab.records import Records, run_all
 from scripts.report.__main__ import main as report
 from scripts.sweep import __main__ as sweep_command
 from scripts.sweep import summary
-from scripts.sweep.job import Outcome
-from scripts.sweep.readings import Curves
+from scripts.sweep.job import Curves, Outcome
 from tests import report_folder
 from tests.damage import chances, damaged
 from tests.engines import Threads

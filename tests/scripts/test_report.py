@@ -13,9 +13,9 @@ from divergences.whole_files import plain
 from scripts.lab import plotting
 from scripts.report import colours, embedded_figures, write_report
 from scripts.report.__main__ import main
-from scripts.report.charts import Axis, Series, line
 from scripts.report.equations import mathml
 from scripts.report.markup import number, with_error
+from scripts.report.player import Axis, Series, line
 from tests import report_folder
 
 ROOT = Path(__file__).parents[2]

@@ -1,14 +1,23 @@
 """What more training does to a critic's value and to its gradient."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from scripts.arguments.critic_accuracy.critics import CLIPPED, PENALISED, SPECTRAL, TRAINED, Found
-from scripts.arguments.critic_accuracy.plots import value_and_cosine
+from scripts.arguments.critic_accuracy.critics import (
+    CLIPPED,
+    COLOURS,
+    PENALISED,
+    SPECTRAL,
+    TRAINED,
+    Found,
+)
 from scripts.lab.claims import QUALIFIED, Check, Claim, means
-from scripts.lab.plotting import captioned
+from scripts.lab.plotting import EXACT, captioned, drawing, with_band
 
 COLUMNS = ("cosine", "deviation", "slope")
 
@@ -85,3 +94,22 @@ def by_steps(found: Found, dimension: int) -> Figure:
     figure, left = value_and_cosine(found, TRAINED, x, f"steps, in {dimension} dimensions")
     left.set_ylim(-0.05, 1.25)
     return figure
+
+
+def value_and_cosine(
+    found: Found, names: Sequence[str], x: Sequence[int], xlabel: str
+) -> tuple[Figure, Axes]:
+    """The figure and its left panel, whose limits and further curves are left to the caller."""
+    figure, (left, right) = drawing(9.6, 4.0, 1, 2)
+    for name in names:
+        for axes, key, shift in ((left, "deviation", 1), (right, "cosine", 0)):
+            values = torch.stack([found[name, at][key].double() + shift for at in x])
+            with_band(axes, x, values, COLOURS[name], name)
+    left.axhline(1, color=EXACT, lw=0.8, ls=":")
+    left.set_ylabel("value / W1")
+    right.set(ylabel="cosine with the true gradient", ylim=(-0.1, 1.02))
+    for axes in (left, right):
+        axes.set(xscale="log", xlabel=xlabel, xticks=x, xticklabels=[str(at) for at in x])
+        axes.minorticks_off()
+    right.legend(fontsize=8)
+    return figure, left

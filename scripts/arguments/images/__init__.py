@@ -28,7 +28,7 @@ from scripts.arguments.images.digit_games import (
 )
 from scripts.arguments.images.plots import beside, gradients, samples
 from scripts.arguments.vanishing_gradient import ORDERS, fallen
-from scripts.lab.claims import FAILS, HOLDS, Check, Claim, Findings, over_seeds
+from scripts.lab.claims import FAILS, Check, Claim, Findings, over_seeds
 from scripts.lab.fixed_generator import looks
 from scripts.lab.jobs import Job, Results
 from scripts.lab.training_monitors import spearman
@@ -249,7 +249,6 @@ def modes_claim(seen: Results) -> Claim:
         "with both, and failures with R1 alone, on 28 x 28 pixels",
         statement="On stacked digits the relativistic loss with R1 and R2 covers more of the "
         "1,000 combinations than with R1 alone and than the non-saturating loss.",
-        expected=HOLDS,
         checks=[
             more(f"{FULL} against {ONE}", modes[FULL], modes[ONE]),
             more(f"{FULL} against {USUAL}", modes[FULL], modes[USUAL]),

@@ -14,7 +14,7 @@ from gans import GeneratorModule, ModeCoverage
 from gans.callbacks import InMemory
 from gans.monitors import CoveredModes
 from gans.networks import points_of
-from scripts.lab.claims import HOLDS, Check, Claim, Findings, means
+from scripts.lab.claims import Check, Claim, Findings, means
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols import OURS
 from scripts.lab.plotting import EXACT, FIRST, SECOND, captioned, drawing, with_band
@@ -111,7 +111,6 @@ def claim(target: str, found: dict[str, dict[str, Tensor]], mixed: Mixed) -> Cla
         "for the game",
         statement=f"On the {target} a relativistic GAN with R1 and R2 keeps the modes, and "
         "evenly; a plain GAN of the same length loses some.",
-        expected=HOLDS,
         checks=checks(KEEPS, found[KEEPS], mixed),
         # a game that loses modes may still make samples of high quality: the others must fail
         controls=checks(LOSES, found[LOSES], mixed)[:2],
