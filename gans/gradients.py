@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 from torch.func import functional_call, grad_and_value
 
 from divergences.networks.lipschitz import input_gradient
+from divergences.networks.recorded_passes import RecordedPasses
 from divergences.random_streams import Streams
 
 Loss = Callable[..., Tensor]
@@ -31,12 +32,10 @@ class Autograd:
         self.network, self.loss = network, loss
 
     def __call__(self, streams: Streams, *points: Tensor) -> Tensor:
-        losses = self.loss(self.network, streams, *points)
-        parameters = list(self.network.parameters())
-        for parameter in parameters:
-            parameter.grad = None
+        with RecordedPasses(self.network.parameters()) as passes:
+            losses = self.loss(self.network, streams, *points)
         # not Lightning's manual_backward: its hooks would run several times per iteration
-        losses.sum().backward(inputs=parameters)
+        passes.backward(losses.sum())
         return losses.detach()
 
 

@@ -30,6 +30,7 @@ from divergences.learned.cross_fitting import (
     scaled,
     usable,
 )
+from divergences.networks.recorded_passes import RecordedPasses
 from divergences.random_streams import Streams
 from divergences.samples.coordinates import in_one_unit
 
@@ -258,8 +259,9 @@ class Learned(Estimator):
         for step in range(1, self.steps + 1):
             with torch.no_grad():
                 x, y = p.draw(streams, self.batch), q.draw(streams, self.batch)
-            optimizer.zero_grad()
-            self.loss(network, x, y, streams).sum().backward()
+            with RecordedPasses(network.parameters()) as passes:
+                loss = self.loss(network, x, y, streams).sum()
+            passes.backward(loss)
             self.limit(network)
             optimizer.step()
             schedule.step()

@@ -93,7 +93,7 @@ class Critic(Learned):
         if self.fourier:
             waves = FourierFeatures(streams, dimension, self.fourier)
             layers = MLP(streams, waves.out_features, 1, self.hidden, self.activation)
-            network = nn.Sequential(waves, *layers)
+            network = nn.Sequential(waves, layers)
         else:
             network = MLP(streams, dimension, 1, self.hidden, self.activation)
         self.constraint.parametrize(network)

@@ -73,7 +73,7 @@ class RatioLearned(Learned):
         if self.fourier:
             features = FourierFeatures(streams, dimension, self.fourier)
             before, dimension = [*before, features], features.out_features
-        return nn.Sequential(*before, *MLP(streams, dimension, 1, self.hidden))
+        return nn.Sequential(*before, MLP(streams, dimension, 1, self.hidden))
 
 
 def _logistic(on_p: Tensor, on_q: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import leaky_relu_
 
+from divergences.networks.recorded_passes import through_
+
 
 def slopes(
     x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], rectifier: float
@@ -65,7 +67,8 @@ def _walk(
     gradient = weights[-1].sum(-1, keepdim=True).mT.expand(-1, x.shape[1], -1)
     passed: list[Tensor] = []
     for output, weight in zip(reversed(outputs), reversed(weights[:-1]), strict=True):
-        passed.insert(0, _through(gradient, output, rectifier))
+        through = through_ if passed and not torch.compiler.is_compiling() else _through
+        passed.insert(0, through(gradient, output, rectifier))
         gradient = torch.bmm(passed[0], weight.mT)
     return gradient, outputs, passed
 
@@ -90,7 +93,7 @@ class _Slopes(torch.autograd.Function):
         of_weights = []
         for output, after, weight in zip(outputs, passed, weights[:-1], strict=True):
             of_weights.append(torch.bmm(gradient.mT, after))
-            gradient = _through(torch.bmm(gradient, weight), output, ctx.rectifier)
+            gradient = through_(torch.bmm(gradient, weight), output, ctx.rectifier)
         of_weights.append(gradient.sum(1).unsqueeze(-1).expand_as(weights[-1]))
         of_points = gradient.new_zeros(ctx.points) if ctx.needs_input_grad[1] else None
         return None, of_points, *of_weights, *[None] * ctx.layers

@@ -12,9 +12,13 @@ from torch import Tensor, nn
 
 from divergences.checks import each, positive_number, real_number, whole_number
 from divergences.networks.input_gradients import slopes
+from divergences.networks.recorded_passes import recorder as recording
+from divergences.networks.recorded_passes import rectified
 from divergences.random_streams import Streams
 
 FREQUENCIES = 32  # waves per scale
+RECTIFIERS: dict[type[nn.Module], float] = {nn.ReLU: 0.0, nn.LeakyReLU: 0.01}
+"""Nonlinearities that only multiply negative numbers, to what they multiply these by."""
 MOST_WEIGHTS = 2**26  # of all members; four times as many numbers while they are trained
 
 
@@ -245,18 +249,45 @@ class MLP(nn.Sequential):
         for d_in, d_out in pairwise(widths):
             layers += [Linear(d_in, d_out, streams), activation()]
         super().__init__(*layers[:-1])
-        self.rectifier = {nn.ReLU: 0.0, nn.LeakyReLU: 0.01}.get(activation)
+        self.rectifier = RECTIFIERS.get(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        affine = None if torch.compiler.is_compiling() else self._affine(x)
+        if affine is None or x.device.type != "cpu" or not self._as_made:
+            return super().forward(x)
+        rectifier, recorder = self.rectifier or 0.0, recording()
+        if not torch.is_grad_enabled():
+            return rectified(affine, rectifier, x)[0]
+        scores = None if recorder is None else recorder.record(affine, rectifier, x)
+        return super().forward(x) if scores is None else scores
 
     def input_gradient(self, x: Tensor) -> Tensor | None:
         """Gradient of each point's summed outputs with respect to that point, ``(K, n, d)``.
 
         Differentiable with respect to the weights; ``None`` where it takes autograd to find it.
         """
+        affine = self._affine(x)
+        if affine is None:
+            return None
+        weights, biases = [layer.weight for layer in affine], [layer.bias for layer in affine]
+        return slopes(x, weights, biases, self.rectifier or 0.0)
+
+    def _affine(self, x: Tensor) -> list[Linear] | None:
+        """The affine layers, if there are but rectifiers between them, and no autocast."""
         if self.rectifier is None or torch.is_autocast_enabled(x.device.type):
             return None
-        affine = [layer for layer in self if isinstance(layer, Linear)]
-        weights, biases = [layer.weight for layer in affine], [layer.bias for layer in affine]
-        return slopes(x, weights, biases, self.rectifier)
+        affine, between = list(self)[::2], list(self)[1::2]
+        alike = all(getattr(one, "negative_slope", 0.0) == self.rectifier for one in between)
+        rectifiers = alike and all(type(one) in RECTIFIERS for one in between)
+        return affine if rectifiers and len(affine) > len(between) else None  # pyright: ignore
+
+    @property
+    def _as_made(self) -> bool:
+        """Whether no weight is computed from others, and nothing looks at single layers."""
+        return all(type(layer) is Linear for layer in list(self)[::2]) and not any(
+            layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks
+            for layer in self
+        )
 
 
 @final
