@@ -192,16 +192,10 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
         "is. Exit code 1 means an unexpected verdict or an experiment that failed, 2 bad input.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="arguments to run (default: all)")
-    parser.add_argument(
-        "--profile",
-        choices=PROFILES,
-        default="quick",
-        help="quick: every claim in minutes (default); paper: the published protocols, hours",
-    )
-    parser.add_argument(
-        "--seeds", type=at_least(2), default=5, help="seeds per experiment (default: 5)"
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="output folder")
+    what = "quick: every claim in minutes; paper: the published protocols, hours"
+    parser.flag("--profile", what, choices=PROFILES, default="quick")
+    parser.flag("--seeds", "seeds per experiment", type=at_least(2), default=5)
+    parser.flag("--out", "output folder", type=Path, default=Path("runs/reproduce"))
     parser.add_argument("--list", action="store_true", help="list the arguments and stop")
     add_flags(parser)
     options = parser.parse_args(args)

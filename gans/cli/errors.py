@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
-from typing import NoReturn, final
+from typing import Any, NoReturn, final
 
 from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
@@ -22,6 +22,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
+
+    def flag(self, name: str, what: str, **settings: Any) -> None:
+        """Add a flag whose help ends with its default; a list as default takes several values."""
+        default = settings.get("default")
+        if isinstance(default, list):
+            settings["nargs"], default = "+", ", ".join(map(str, default))
+        self.add_argument(name, help=f"{what} (default: {default})", **settings)
 
 
 def raised_in(error: BaseException | None, modules: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from jsonargparse import Namespace
@@ -114,22 +114,16 @@ def _one(section: str, value: Any) -> dict[str, Any]:
     return {"class_path": _short(cls), "init_args": {**given, **harmless.fixed}}
 
 
-def in_arguments(arguments: Sequence[str]) -> Iterator[str]:
-    """A command line whose loggers, given by name, write to the run's folder.
+def in_argument(argument: str) -> str:
+    """A flag whose logger, given by name, writes to the run's folder.
 
     Example:
-        >>> list(in_arguments(["--trainer.logger", "CSVLogger"]))
-        ['--trainer.logger={"class_path": "pytorch_lightning.loggers.CSVLogger", "init_args": ...
+        >>> in_argument("--trainer.logger=CSVLogger")
+        '--trainer.logger={"class_path": "pytorch_lightning.loggers.CSVLogger", "init_args": ...
     """
-    flag = "--trainer.logger"
-    rest = iter(arguments)
-    for argument in rest:
-        name = next(rest, "") if argument == flag else argument.removeprefix(f"{flag}=")
-        if argument.split("=")[0] != flag:
-            yield argument
-        else:
-            known = _known("logger", name)
-            yield f"{flag}={json.dumps(_one('logger', name)) if known else name}"
+    name = argument.removeprefix("--trainer.logger=")
+    known = name != argument and _known("logger", name)
+    return f"--trainer.logger={json.dumps(_one('logger', name))}" if known else argument
 
 
 def _defaults(cls: type) -> dict[str, Any]:

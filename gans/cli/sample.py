@@ -51,14 +51,10 @@ def main(args: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("run", metavar="RUN", help="folder of a run of gans fit")
     parser.add_argument("--out", metavar="FILE", required=True, help=f"{' or '.join(WRITERS)}")
-    parser.add_argument(
-        "-n", type=int, default=1000, metavar="N", help="points (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--member", type=int, default=0, metavar="K",
-        help="whose points, counted from 0 in the order of the run's seeds (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
+    parser.flag("-n", "points", type=int, default=1000, metavar="N")
+    what = "whose points, counted from 0 in the order of the run's seeds"
+    parser.flag("--member", what, type=int, default=0, metavar="K")
+    parser.flag("--seed", "of the noise", type=int, default=0)
     parser.add_argument("--checkpoint", metavar="FILE", help="of the run, such as best.ckpt")
     parser.add_argument("--live", action="store_true", help="weights as trained, not averaged")
     parser.add_argument(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from divergences.whole_files import write_atomically
@@ -34,23 +33,15 @@ def found(name: str) -> Path:
     return ours if ours is not None and plain and not given.exists() else given
 
 
-def in_arguments(arguments: Sequence[str]) -> Iterator[str]:
-    """A command line with shipped configurations in the place of their names.
+def in_argument(argument: str) -> str:
+    """A flag with a shipped configuration in the place of its name.
 
     Example:
-        >>> [Path(argument).name for argument in in_arguments(["--config", "ring_gan"])]
-        ['--config', 'ring_gan.yaml']
+        >>> Path(in_argument("--config=ring_gan")).name
+        'ring_gan.yaml'
     """
-    before = ""
-    for argument in arguments:
-        joined = re.fullmatch(r"(--config=)(.*)", argument, re.DOTALL)
-        if before == "--config":
-            yield str(found(argument))
-        elif joined:
-            yield joined[1] + str(found(joined[2]))
-        else:
-            yield argument
-        before = argument
+    name = argument.removeprefix("--config=")
+    return argument if name == argument else f"--config={found(name)}"
 
 
 def claim(path: Path) -> str:

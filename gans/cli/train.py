@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 import warnings
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -423,10 +424,18 @@ def train(args: list[str], chosen: argparse.Namespace) -> int:
             raise ValueError(f"{one_line(error)}; raised in {where}, your own code") from error
 
 
-def as_parsed(arguments: Sequence[str]) -> list[str]:
+def as_parsed(arguments: Sequence[str]) -> Iterator[str]:
     """The command line as the parser takes it."""
-    found = list(shipped.in_arguments(arguments))
-    return list(without.in_arguments(list(lightning_classes.in_arguments(found))))
+    rest = deque(arguments)
+    while rest:
+        argument = rest.popleft()
+        switched_off = (
+            argument.removeprefix("--") in MONITORS and rest and rest[0] in without.NOTHING
+        )
+        if rest and (switched_off or argument in ("--config", "--trainer.logger")):
+            argument += f"={rest.popleft()}"
+        argument = lightning_classes.in_argument(shipped.in_argument(argument))
+        yield from without.in_argument(argument)
 
 
 def _in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:
@@ -459,7 +468,7 @@ def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
                 "formatter_class": LinesKept,
                 "fit": HELP,
             },
-            args=as_parsed(args),
+            args=list(as_parsed(args)),
         )
     except Interrupted as stopped:
         tell(one_text(f"{stopped}; continue with --resume"))

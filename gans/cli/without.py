@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -37,28 +36,17 @@ def in_tree(tree: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def in_arguments(arguments: list[str]) -> Iterator[str]:
-    """The command line as the parser takes it.
+def in_argument(argument: str) -> list[str]:
+    """A flag as the parser takes it.
 
     Example:
-        >>> list(in_arguments(["fit", "--pictures", "null", "--coverage.n=9"]))
-        ['fit', '--without.pictures=true', '--without.coverage=false', '--coverage.n=9']
+        >>> in_argument("--pictures=null"), in_argument("--coverage.n=9")
+        (['--without.pictures=true'], ['--without.coverage=false', '--coverage.n=9'])
     """
-    rest = iter(range(len(arguments)))
-    for place in rest:
-        argument = arguments[place]
-        found = re.fullmatch(rf"--({'|'.join(MONITORS)})(\.[\w.]+)?(?:=(.*))?", argument, re.S)
-        if found is None:
-            yield argument
-        elif found[2]:
-            yield from (f"--{KEY}.{found[1]}=false", argument)
-        elif found[3] in NOTHING:
-            yield f"--{KEY}.{found[1]}=true"
-        elif found[3] is None and arguments[place + 1 : place + 2] in [[n] for n in NOTHING]:
-            next(rest)
-            yield f"--{KEY}.{found[1]}=true"
-        else:
-            yield argument
+    found = re.fullmatch(rf"--({'|'.join(MONITORS)})(\.[\w.]+)?(?:=(.*))?", argument, re.S)
+    if found and found[2]:
+        return [f"--{KEY}.{found[1]}=false", argument]
+    return [f"--{KEY}.{found[1]}=true"] if found and found[3] in NOTHING else [argument]
 
 
 def names(config: Namespace) -> list[str]:

@@ -30,12 +30,8 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
             epilog="Finished records are kept; give the command again to continue.",
         )
         benchmark.add_arguments(command)
-        command.add_argument(
-            "--out",
-            type=Path,
-            default=Path("runs/benchmark") / name,
-            help=f"folder (default: runs/benchmark/{name})",
-        )
+        out = Path("runs/benchmark") / name
+        command.flag("--out", "folder", type=Path, default=out)
         add_flags(command)
     options = parser.parse_args(args)
     try:

@@ -16,6 +16,7 @@ from divergences.comparison.permutation_tests import CombinedTest
 from divergences.comparison.permutations import Pooled
 from divergences.comparison.sentence import least_shift
 from divergences.whole_files import write_atomically
+from gans.cli.errors import Parser
 from gans.runtime.escaping import say
 from gans.runtime.files import as_csv
 from scripts.lab.jobs import Job
@@ -50,14 +51,10 @@ LAWS: dict[str, Law] = {
 }
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    for flag, default, what in (
-        ("--nulls", 1000, "pairs of equal laws per cell"),
-        ("--pairs", 20, "pairs per stage"),
-        ("--shifts", 200, "shifted pairs per cell"),
-    ):
-        help_ = f"{what} (default: {default})"
-        command.add_argument(flag, type=at_least(0), default=default, help=help_)
+def add_arguments(command: Parser) -> None:
+    command.flag("--nulls", "pairs of equal laws per cell", type=at_least(0), default=1000)
+    command.flag("--pairs", "pairs per stage", type=at_least(0), default=20)
+    command.flag("--shifts", "shifted pairs per cell", type=at_least(0), default=200)
 
 
 def run(options: argparse.Namespace) -> None:

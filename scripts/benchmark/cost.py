@@ -33,6 +33,7 @@ from divergences import (
     Sliced,
 )
 from divergences.whole_files import write_atomically
+from gans.cli.errors import Parser
 from gans.runtime.escaping import say
 from gans.runtime.files import as_csv
 from gans.runtime.malloc import give_back_memory
@@ -120,15 +121,12 @@ CONTENDERS = {
 }
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--sizes", type=at_least(16), nargs="+", default=[256, 1024, 4096], metavar="N"
-    )
-    command.add_argument("--dimension", type=at_least(2), default=2, metavar="D")
-    command.add_argument("--repeats", type=at_least(1), default=3, help="of which the best counts")
-    command.add_argument(
-        "--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), metavar="ESTIMATOR"
-    )
+def add_arguments(command: Parser) -> None:
+    command.flag("--sizes", "points a side", type=at_least(16), default=[256, 1024, 4096])
+    command.flag("--dimension", "of the points", type=at_least(2), default=2, metavar="D")
+    command.flag("--repeats", "of which the best counts", type=at_least(1), default=3)
+    every = list(CONTENDERS)
+    command.flag("--only", "rows", choices=every, default=every, metavar="ESTIMATOR")
 
 
 def run(options: argparse.Namespace) -> None:

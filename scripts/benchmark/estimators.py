@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from divergences.whole_files import atomically, write_atomically
+from gans.cli.errors import Parser
 from gans.runtime.files import as_csv
 from scripts.lab.calibration import cells, measure
 from scripts.lab.interval_coverage import coverage_figure
@@ -12,11 +13,9 @@ from scripts.lab.options import at_least
 from scripts.lab.records import results
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--sizes", type=at_least(16), nargs="+", default=[256, 1024, 4096])
-    command.add_argument(
-        "--repeats", type=at_least(2), default=200, help="samples per cell (default: 200)"
-    )
+def add_arguments(command: Parser) -> None:
+    command.flag("--sizes", "points a side", type=at_least(16), default=[256, 1024, 4096])
+    command.flag("--repeats", "samples per cell", type=at_least(2), default=200)
     command.add_argument("--quick", action="store_true", help="sizes 256 and 1024, 40 repeats")
 
 

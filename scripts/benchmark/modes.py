@@ -7,6 +7,7 @@ from pathlib import Path
 
 from divergences.shown_text import visible
 from divergences.whole_files import plain, write_atomically
+from gans.cli.errors import Parser
 from gans.runtime.escaping import say
 from gans.runtime.files import as_csv
 from scripts.benchmark import mixtures
@@ -27,27 +28,16 @@ SHOWN = {
 """What is printed of a row, where there is a number."""
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--protocol",
-        choices=PROTOCOLS,
-        help="whose settings (default: ours; of stacked_digits: digits)",
-    )
-    command.add_argument(
-        "--targets", nargs="+", metavar="TARGET", help="default: all of the protocol's but grid100"
-    )
-    command.add_argument(
-        "--rows", nargs="+", metavar="ROW", help="rows of the protocol's table (default: all)"
-    )
-    command.add_argument(
-        "--seeds",
-        type=at_least(1),
-        default=10,
-        help="seeds per row (default: 10); one has no standard error",
-    )
-    command.add_argument(
-        "--share", type=share, default=1.0, help="share of the protocol's iterations (default: 1)"
-    )
+def add_arguments(command: Parser) -> None:
+    what = "whose settings (default: ours; of stacked_digits: digits)"
+    command.add_argument("--protocol", choices=PROTOCOLS, help=what)
+    what = "default: all of the protocol's but grid100"
+    command.add_argument("--targets", nargs="+", metavar="TARGET", help=what)
+    what = "rows of the protocol's table (default: all)"
+    command.add_argument("--rows", nargs="+", metavar="ROW", help=what)
+    what = "seeds per row; one has no standard error"
+    command.flag("--seeds", what, type=at_least(1), default=10)
+    command.flag("--share", "share of the protocol's iterations", type=share, default=1.0)
 
 
 def protocol_of(options: argparse.Namespace) -> str:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from divergences.shown_text import visible
 from divergences.whole_files import atomically, write_atomically
+from gans.cli.errors import Parser
 from gans.runtime.escaping import as_label, say, tell
 from gans.runtime.files import as_csv
 from scripts.benchmark.racing.breakdown import Breakdown, Growth
@@ -34,27 +35,14 @@ STYLES = {
 }
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    tasks = ", ".join(TASKS)
-    command.add_argument(
-        "--tasks",
-        nargs="+",
-        choices=TASKS,
-        metavar="TASK",
-        default=list(TASKS),
-        help=f"default: {tasks}",
-    )
-    command.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256])
-    command.add_argument(
-        "--members", type=int, nargs="+", default=[1, 8, 64, 256], help="of this library and JAX"
-    )
-    command.add_argument("--rounds", type=int, default=5, help="laps of each (default: 5)")
-    command.add_argument("--seconds", type=float, default=1.0, help="length of a lap (default: 1)")
-    command.add_argument(
-        "--quick",
-        action="store_true",
-        help="widths 32 and 128, 1, 8 and 64 members, 3 laps of .4 s",
-    )
+def add_arguments(command: Parser) -> None:
+    command.flag("--tasks", "races", choices=TASKS, default=list(TASKS), metavar="TASK")
+    command.flag("--widths", "of hidden layers", type=int, default=[32, 64, 128, 256])
+    command.flag("--members", "of this library and JAX", type=int, default=[1, 8, 64, 256])
+    command.flag("--rounds", "laps of each", type=int, default=5)
+    command.flag("--seconds", "length of a lap", type=float, default=1.0)
+    what = "widths 32 and 128, 1, 8 and 64 members, 3 laps of .4 s"
+    command.add_argument("--quick", action="store_true", help=what)
 
 
 def check(options: argparse.Namespace) -> None:

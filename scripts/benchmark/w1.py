@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from divergences.shown_text import visible
 from divergences.whole_files import atomically, write_atomically
+from gans.cli.errors import Parser
 from gans.runtime.escaping import as_label, say, tell
 from gans.runtime.files import as_csv
 from scripts.benchmark.published import published
@@ -24,51 +25,20 @@ from scripts.lab.w1.solvers import SOLVERS
 COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "sorted": EXACT, "released": "#c77dbb"}
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--dimensions",
-        type=at_least(1),
-        nargs="+",
-        default=[2**k for k in range(1, 8)],
-        metavar="D",
-    )
-    command.add_argument(
-        "--funnels", type=at_least(1), nargs="+", default=[4, 16, 64, 256], metavar="N"
-    )
-    command.add_argument(
-        "--solvers",
-        nargs="+",
-        choices=SOLVERS,
-        metavar="SOLVER",
-        default=list(SOLVERS),
-        help=f"default: all of {', '.join(SOLVERS)}",
-    )
-    command.add_argument(
-        "--seeds", type=at_least(2), default=5, help="members per row (default: 5)"
-    )
-    command.add_argument(
-        "--share",
-        type=share,
-        default=1.0,
-        help="share of each protocol's steps (default: 1); some are never cut below a few hundred",
-    )
-    command.add_argument(
-        "--pair",
-        type=Path,
-        help="a file of funnels, such as the published benchmark's, in place of those drawn here",
-    )
-    command.add_argument(
-        "--pair-seeds",
-        type=at_least(0),
-        nargs="+",
-        default=[0],
-        metavar="S",
-        help="what pairs are drawn with (default: 0, on which anchored, sorted and released got "
-        "their settings)",
-    )
-    command.add_argument(
-        "--quick", action="store_true", help="D 2 and 16, N 4 and 16, 2 seeds, 1 %% of the steps"
-    )
+def add_arguments(command: Parser) -> None:
+    powers, sizes = [2**k for k in range(1, 8)], [4, 16, 64, 256]
+    command.flag("--dimensions", "of the pairs", type=at_least(1), default=powers, metavar="D")
+    command.flag("--funnels", "of each pair", type=at_least(1), default=sizes, metavar="N")
+    command.flag("--solvers", "rows", choices=SOLVERS, default=list(SOLVERS), metavar="SOLVER")
+    command.flag("--seeds", "members per row", type=at_least(2), default=5)
+    what = "share of each protocol's steps; some are never cut below a few hundred"
+    command.flag("--share", what, type=share, default=1.0)
+    what = "a file of funnels, such as the published benchmark's, in place of those drawn here"
+    command.add_argument("--pair", type=Path, help=what)
+    what = "what pairs are drawn with; on 0 anchored, sorted and released got their settings"
+    command.flag("--pair-seeds", what, type=at_least(0), default=[0], metavar="S")
+    what = "D 2 and 16, N 4 and 16, 2 seeds, 1 %% of the steps"
+    command.add_argument("--quick", action="store_true", help=what)
 
 
 def check(options: argparse.Namespace) -> None:

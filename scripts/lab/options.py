@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 
+from gans.cli.errors import Parser
 from scripts.lab.executors import Cluster, Engine, Local
 
 
@@ -42,29 +43,19 @@ def time_limit(text: str) -> float:
     return seconds(text)
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(parser: Parser) -> None:
     """Add where and how often jobs run."""
-    parser.add_argument(
-        "--workers", type=at_least(1), default=os.cpu_count(), help="processes (default: cores)"
-    )
-    parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="use a Dask cluster instead, e.g. tcp://HOST:8786"
-    )
-    parser.add_argument(
-        "--patience", type=seconds, default=300.0, metavar="S",
-        help="seconds to wait for a scheduler that does not answer (default: 300)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--retries", type=at_least(0), default=1, metavar="N", help="of what fails (default: 1)"
-    )
-    parser.add_argument(
-        "--timeout", type=time_limit, metavar="S",
-        help="stop a job that takes longer and count it as failed; each job then has a process of "
-        "its own, which is killed, on a Dask worker's machine, too (default: no limit)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--again", action="store_true", help="do again what has been done, and replace it"
-    )
+    parser.flag("--workers", "processes", type=at_least(1), default=os.cpu_count())
+    what = "use a Dask cluster instead, e.g. tcp://HOST:8786"
+    parser.add_argument("--scheduler", metavar="ADDRESS", help=what)
+    what = "seconds to wait for a scheduler that does not answer"
+    parser.flag("--patience", what, type=seconds, default=300.0, metavar="S")
+    parser.flag("--retries", "of what fails", type=at_least(0), default=1, metavar="N")
+    what = "stop a job that takes longer and count it as failed; each job then has a process of "
+    what += "its own, which is killed, on a Dask worker's machine, too (default: no limit)"
+    parser.add_argument("--timeout", type=time_limit, metavar="S", help=what)
+    what = "do again what has been done, and replace it"
+    parser.add_argument("--again", action="store_true", help=what)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 

@@ -35,13 +35,10 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("sweep", type=Path, metavar="SWEEP.yaml", help="base, axes and seeds")
     parser.add_argument("--out", type=Path, help="folder (default: runs/sweeps/NAME of the file)")
-    parser.add_argument(
-        "--members", type=at_least(1), default=10, metavar="N",
-        help="seeds of a setting that make one job, trained side by side (default: 10)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--limit", type=at_least(1), metavar="N", help="start at most N jobs, then stop"
-    )
+    what = "seeds of a setting that make one job, trained side by side"
+    parser.flag("--members", what, type=at_least(1), default=10, metavar="N")
+    what = "start at most N jobs, then stop"
+    parser.add_argument("--limit", type=at_least(1), metavar="N", help=what)
     parser.add_argument("--dry-run", action="store_true", help="list what would run, and stop")
     parser.add_argument(
         "--allow-import", action="append", default=[], metavar="MODULE",
