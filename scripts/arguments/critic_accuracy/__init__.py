@@ -66,43 +66,34 @@ def law_in(dimension: int) -> Transported:
 
 
 def experiments(settings: Settings) -> dict[str, Job]:
-    """The longest first."""
     laws = {d: law_in(d) for d in settings.dimensions}
     most, members = max(laws), settings.members
-    games = {
-        f"generators, {name}": Job(
-            8,
-            during_training.trained,
-            laws[2],
-            *PERCEPTRONS[name],
-            settings.hidden,
-            settings.generators,
-            settings.iterations,
-        )
-        for name in PERCEPTRONS
-    }
-    compared = {
-        in_dimension(name, d): Job(4, accuracy, name, law, members, settings)
-        for d, law in reversed(laws.items())
-        for name in COMPARED
-    }
-    shorter = {
-        after(name, steps): Job(
-            2, accuracy, name, laws[most], members, replace(settings, steps=steps)
-        )
-        for steps in settings.budgets
-        for name in TRAINED
-    }
-    two_sided = {
-        in_dimension(TWO_SIDED, 2): Job(4, accuracy, TWO_SIDED, laws[2], members, settings)
-    }
-    samples = {
-        in_dimension("transport", d): Job(2, by_transport, law, members, settings)
-        for d, law in laws.items()
-    }
+    sizes = (settings.hidden, settings.generators, settings.iterations)
+    shorter = {steps: replace(settings, steps=steps) for steps in settings.budgets}
     copy = Shifted(Box([0.5, 0.5, 0.5]), [1.0, 0.0, 0.0])
-    shifted = {SHIFTED: Job(2, accuracy, SPECTRAL, copy, members, settings)}
-    return games | compared | shorter | two_sided | samples | shifted
+    return {
+        **{
+            f"generators, {name}": Job(8, during_training.trained, laws[2], *players, *sizes)
+            for name, players in PERCEPTRONS.items()
+        },
+        **{
+            in_dimension(name, d): Job(4, accuracy, name, law, members, settings)
+            for d, law in reversed(laws.items())
+            for name in COMPARED
+        },
+        **{
+            after(name, steps): Job(2, accuracy, name, laws[most], members, fewer)
+            for steps, fewer in shorter.items()
+            for name in TRAINED
+        },
+        in_dimension(TWO_SIDED, 2): Job(4, accuracy, TWO_SIDED, laws[2], members, settings),
+        **{sampled(d): Job(2, by_transport, law, members, settings) for d, law in laws.items()},
+        SHIFTED: Job(2, accuracy, SPECTRAL, copy, members, settings),
+    }
+
+
+def sampled(dimension: int) -> str:
+    return in_dimension("transport", dimension)
 
 
 def in_dimension(name: str, dimension: int) -> str:
@@ -121,21 +112,20 @@ def judge(results: Results, settings: Settings) -> Findings:
     shorter = [(name, steps) for steps in settings.budgets for name in TRAINED]
     by_steps = {pair: results[after(*pair)] for pair in shorter}
     by_steps |= {(name, settings.steps): found[name, most] for name in TRAINED}
-    transport = {d: results[in_dimension("transport", d)] for d in dimensions}
     generators = {name: results[f"generators, {name}"] for name in PERCEPTRONS}
     in_plane = {n: found[n, 2] for n in PERCEPTRONS if n != TWO_SIDED} | {
         TWO_SIDED: results[in_dimension(TWO_SIDED, 2)]
     }
     return Findings(
         claims=[
-            name_claim(found, transport, results[SHIFTED], settings),
-            bound_claim(found, transport, settings),
+            name_claim(found, results, settings),
+            bound_claim(found, results[sampled(most)], settings),
             gradient_claim(found, settings),
             budget.claim(by_steps, most),
             during_training.claim(in_plane, generators),
         ],
         figures={
-            "critic_accuracy": by_dimension(found, transport, settings),
+            "critic_accuracy": by_dimension(found, results, settings),
             "critic_budget": budget.by_steps(by_steps, most),
             "critic_training": during_training.scatter(
                 in_plane, generators, float(law_in(2).measured_w1().value), COLOURS
@@ -165,12 +155,7 @@ def off(found: dict[str, Tensor], digits: int = 0) -> str:
     return f"{found['deviation'].mean():+z.{digits}%}"
 
 
-def name_claim(
-    found: Found,
-    transport: dict[int, dict[str, Tensor]],
-    shifted: dict[str, Tensor],
-    settings: Settings,
-) -> Claim:
+def name_claim(found: Found, results: Results, settings: Settings) -> Claim:
     most = max(settings.dimensions)
     cones = ", ".join(f"{off(found[ANCHORED, d], 1)} at D = {d}" for d in settings.dimensions)
     return Claim(
@@ -186,13 +171,13 @@ def name_claim(
         ],
         controls=[
             is_w1(f"{ANCHORED}, D = 2", found[ANCHORED, 2]),
-            is_w1(f"{SPECTRAL}, a box and its shifted copy", shifted),
+            is_w1(f"{SPECTRAL}, {SHIFTED}", results[SHIFTED]),
         ],
         equation=r"W_1(P, Q) = \max_{\|f\|_L \le 1} E_P[f] - E_Q[f]",
         n_seeds=settings.members,
         figure="critic_accuracy",
         note=f"The cones read {cones}. Exact transport between {settings.transport_points} "
-        f"points is off by {off(transport[most])} at D = {most}.",
+        f"points is off by {off(results[sampled(most)])} at D = {most}.",
     )
 
 
@@ -201,9 +186,7 @@ def stays_below(what: str, deviation: Tensor) -> Check:
     return Check.at_most(f"{what}: largest value / W1 - 1", 1e-4, deviation.max())
 
 
-def bound_claim(
-    found: Found, transport: dict[int, dict[str, Tensor]], settings: Settings
-) -> Claim:
+def bound_claim(found: Found, transport: dict[str, Tensor], settings: Settings) -> Claim:
     most = max(settings.dimensions)
     return Claim(
         id="critic-lower-bound",
@@ -216,7 +199,7 @@ def bound_claim(
             for d in settings.dimensions
         ],
         controls=[
-            stays_below(f"exact transport of samples, D = {most}", transport[most]["deviation"]),
+            stays_below(f"exact transport of samples, D = {most}", transport["deviation"]),
             stays_below(f"{PENALISED}, D = 4", found[PENALISED, 4]["deviation"]),
         ],
         equation=r"E_P[f] - E_Q[f] \le W_1(P, Q)",
@@ -278,16 +261,14 @@ def table(found: Found) -> list[dict[str, Any]]:
 
 
 @captioned
-def by_dimension(
-    found: Found, transport: dict[int, dict[str, Tensor]], settings: Settings
-) -> Figure:
+def by_dimension(found: Found, results: Results, settings: Settings) -> Figure:
     """Left: a critic's value, where 1 is right. Right: the direction of its gradient, where 1 is
     right.
     """
     x = list(settings.dimensions)
     figure, left = value_and_cosine(found, COMPARED, x, "dimension")
-    sampled = torch.stack([transport[d]["deviation"] + 1 for d in x])
-    with_band(left, x, sampled, EXACT, "exact transport of samples")
+    by_samples = torch.stack([results[sampled(d)]["deviation"] + 1 for d in x])
+    with_band(left, x, by_samples, EXACT, "exact transport of samples")
     left.set_ylim(-0.05, 2.5)
     left.legend(*[h[-1:] for h in left.get_legend_handles_labels()], fontsize=8)
     return figure

@@ -91,14 +91,9 @@ def walk(folder: str, game: Callable[..., AdversarialModule], iterations: int) -
 
 
 def experiments(settings: Settings) -> dict[str, Job]:
+    logs = "tensorboard/segments/"
     return {
-        name: Job(
-            cost,
-            walk,
-            game,
-            settings.iterations,
-            folder=f"tensorboard/segments/{name.replace(', ', '-')}",
-        )
+        name: Job(cost, walk, game, settings.iterations, folder=logs + name.replace(", ", "-"))
         for name, (cost, game) in GAMES.items()
     }
 

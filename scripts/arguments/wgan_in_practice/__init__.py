@@ -62,18 +62,12 @@ def on_segments(seeds: int, theta: float) -> dict[str, Tensor]:
 
 
 def experiments(settings: Settings) -> dict[str, Job]:
+    seeds, logs = settings.seeds, "tensorboard/wgan_in_practice/"
     games = {
-        name: Job(
-            cost,
-            follow,
-            game,
-            settings.seeds,
-            settings,
-            folder=f"tensorboard/wgan_in_practice/{name.replace(', ', '-')}",
-        )
+        name: Job(cost, follow, game, seeds, settings, folder=logs + name.replace(", ", "-"))
         for name, (cost, game) in GAMES.items()
     }
-    return games | {ON_SEGMENTS: Job(3, on_segments, settings.seeds, 0.3)}
+    return games | {ON_SEGMENTS: Job(3, on_segments, seeds, 0.3)}
 
 
 def judge(results: Results, settings: Settings) -> Findings:
