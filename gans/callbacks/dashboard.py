@@ -102,8 +102,8 @@ class Dashboard(pl.Callback):
     """Writes the dashboard layout when training starts, and at its end the final numbers.
 
     They stand in the HParams table of TensorBoard; other loggers get the settings alone. A figure
-    of JS and W1 over all iterations is drawn at the end, and each time there are twice as many
-    looks.
+    of JS and W1 over all iterations is drawn at the end, and each time that looks have become four
+    times as many.
 
     Arguments:
         divergences: Whose last values become ``final/...``; ``None`` for none.

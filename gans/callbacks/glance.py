@@ -81,9 +81,9 @@ class Glance:
 
     @property
     def is_due(self) -> bool:
-        """Whether twice as many looks as at the last figure were taken."""
-        looks = len(self.steps)
-        return looks >= FEWEST and looks & (looks - 1) == 0
+        """Whether four times as many looks as at the last figure were taken."""
+        times, rest = divmod(len(self.steps), FEWEST)
+        return rest == 0 and times == 4 ** (times.bit_length() // 2)
 
     def log(self, trainer: pl.Trainer, step: int) -> None:
         """A figure of each quantity to every logger that takes figures, else to files."""

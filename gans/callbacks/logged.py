@@ -111,7 +111,7 @@ class Gradients(Periodic):
         n: Generated points per member for ``gradient/input``.
     """
 
-    def __init__(self, every: int = 50, n: int = 256):
+    def __init__(self, every: int = 100, n: int = 256):
         super().__init__(every)
         self.monitor = PlayerGradients(n)
 
@@ -134,7 +134,7 @@ class LipschitzAudit(Periodic):
         n: Points per side and member.
     """
 
-    def __init__(self, every: int = 250, n: int = 512):
+    def __init__(self, every: int = 500, n: int = 512):
         super().__init__(every)
         self.monitor = CriticSlope(n)
 
@@ -155,7 +155,7 @@ class Coverage(Periodic):
         n: Generated points per member; 2500 is what published tables use.
     """
 
-    def __init__(self, every: int = 500, n: int = 2500):
+    def __init__(self, every: int = 1000, n: int = 2500):
         super().__init__(every)
         self.monitor = CoveredModes(n)
 
@@ -175,7 +175,7 @@ class Pictures(Periodic):
         member: Which member is drawn.
     """
 
-    def __init__(self, every: int = 1000, n: int = 512, member: int = 0):
+    def __init__(self, every: int = 2000, n: int = 512, member: int = 0):
         super().__init__(every)
         self.n = whole_number("n", n)
         self.member = whole_number("member", member, least=0)
