@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from divergences.array_likes import FLOATS, as_pair
+from divergences.repeated_points import repeated
 
 Bound = Literal["exact", "lower", "upper", "none"]
 LENGTH = "in the unit of the data"
@@ -299,48 +299,6 @@ def impossible(found: Estimate, quantity: str) -> tuple[str, ...]:
             f"above {known.largest:.3g}: by chance, or x and y are no independent draws",
         )
     return ()
-
-
-def repeated(x: Tensor, y: Tensor) -> tuple[str, ...]:
-    """A warning where one sample repeats many of its points and the other hardly any.
-
-    Such points are no independent draws: intervals are too short, and a distance is seen between
-    equal laws. Atoms, which many points share, are none of them, nor is a lattice of both.
-
-    Example:
-        >>> points = torch.linspace(0, 1, 64)[:, None]
-        >>> repeated(points, torch.cat([points[:32], points[:32]]))[0]
-        'y holds only 32 different points of 64, x 64 of 64: ...'
-        >>> repeated(points, torch.zeros(64, 1))
-        ()
-    """
-    sides = [sample.detach().reshape(-1, *sample.shape[-2:]) for sample in (x, y)]
-    members = max(map(len, sides))  # a single sample goes with each of several
-    notes = [
-        _repeated(*pair) for pair in zip(*(s.expand(members, -1, -1) for s in sides), strict=True)
-    ]
-    several = members > 1
-    return tuple(f"member {k}: {n}" if several else n for k, n in enumerate(notes) if n)
-
-
-def _repeated(x: Tensor, y: Tensor) -> str | None:
-    kinds = [_distinct(sample) for sample in (x, y)]
-    for one, other in ((0, 1), (1, 0)):
-        (few, n), (many, m) = kinds[one], kinds[other]
-        if n / 4 <= few <= 0.8 * n and many > 0.98 * m:
-            return (
-                f"{'xy'[one]} holds only {few} different points of {n}, {'xy'[other]} {many} of "
-                f"{m}: repeated points are no independent draws, and the interval is too short"
-            )
-    return None
-
-
-def _distinct(points: Tensor) -> tuple[int, int]:
-    """Different points and all points."""
-    ordered = np.sort(points[:, 0].cpu().numpy())
-    if np.count_nonzero(ordered[1:] == ordered[:-1]) < 0.1 * len(points):  # as nearly always
-        return len(points), len(points)
-    return len(points.unique(dim=0)), len(points)
 
 
 def check_samples(x: Tensor, y: Tensor, at_least: int = 2) -> tuple[Tensor, Tensor]:

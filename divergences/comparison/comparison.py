@@ -13,7 +13,6 @@ from torch import Tensor
 
 from divergences.checks import seed_number, shown, whole_number
 from divergences.comparison.estimates import (
-    DEVIATIONS,
     Answer,
     answers,
     questions,
@@ -42,7 +41,7 @@ from divergences.comparison.where import (
     pattern,
     region,
 )
-from divergences.estimate import repeated
+from divergences.repeated_points import different
 from divergences.shown_text import listed
 from divergences.whole_files import plain
 
@@ -295,16 +294,14 @@ def _notes(pair: Matched) -> list[str]:
 
 
 def _once_each(x: Tensor, y: Tensor, labels: tuple[str, str]) -> tuple[Tensor, Tensor, list[str]]:
-    """Both samples for the tests: where only one repeats its rows, each of them once."""
-    if not repeated(x, y):
-        return x, y, []
-    once = [torch.unique(z, dim=0) for z in (x, y)]
-    few = 0 if len(once[0]) / len(x) < len(once[1]) / len(y) else 1
-    note = (
-        f"{shown(labels[few])} holds only {len(once[few])} different rows of "
-        f"{len((x, y)[few])}: the tests use each row once, and intervals are too short"
-    )
-    return once[0], once[1], [note]
-
-
-__all__ = ["DEVIATIONS", "Comparison", "Region", "compare"]
+    """Both samples for the tests, each row once where rows are repeated; and a note on each."""
+    both, notes = [], []
+    for sample, other, label in ((x, y, labels[0]), (y, x, labels[1])):
+        few = different(sample, other)
+        both.append(sample if few is None else torch.unique(sample, dim=0))
+        if few is not None:
+            notes.append(
+                f"{shown(label)} holds only {few} different rows of {len(sample)}: the tests use "
+                "each row once, and intervals are too short"
+            )
+    return both[0], both[1], notes

@@ -1,0 +1,68 @@
+"""Copied rows are told from what laws repeat themselves: counts, rounded values, atoms."""
+
+import numpy as np
+import pytest
+import torch
+
+from divergences import EarthMover, compare
+from divergences.repeated_points import repeated
+
+N = 300
+
+
+def twice(r, d):
+    return np.repeat(r.normal(size=(N // 2, d)), 2, 0)
+
+
+def bootstrap(r, d):
+    return r.normal(size=(N, d))[r.integers(0, N, N)]
+
+
+COPIED = {
+    "both twice": lambda r, d: (twice(r, d), twice(r, d)),
+    "both twice, four digits": lambda r, d: (twice(r, d).round(4), twice(r, d).round(4)),
+    "one bootstrap": lambda r, d: (r.normal(size=(N, d)), bootstrap(r, d)),
+    "two bootstraps": lambda r, d: (bootstrap(r, d), bootstrap(r, d)),
+    "twenty times": lambda r, d: (np.tile(r.normal(size=(40, d)), (20, 1)), twice(r, d) + 1),
+    "in another unit": lambda r, d: (1e6 * twice(r, d), 1e6 * twice(r, d)),
+}
+OWN = {
+    "rounded": lambda r, d: (r.normal(size=(N, d)).round(1), r.normal(size=(N, d)).round(1)),
+    "rounded on one side": lambda r, d: (r.normal(size=(N, d)).round(1), r.normal(size=(N, d))),
+    "counts apart": lambda r, d: (r.poisson(300, (N, d)), r.poisson(3, (N, d))),
+    "counts": lambda r, d: (r.poisson(30, (N, d)), r.poisson(33, (N, d))),
+    "waiting times": lambda r, d: (r.geometric(0.001, (N, d)), r.geometric(0.5, (N, d))),
+    "zeros among values": lambda r, d: [
+        r.normal(size=(N, d)) * (r.random((N, 1)) > 0.4) for _ in "xy"
+    ],
+    "categories": lambda r, d: [r.normal(size=(10, d))[r.integers(0, 10, N)] for _ in "xy"],
+}
+
+
+def said(make, d, seed):
+    x, y = (torch.from_numpy(np.asarray(z, float)) for z in make(np.random.default_rng(seed), d))
+    return repeated(x, y)
+
+
+@pytest.mark.parametrize("d", [1, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_copied_rows_are_said_and_what_a_law_repeats_is_not(d, seed):
+    assert [name for name, make in COPIED.items() if not said(make, d, seed)] == []
+    assert [name for name, make in OWN.items() if said(make, d, seed)] == []
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_equal_laws_whose_rows_are_all_there_twice_are_not_told_apart(d):
+    p_values = []
+    for seed in range(8):
+        r = np.random.default_rng(seed)
+        found = compare(twice(r, d), twice(r, d), permutations=99)
+        p_values.append(found.p_value)
+        assert sum("different rows of 300" in note for note in found.notes) == 2
+    assert sum(p <= 0.05 for p in p_values) <= 2  # 8 draws at .05: more than 2 in .6 % of cases
+
+
+def test_an_estimator_says_so_of_both_samples():
+    r = np.random.default_rng(0)
+    warnings = EarthMover(floor=False)(twice(r, 2), twice(r, 2)).warnings
+    assert [w[:33] for w in warnings] == [f"{z} holds only 150 different point" for z in "xy"]
