@@ -14,7 +14,7 @@ from divergences.random_streams import Streams
 from gans.monitors import tags
 from gans.monitors.game import POOL, Game, HeldOut
 from gans.monitors.gradient_norms import norm_of_one
-from gans.monitors.real_points import RealPoints, drawn_from, first_tensor
+from gans.monitors.real_points import RealPoints, drawn_from, first_tensor, stacked
 from gans.monitors.without_trace import own_random_numbers
 from gans.objectives import Objective
 
@@ -108,7 +108,7 @@ class GivenGame(Game):
             made = drawn_from(made, n) if isinstance(made, Distribution) else made
         except Exception as error:  # the user's own code may raise anything
             blame("fake", self._fake, str(n), error)
-        made = first_tensor(made, "fake")
+        made = first_tensor(stacked(made, n), "fake")
         if made.ndim == 0 or len(made) != n:
             raise ValueError(f"fake({n}) gives {_count(made)}; it must give {n}")
         return self._rows(made, "fake")
@@ -152,12 +152,12 @@ class GivenGame(Game):
             given = self._critic(self._own_shape(points))  # pyright: ignore[reportOptionalCall]
         except Exception as error:  # the user's own code may raise anything
             blame("critic", self._critic, f"points of shape {shape}", error)
-        scores = _first_entry(given)
-        if not isinstance(scores, Tensor) or scores.ndim == 0 or len(scores) != n:
-            gives = _count(scores) if isinstance(scores, Tensor) else shown(scores)
+        scores = given if isinstance(given, Tensor) else _one_score_each(given, n)
+        if scores is None or not _scores(scores, n):
             raise ValueError(
-                f"critic(points of shape {shape}) gives {gives}; it must give one score for each, "
-                "as a tensor"
+                f"critic(points of shape {shape}) gives {_shapes(given)}; it must give one score "
+                "for each, of shape (n,) or (n, 1), or a map of scores (n, 1, rows, columns): "
+                "pass a function that chooses it, such as critic=lambda x: critic(x)[-1]"
             )
         if points.requires_grad and torch.is_grad_enabled() and not scores.requires_grad:
             raise ValueError(
@@ -209,11 +209,31 @@ def _count(points: Tensor) -> str:
     return f"{len(points)} points" if points.ndim else "a single number"
 
 
-def _first_entry(given: Any) -> Any:
-    """Of a tuple, list or mapping, the first entry; else what it is."""
-    while isinstance(given, (tuple, list, Mapping)) and len(given):
-        given = next(iter(given.values())) if isinstance(given, Mapping) else given[0]
-    return given
+def _scores(given: Tensor, n: int) -> bool:
+    """Whether it is one score, or one map of scores, for each of n points."""
+    return given.ndim > 0 and len(given) == n and (given.ndim == 1 or given.shape[1] == 1)
+
+
+def _parts(given: Any) -> list[Any]:
+    """All entries of tuples, lists and mappings, however deep; else what it is."""
+    if isinstance(given, Mapping):
+        given = list(given.values())
+    if isinstance(given, (tuple, list)):
+        return [part for entry in given for part in _parts(entry)]
+    return [given]
+
+
+def _one_score_each(given: Any, n: int) -> Tensor | None:
+    """The one tensor that is a score for each point, beside features and classes."""
+    found = [part for part in _parts(given) if isinstance(part, Tensor) and _scores(part, n)]
+    return found[0] if len(found) == 1 else None
+
+
+def _shapes(given: Any) -> str:
+    if not all(isinstance(part, Tensor) for part in _parts(given)):
+        return shown(given)
+    shapes = ", ".join(str(tuple(part.shape)) for part in _parts(given))
+    return f"a tensor of shape {shapes}" if isinstance(given, Tensor) else f"tensors of {shapes}"
 
 
 def _same_order(a: torch.Size, b: torch.Size) -> bool:

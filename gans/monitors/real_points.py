@@ -29,19 +29,25 @@ def first_tensor(batch: Any, name: str = "real") -> Tensor:
         >>> first_tensor((np.zeros((2, 3)), np.ones(2))).shape
         torch.Size([2, 3])
     """
-    while isinstance(batch, (tuple, list, Mapping)) and len(batch):
-        parts = list(batch.values()) if isinstance(batch, Mapping) else batch
-        if isinstance(parts[0], (int, float)):
-            break
-        batch = parts[0]
+    while isinstance(batch, (tuple, list, Mapping)) and len(batch) and not _is_numbers(batch):
+        batch = next(iter(batch.values())) if isinstance(batch, Mapping) else batch[0]
     try:
         points = batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch))
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} gives {shown(batch)}, and no tensor or array") from error
-    points = points.detach()
+    points = points.detach().clone() if points.is_inference() else points.detach()
     if points.is_complex():
         raise TypeError(f"{name} gives complex numbers; give real ones, such as their parts")
     return points if points.is_floating_point() else points.float()
+
+
+def stacked(points: Any, n: int) -> Any:
+    """A list of n points as one tensor; anything else as it is."""
+    alike = isinstance(points, list) and len(points) == n
+    if not alike or not all(isinstance(point, (Tensor, np.ndarray)) for point in points):
+        return points
+    shapes = {tuple(point.shape) for point in points}
+    return torch.stack([first_tensor(point) for point in points]) if len(shapes) == 1 else points
 
 
 def drawn_from(law: Distribution, n: int) -> Tensor:
@@ -82,7 +88,7 @@ class RealPoints:
                 "iterator; give the points, the dataset or the dataloader"
             )
         if _is_numbers(source):
-            source = np.array(source, np.float32)
+            source = first_tensor(source)
         if isinstance(source, Tensor) or hasattr(source, "__array__"):
             self.pool = _some(first_tensor(source), MOST)
         elif isinstance(source, (DataLoader, Dataset)) or hasattr(source, "__iter__"):
@@ -158,8 +164,28 @@ def _batches(source: Any, keep: int) -> Any:
             return _picked(source.dataset, keep, source.collate_fn)
         return source
     if isinstance(source, Dataset) and hasattr(source, "__len__"):
-        return _picked(source, keep, lambda items: torch.stack([first_tensor(i) for i in items]))
-    return source
+        return _picked(source, keep, _stacked)
+    first = next(iter(source), None)
+    if not _is_one_point(first):
+        return source
+    if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
+        return _picked(source, keep, _stacked)
+    return ([item] for item in source)
+
+
+def _stacked(items: list[Any]) -> Tensor:
+    return torch.stack([first_tensor(item) for item in items])
+
+
+def _is_one_point(entry: Any) -> bool:
+    """Whether an entry of a list is a point, with its label perhaps, and not a batch of points."""
+    parts = list(entry.values()) if isinstance(entry, Mapping) else entry
+    if isinstance(parts, (tuple, list)) and not _is_numbers(parts):
+        if len(parts) > 1:
+            label = parts[1]
+            return isinstance(label, (int, float, str)) or np.ndim(label) == 0
+        parts = parts[0] if len(parts) else parts
+    return np.ndim(parts) == 1  # of a batch this would be of points of no dimension
 
 
 def _picked(dataset: Any, keep: int, collate: Callable[[list[Any]], Any]) -> Iterator[Any]:

@@ -54,7 +54,9 @@ def other_scale(look: Look, first: Start | None) -> State | None:
     if not 0 < real < math.inf:
         return None
     ratio = fake / real
-    if (ratio > 10 or ratio < 0.1) and look.elsewhere:
+    away = float((look.fake.double().mean(0) - look.real.points.double().mean(0)).norm())
+    by_far = (ratio > 30 or ratio < 1 / 30) and away > real / 2  # nearer, it has collapsed
+    if (ratio > 10 or ratio < 0.1) and look.elsewhere(1 if by_far else 3):
         return State(
             "another scale",
             f"generated points spread {ratio:.2g} times as widely as real ones ({fake:.3g} and "
@@ -80,7 +82,7 @@ def copies(look: Look, first: Start | None) -> State | None:
 
 
 def missing_regions(look: Look, first: Start | None) -> State | None:
-    if look.elsewhere:
+    if look.elsewhere(3) or other_scale(look, first):
         return None  # it is not that some regions are left out
     known, seen = look.real.held, look.real.in_regions(look.fake)
     low, _ = share(known.cpu().numpy(), len(look.real.points))

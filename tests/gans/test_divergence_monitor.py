@@ -104,7 +104,14 @@ SOURCES = {
     "integers": POINTS.long().numpy(),
     "dataset of pairs": TensorDataset(POINTS, torch.zeros(20)),
     "loader": DataLoader(TensorDataset(POINTS), batch_size=3, shuffle=True),
-    "dicts": [{"image": POINTS[:10], "label": 1}, {"image": POINTS[10:], "label": 2}],
+    "batches": [POINTS[:10], POINTS[10:]],
+    "batches with labels": [(POINTS[:10], torch.zeros(10)), (POINTS[10:], torch.ones(10))],
+    "batches as dicts": [{"x": z, "label": z[:, 0]} for z in (POINTS[:10], POINTS[10:])],
+    "list of points": list(POINTS),
+    "list of arrays": list(POINTS.numpy()),
+    "list of lists": POINTS.tolist(),
+    "points with labels": [(point, 1) for point in POINTS],
+    "points as dicts": [{"x": point, "label": torch.tensor(1)} for point in POINTS],
 }
 
 
@@ -114,6 +121,64 @@ def test_real_points_of_every_kind_are_drawn_without_replacement(source):
     first, second = real.draw(10, 0, seed=3), real.draw(10, 10, seed=3)
     assert sorted(torch.cat([first, second])[:, 0].tolist()) == POINTS[:, 0].tolist()
     assert not torch.equal(first, real.draw(10, 0, seed=4))
+
+
+GIVES = {
+    "score and features": lambda x, score, features: (score, features),
+    "features and score": lambda x, score, features: [features, score],
+    "features of several layers": lambda x, score, features: ([features, 2 * features], score),
+    "names": lambda x, score, features: {"features": features, "logits": score[:, 0]},
+    "a map": lambda x, score, features: score[:, :, None, None].expand(-1, -1, 3, 3),
+}
+
+
+@pytest.mark.parametrize("gives", GIVES.values(), ids=GIVES)
+def test_a_critic_s_score_is_found_beside_its_features(gives):
+    """Its slope is 3; that of the features is 100 and more."""
+
+    def critic(x):
+        return gives(x, 3 * x[:, :1], 100 * x.repeat(1, 4))
+
+    monitor = DivergenceMonitor(torch.randn(600, 2), blobs, critic=critic, n=64)
+    assert float(monitor.read(0)["critic/slope_max"]) == pytest.approx(3)
+
+
+UNCLEAR = {
+    "two scores": lambda x: (x[:, :1], x[:, 1:]),
+    "classes": lambda x: x,
+    "maps of features": lambda x: x[:, :, None, None],
+    "maps of two sizes": lambda x: [x[:, :1, None], x[:, :1, None].expand(-1, -1, 4)],
+}
+
+
+@pytest.mark.parametrize("critic", UNCLEAR.values(), ids=UNCLEAR)
+def test_a_critic_whose_score_cannot_be_told_is_refused(critic):
+    with pytest.raises(ValueError, match=r"must give one score for each.* critic=lambda x: "):
+        DivergenceMonitor(torch.randn(600, 2), blobs, critic=critic, n=64).read(0)
+
+
+def test_generated_points_may_be_a_list_or_made_for_inference():
+    @torch.inference_mode()
+    def unrecorded(n):
+        return blobs(n)
+
+    real = torch.randn(600, 2, generator=torch.Generator().manual_seed(0))
+    looks = [
+        DivergenceMonitor(real, fake, critic=lambda x: x[:, :1], n=64).read(0)
+        for fake in (blobs, lambda n: list(blobs(n)), lambda n: blobs(n).tolist(), unrecorded)
+    ]
+    for look in looks[1:]:
+        assert look.keys() == looks[0].keys()
+        assert float(look["critic/dual"]) == pytest.approx(float(looks[0]["critic/dual"]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_script_s_own_seed_makes_no_copies(seed):
+    """Data from a seeded script, and a perfect generator that is looked at with step = seed."""
+    torch.manual_seed(seed)
+    monitor = DivergenceMonitor(torch.randn(2000, 2), lambda n: torch.randn(n, 2))
+    monitor.read(seed)
+    assert monitor.states == []
 
 
 @pytest.mark.parametrize(
@@ -281,3 +346,21 @@ def test_batch_statistics_that_differ_from_the_running_ones_are_named():
         with torch.no_grad():
             generator.shift += 1e-3
     assert "batch normalisation" in [state.name for state in monitor.states]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_data_of_0_to_255_are_of_another_scale_and_a_collapse_is_not(seed):
+    """In many dimensions points lie far from each other, and from the middle of all of them."""
+    draw = torch.Generator().manual_seed(seed)
+    light = torch.rand(600, 64, generator=draw) * (torch.rand(600, 1, generator=draw) + 0.2)
+    named = {}
+    for name, real, middle in (("scale", 255 * light, 0.0), ("collapse", light, light.mean(0))):
+        monitor = DivergenceMonitor(
+            real, lambda n, middle=middle: middle + 0.003 * torch.randn(n, 64), n=128
+        )
+        for step in range(2):
+            monitor.read(step)
+        named[name] = {state.name for state in monitor.states}
+    assert "another scale" in named["scale"]
+    assert "another scale" not in named["collapse"]
+    assert "missing regions" not in named["scale"]
