@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from operator import attrgetter
 from typing import Any, final
 
@@ -65,7 +66,8 @@ class DivergenceMonitor(pl.Callback):
     Raises:
         TypeError: If an argument is of another kind.
         ValueError: If a number is too small, real and generated points differ in dimension, or a
-            function fails at the first look. Later it is a warning, and training goes on.
+            function fails at the first look. Later that is a warning and training goes on, where
+            a trainer calls this; :meth:`read` raises it at any time.
 
     Example:
         >>> import torch
@@ -296,7 +298,7 @@ class DivergenceMonitor(pl.Callback):
             used = (self._given[0], fake, critic, self._features, module)
             self._generators = random_generators(*used)
         norms = self._norms.latest if self._norms is not None else None
-        how = self._features, self._objective, norms, self._generators
+        how = self._features, self._objective, norms, self._generators, _context_of(module)
         return GivenGame(self._real, fake, step, critic, self._named(module), *how)
 
     def _look(self, step: int, module: nn.Module | None) -> Seen:
@@ -307,3 +309,11 @@ class DivergenceMonitor(pl.Callback):
         self._found = seen.networks
         self.latest, self.states = seen.readings, seen.states
         return seen
+
+
+def _context_of(module: nn.Module | None) -> Callable[[], AbstractContextManager[Any]]:
+    """The context in which a trainer makes new tensors of the precision it trains in."""
+    if not isinstance(module, pl.LightningModule):
+        return nullcontext
+    plugin = module.trainer.precision_plugin
+    return plugin.forward_context if str(plugin.precision).endswith("-true") else nullcontext

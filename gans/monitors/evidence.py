@@ -98,10 +98,10 @@ class Look:
         """Distance of each generated point to the nearest real one, and which that is."""
         return nearest(self.fake, self.real.points)
 
-    def elsewhere(self, factor: float) -> bool:
-        """Whether half the generated points are so many times as far from all real ones as a
-        real point that is far from the others."""
-        return bool(self.to_real[0].median() > factor * self.real.widely_apart)
+    @cached_property
+    def elsewhere(self) -> bool:
+        """Whether half the generated points are far from all real ones, as few real points are."""
+        return bool(self.to_real[0].median() > 3 * self.real.widely_apart)
 
     def interval(self, tag: str) -> tuple[float, float]:
         """The 95 % interval of a reading; NaN where it has none."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, final
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -27,16 +29,6 @@ REMEDIES = {
 }
 
 
-def blame(name: str, function: Any, asked: str, error: Exception) -> NoReturn:
-    """Raise what says which of the user's functions has failed, and what it is asked for."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        raise error
-    called = getattr(function, "__qualname__", type(function).__qualname__)
-    raise ValueError(
-        f"{name}({asked}) fails in {called} with {type(error).__name__}: {error}; {REMEDIES[name]}"
-    ) from error
-
-
 @final
 class GivenGame(Game):
     """One generator, as functions; the member axis that monitors need is added.
@@ -53,6 +45,7 @@ class GivenGame(Game):
         objective: What is trained, for the critic's value and the saturating gradient.
         norms: Gradient norms that were taken when the optimizers stepped; those of now if omitted.
         generators: Random generators of the functions' own.
+        context: Makes the context that training calls the functions in.
     """
 
     def __init__(
@@ -66,10 +59,11 @@ class GivenGame(Game):
         objective: Objective | None = None,
         norms: Mapping[str, Tensor] | None = None,
         generators: Sequence[Any] = (),
+        context: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ):
         self.seeds, self.iteration, self.objective = (0,), iteration, objective
         self._real, self._fake, self._critic, self._features = real, fake, critic, features
-        self._generators = generators
+        self._generators, self._context = generators, context
         self._networks, self._norms = dict(networks or {}), norms
         self._shapes: dict[str, torch.Size] = {}
         self._dtype = torch.get_default_dtype()
@@ -78,16 +72,28 @@ class GivenGame(Game):
         self._before: Tensor | None = None
         self.critic = self._scored if critic is not None else None
 
+    def _called(self, name: str, function: Any, asked: str, call: Any, given: Any) -> Any:
+        """What a user's function returns, or an error that names it and what it is asked for."""
+        try:
+            with self._context():
+                return call(given)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # the user's own code may raise anything
+            called = getattr(function, "__qualname__", type(function).__qualname__)
+            raise ValueError(
+                f"{name}({asked}) fails in {called} with {type(error).__name__}: {error}; "
+                f"{REMEDIES[name]}"
+            ) from error
+
     def real(self, n: int, streams: Streams) -> Tensor:
         start = self._starts.get(streams.purpose, 0)
         self._starts[streams.purpose] = start + n
         return self._drawn(n, start)
 
     def _drawn(self, n: int, start: int) -> Tensor:
-        try:
-            points = self._real.draw(n, start, self.iteration)
-        except Exception as error:  # the user's own code may raise anything
-            blame("real", self._real.function, str(n), error)
+        draw = partial(self._real.draw, start=start, seed=self.iteration)
+        points = self._called("real", self._real.function, str(n), draw, n)
         if len(points) != n:
             raise ValueError(f"real({n}) gives {len(points)} points; it must give {n}")
         return self._rows(points, "real")
@@ -102,12 +108,10 @@ class GivenGame(Game):
         return after
 
     def fake(self, n: int, streams: Streams) -> Tensor:
-        try:
-            made = self._fake(n)
-            self._law = made if isinstance(made, Distribution) else None
-            made = drawn_from(made, n) if isinstance(made, Distribution) else made
-        except Exception as error:  # the user's own code may raise anything
-            blame("fake", self._fake, str(n), error)
+        made = self._called("fake", self._fake, str(n), self._fake, n)
+        self._law = made if isinstance(made, Distribution) else None
+        if self._law is not None:
+            made = self._called("fake", self._fake, str(n), partial(drawn_from, self._law), n)
         made = first_tensor(stacked(made, n), "fake")
         if made.ndim == 0 or len(made) != n:
             raise ValueError(f"fake({n}) gives {_count(made)}; it must give {n}")
@@ -148,10 +152,8 @@ class GivenGame(Game):
     def _scored(self, points: Tensor) -> Tensor:
         n = points.shape[1]
         shape = (n, *self._shapes["fake"])
-        try:
-            given = self._critic(self._own_shape(points))  # pyright: ignore[reportOptionalCall]
-        except Exception as error:  # the user's own code may raise anything
-            blame("critic", self._critic, f"points of shape {shape}", error)
+        asked = f"points of shape {shape}"
+        given = self._called("critic", self._critic, asked, self._critic, self._own_shape(points))
         scores = given if isinstance(given, Tensor) else _one_score_each(given, n)
         if scores is None or not _scores(scores, n):
             raise ValueError(
@@ -169,10 +171,9 @@ class GivenGame(Game):
     def described(self, points: Tensor) -> Tensor:
         found = points
         if self._features is not None:
-            try:
-                vectors = first_tensor(self._features(self._own_shape(points)), "features")
-            except Exception as error:  # the user's own code may raise anything
-                blame("features", self._features, f"points of shape {tuple(points.shape)}", error)
+            asked, own = f"points of shape {tuple(points.shape)}", self._own_shape(points)
+            given = self._called("features", self._features, asked, self._features, own)
+            vectors = first_tensor(given, "features")
             if vectors.ndim == 0 or len(vectors) != points.shape[1]:
                 raise ValueError(
                     f"features({points.shape[1]} points) gives {_count(vectors)}; it must give "

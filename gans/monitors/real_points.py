@@ -184,7 +184,7 @@ def _is_one_point(entry: Any) -> bool:
         if len(parts) > 1:
             label = parts[1]
             return isinstance(label, (int, float, str)) or np.ndim(label) == 0
-        parts = parts[0] if len(parts) else parts
+        [parts] = parts or [parts]
     return np.ndim(parts) == 1  # of a batch this would be of points of no dimension
 
 

@@ -54,15 +54,25 @@ def other_scale(look: Look, first: Start | None) -> State | None:
     if not 0 < real < math.inf:
         return None
     ratio = fake / real
-    away = float((look.fake.double().mean(0) - look.real.points.double().mean(0)).norm())
-    by_far = (ratio > 30 or ratio < 1 / 30) and away > real / 2  # nearer, it has collapsed
-    if (ratio > 10 or ratio < 0.1) and look.elsewhere(1 if by_far else 3):
+    if (look.elsewhere and (ratio > 10 or ratio < 0.1)) or _is_dwarfed(look, ratio):
         return State(
             "another scale",
             f"generated points spread {ratio:.2g} times as widely as real ones ({fake:.3g} and "
             f"{real:.3g}); scale both alike",
         )
     return None
+
+
+def _is_dwarfed(look: Look, ratio: float) -> bool:
+    """Whether generated points are all near 0, and real ones around somewhere else.
+
+    In many dimensions 0 is no farther from the real points than these are from each other. What
+    has collapsed to a real point is as large as that, or lies in the middle of all.
+    """
+    fake, real = look.fake.double(), look.real.points.double()
+    away = float((fake.mean(0) - real.mean(0)).norm())
+    size = float((fake.square().mean() / real.square().mean()).sqrt())
+    return ratio < 1 / 30 and size < 1 / 30 and away > spread(real) / 2
 
 
 def copies(look: Look, first: Start | None) -> State | None:
@@ -82,7 +92,7 @@ def copies(look: Look, first: Start | None) -> State | None:
 
 
 def missing_regions(look: Look, first: Start | None) -> State | None:
-    if look.elsewhere(3) or other_scale(look, first):
+    if look.elsewhere or other_scale(look, first):
         return None  # it is not that some regions are left out
     known, seen = look.real.held, look.real.in_regions(look.fake)
     low, _ = share(known.cpu().numpy(), len(look.real.points))

@@ -230,10 +230,10 @@ def test_other_precisions_are_measured(precision, tmp_path):
 
 
 class Single(Images):
-    """All random numbers are torch's, in the module's precision."""
+    """All random numbers are torch's, in the precision that a trainer sets for new tensors."""
 
     def sample(self, n):
-        return self.netG(torch.randn(n, 4, dtype=self.dtype))
+        return self.netG(torch.randn(n, 4))
 
 
 # loops of one's own

@@ -352,7 +352,7 @@ def test_batch_statistics_that_differ_from_the_running_ones_are_named():
 def test_data_of_0_to_255_are_of_another_scale_and_a_collapse_is_not(seed):
     """In many dimensions points lie far from each other, and from the middle of all of them."""
     draw = torch.Generator().manual_seed(seed)
-    light = torch.rand(600, 64, generator=draw) * (torch.rand(600, 1, generator=draw) + 0.2)
+    light = torch.rand(600, 64, generator=draw) * (torch.rand(600, 1, generator=draw) + 0.6)
     named = {}
     for name, real, middle in (("scale", 255 * light, 0.0), ("collapse", light, light.mean(0))):
         monitor = DivergenceMonitor(
