@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -120,7 +120,7 @@ class Direction:
 
     Attributes:
         weights: Of the standardised columns, ``(d,)``, of length 1.
-        w1: W1 of the other half's points along it, in standard deviations.
+        w1: W1 of the other half's points along it, in the unit of the standardised columns.
         kind: Whether the mean or the spread differs most along it.
     """
 
@@ -139,8 +139,17 @@ class Direction:
 def direction(x: Tensor, y: Tensor) -> Direction | None:
     """The linear direction of the largest W1, of those of mean and of variance.
 
-    ``None`` in one dimension, or where a half has fewer points than columns.
+    Largest over the standard deviation along it. Columns in which neither sample varies are left
+    out. ``None`` in one dimension, or where a half has fewer points than columns.
     """
+    vary = [bool(p.max() > p.min() or q.max() > q.min()) for p, q in zip(x.T, y.T, strict=True)]
+    if not all(vary):
+        found = direction(x[:, vary], y[:, vary])
+        if found is None:
+            return None
+        weights = torch.zeros(len(vary), dtype=found.weights.dtype)
+        weights[torch.tensor(vary)] = found.weights
+        return replace(found, weights=weights)
     d = x.shape[1]
     halves = [[z[0::2], z[1::2]] for z in map(_shuffled, standardised(x, y)[:2], (0, 1))]
     if d < 2 or min(len(h) for pair in halves for h in pair) < max(8, 2 * d):
@@ -165,11 +174,11 @@ def direction(x: Tensor, y: Tensor) -> Direction | None:
         scale = float(torch.sqrt(weights @ within @ weights))
         w1 = float(mover((a @ weights)[:, None], (b @ weights)[:, None]).value) / scale
         if best is None or w1 > best[0]:
-            best = w1, kind, weights, scale
+            best = w1, kind, weights
     if best is None:
         return None
-    _, kind, weights, scale = best
-    lines = [(z @ weights)[:, None] / scale for z in (a_held, b_held)]
+    _, kind, weights = best
+    lines = [(z @ weights)[:, None] for z in (a_held, b_held)]
     return Direction(weights, EarthMover()(*lines), kind)
 
 

@@ -222,3 +222,26 @@ def test_labellings_are_all_there_are_where_they_are_few():
     pooled = Pooled.of(x, y, 3999, 0)
     p = CombinedTest(permutations=3999).each(pooled)["energy distance"]
     assert p == pytest.approx(0.1, abs=0.02)
+
+
+def test_columns_that_do_not_vary_have_no_part_in_a_direction():
+    r = np.random.default_rng(0)
+    x, y = r.normal(size=(200, 3)), r.normal(size=(200, 3)) + [1, 1, 0]
+    plain = compare(x, y, permutations=19).direction
+    held = [np.insert(z, 1, value, axis=1) for z, value in ((x, 0.0), (y, 3.0))]
+    found = compare(*held, permutations=19).direction
+    torch.testing.assert_close(found.weights[[0, 2, 3]], plain.weights)
+    assert found.weights[1] == 0
+    torch.testing.assert_close(found.w1.value, plain.w1.value)
+    ones = np.ones((40, 2))
+    assert compare(ones, 2 * ones, permutations=99).p_value <= 0.05
+
+
+def test_a_direction_has_the_unit_of_the_columns():
+    """Across a plane that both samples lie in nearly, no length is larger for that."""
+    r = np.random.default_rng(0)
+    x, y = (r.normal(size=(400, 2)) for _ in "xy")
+    x, y = (np.c_[z, z.sum(1) + far] for z, far in ((x, 0.0), (y, 5.0)))
+    found = compare(x, y, permutations=19)
+    [column] = [c for c in found.columns if c.index == 2]
+    assert float(found.direction.w1.value) < float(column.w1.value) * 3**0.5
