@@ -276,7 +276,8 @@ class MLP(nn.Sequential):
         """The affine layers, if there are but rectifiers between them, and no autocast."""
         if self.rectifier is None or torch.is_autocast_enabled(x.device.type):
             return None
-        affine, between = list(self)[::2], list(self)[1::2]
+        layers = list(self._modules.values())
+        affine, between = layers[::2], layers[1::2]
         alike = all(getattr(one, "negative_slope", 0.0) == self.rectifier for one in between)
         rectifiers = alike and all(type(one) in RECTIFIERS for one in between)
         return affine if rectifiers and len(affine) > len(between) else None  # pyright: ignore
@@ -284,9 +285,10 @@ class MLP(nn.Sequential):
     @property
     def _as_made(self) -> bool:
         """Whether no weight is computed from others, and nothing looks at single layers."""
-        return all(type(layer) is Linear for layer in list(self)[::2]) and not any(
-            layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks
-            for layer in self
+        layers = list(self._modules.values())
+        return all(type(layer) is Linear for layer in layers[::2]) and not any(
+            layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks  # pyright: ignore
+            for layer in layers
         )
 
 

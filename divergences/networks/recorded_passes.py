@@ -51,16 +51,17 @@ class _Pass:
     """A network's scores as a leaf of the loss's own graph, and the way back from there."""
 
     def __init__(self, layers: Layers, rectifier: float, x: Tensor):
-        self.layers, self.rectifier, self.x = layers, rectifier, x
-        self.used = [x, *(layer.weight for layer in layers)]
-        self.versions = [tensor._version for tensor in self.used]
+        self.rectifier, self.x = rectifier, x
+        self.weights = [layer.weight for layer in layers]
+        self.biases = [layer.bias for layer in layers]
+        self.versions = self._versions()
         with torch.no_grad():
             scores, self.inputs = rectified(layers, rectifier, x.detach())
         self.scores = scores.requires_grad_()
 
     def back(self, wanted: set[int]) -> None:
         """Add to the gradients of those that are wanted, by identity, and of the points."""
-        if [tensor._version for tensor in self.used] != self.versions:
+        if self._versions() != self.versions:
             raise RuntimeError(
                 "points or weights were changed in place between the evaluation of a network and "
                 "the gradient of the loss; change a clone of them"
@@ -68,22 +69,23 @@ class _Pass:
         g = self.scores.grad
         if g is None:  # the loss does not depend on these scores
             return
-        for layer in reversed(self.layers):
+        for weight, bias in zip(reversed(self.weights), reversed(self.biases), strict=True):
             h = self.inputs.pop()  # its memory is free for the next gradient
-            weight, bias = layer.weight, layer.bias
             one = weight.shape[-1] == 1  # whose products are sums, see Linear
             if id(weight) in wanted:
                 _add(weight, (g * h).sum(1, keepdim=True).mT if one else torch.bmm(h.mT, g))
             if id(bias) in wanted:
                 _add(bias, g.sum(1, keepdim=True))
-            first = layer is self.layers[0]
-            if first and not self.x.requires_grad:
+            if not self.inputs and not self.x.requires_grad:
                 return
             g = g * weight.mT if one else torch.bmm(g, weight.mT)
-            if first:
-                _add(self.x, g)
-            else:
+            if self.inputs:
                 through_(g, h, self.rectifier)
+            else:
+                _add(self.x, g)
+
+    def _versions(self) -> list[int]:
+        return [tensor._version for tensor in (self.x, *self.weights)]
 
 
 def _add(to: Tensor, gradient: Tensor) -> None:
@@ -95,7 +97,9 @@ class RecordedPasses:
     """Within it, rectified perceptrons record their passes; then it finds a loss's gradients.
 
     A pass is recorded where the points are data, or scores of an earlier pass; all else is left to
-    autograd, which also finds the gradient of the loss with respect to the scores.
+    autograd, which also finds the gradient of the loss with respect to the scores. Recorded scores
+    may not be changed in place. A loss that takes gradients with respect to weights within itself,
+    as consensus optimisation does, must evaluate the network at points that require a gradient.
 
     Arguments:
         parameters: Whose gradients are wanted.

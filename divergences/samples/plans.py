@@ -101,19 +101,22 @@ def _simplex(a: Array, b: Array, order: int, max_iterations: int) -> _Solution:
         # seven times as fast as nonzero of numbers, which took 4 % of the whole
         i, j = np.divmod(np.flatnonzero(plan != 0), len(b))
         weight = plan[i, j]
+        blocks = ((rows, costs[rows]) for rows in _rows(len(a), len(b)))
     else:
         _, log = _raise_what_pot_warns(
             ot.lp.emd2_lazy, a, b, metric=METRIC[order], numItermax=max_iterations
         )
         plan = log["G"].tocoo()
         i, j, weight = plan.row, plan.col, plan.data
+        blocks = _blocks(a, b, order)
     distance = np.linalg.norm(a[i] - b[j], axis=1)
     cost = float(weight @ distance**order)
     u, v = log["u"], log["v"]
     # the largest potential of y that u allows: with it the dual value is a bound from below
     allowed = np.full(len(b), math.inf)
-    for rows, block in _blocks(a, b, order):
-        np.minimum(allowed, (block - u[rows, None]).min(0), out=allowed)
+    for rows, block in blocks:
+        block -= u[rows, None]  # of no further use
+        np.minimum(allowed, block.min(0), out=allowed)
     gap = max(cost - float(u.mean() + allowed.mean()), 0.0)
     # between clusters potentials are as large as what lies between, and so is their rounding
     gap += ROUNDINGS * float(np.abs(u).mean() + np.abs(allowed).mean())
@@ -121,12 +124,16 @@ def _simplex(a: Array, b: Array, order: int, max_iterations: int) -> _Solution:
     return _Solution(i, j, weight, u, v, cost, gap)
 
 
+def _rows(n: int, m: int) -> Iterator[slice]:
+    """The rows of a matrix of costs, a block at a time."""
+    rows = max(1, BLOCK // m)
+    return (slice(start, start + rows) for start in range(0, n, rows))
+
+
 def _blocks(a: Array, b: Array, order: int) -> Iterator[tuple[slice, Array]]:
     """All costs, a block of rows at a time."""
-    rows = max(1, BLOCK // len(b))
-    for start in range(0, len(a), rows):
-        part = slice(start, start + rows)
-        yield part, cdist(a[part], b, METRIC[order])  # type: ignore[call-overload]
+    for rows in _rows(len(a), len(b)):
+        yield rows, cdist(a[rows], b, METRIC[order])  # type: ignore[call-overload]
 
 
 def _in_parts(a: Array, b: Array, order: int, max_iterations: int, whole: _Solution) -> _Solution:

@@ -126,6 +126,23 @@ def test_points_whose_gradient_is_wanted_are_left_to_autograd():
     assert_same(found, by_autograd(loss, network))
 
 
+def test_a_loss_may_take_gradients_of_weights_at_points_that_require_one():
+    network, x = perceptron()
+
+    def loss(f):  # as consensus optimisation does
+        value = f(x.clone().requires_grad_()).exp().mean()
+        return torch.autograd.grad(value, f[0].weight, create_graph=True)[0].square().sum()
+
+    found, passes = recorded(loss, network)
+    assert passes == 0
+    assert_same(found, by_autograd(loss, network))
+    with (
+        pytest.raises(RuntimeError, match="not have been used"),
+        RecordedPasses(network.parameters()),
+    ):
+        torch.autograd.grad(network(x).mean(), network[0].weight)
+
+
 def test_frozen_parameters_get_no_gradient():
     network, x = perceptron()
     network[0].requires_grad_(False)
