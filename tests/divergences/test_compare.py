@@ -226,7 +226,7 @@ def test_labellings_are_all_there_are_where_they_are_few():
 
 def test_columns_that_do_not_vary_have_no_part_in_a_direction():
     r = np.random.default_rng(0)
-    x, y = r.normal(size=(200, 3)), r.normal(size=(200, 3)) + [1, 1, 0]
+    x, y = r.normal(size=(200, 3)), r.normal([1.0, 1.0, 0.0], size=(200, 3))
     plain = compare(x, y, permutations=19).direction
     held = [np.insert(z, 1, value, axis=1) for z, value in ((x, 0.0), (y, 3.0))]
     found = compare(*held, permutations=19).direction
