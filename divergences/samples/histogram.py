@@ -25,7 +25,7 @@ from divergences.checks import LARGEST, whole_number
 from divergences.estimate import QUANTITIES, Bound, Estimate, Estimator, each_member
 from divergences.samples.quantile_grid import MOST_BINS, Cells, QuantileGrid
 from divergences.samples.random_halves import halves, random_order
-from divergences.samples.within_cells import PARTS, js_within_cells
+from divergences.samples.within_cells import PARTS, js_beyond_ends, js_within_cells
 
 Array = NDArray[np.floating]
 Sizes = int | NDArray[np.integer]
@@ -91,7 +91,7 @@ class HistogramEstimator(Estimator):
                 "rotate the points to their principal axes first",
             )
         low, high = low - 1.959964 * stderr, high + 2 * lost + 1.959964 * stderr
-        unseen = js_within_cells(cells, fine)
+        unseen = max(js_within_cells(cells, fine), js_beyond_ends(cells, x, y))
         if self._rises(value, unseen) > (high - value) / 2:
             notes += (
                 "the grid is too coarse: x and y differ within its cells, by a JS of "

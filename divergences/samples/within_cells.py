@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from divergences.samples.quantile_grid import Cells, Numbers, QuantileGrid
 
@@ -15,6 +17,7 @@ DEPTH = 4  # how often a cell is halved along an axis, at most
 PARTS = 2**DEPTH  # of a cell along an axis
 FEWEST_IN_A_PART = 4  # points, of both samples together
 SURE = 4.0  # standard errors from which a difference is no chance
+RARE_END = 1e-4  # how rarely chance gives one sample as many of the lowest points
 
 
 def js_within_cells(cells: Cells, fine: QuantileGrid) -> float:
@@ -51,6 +54,39 @@ def js_within_cells(cells: Cells, fine: QuantileGrid) -> float:
             if unseen > SURE * chance:
                 found.append(unseen)
     return max(found)
+
+
+def js_beyond_ends(cells: Cells, x: Tensor, y: Tensor) -> float:
+    """By how much JS is larger if points beyond the other sample's range have cells of their own.
+
+    A density that begins with a step is not smooth there, however fine the cells: where it is
+    shifted a little, one sample holds all of the lowest points. Runs that chance makes are left
+    out.
+
+    Arguments:
+        cells: Those of the points of x and y.
+        x: Shape ``(n, d)``.
+        y: Shape ``(m, d)``.
+
+    Example:
+        >>> import torch
+        >>> x = torch.linspace(0, 1, 64)[:, None]
+        >>> def measured(y):
+        ...     return js_beyond_ends(QuantileGrid.of(x, y, 2).cells(), x, y)
+        >>> measured(x + 0.01), measured(x + 0.3) > 0.01
+        (0.0, True)
+    """
+    pair = [sample.detach() for sample in (x, y)]
+    sizes = [len(sample) for sample in pair]
+    outside = [torch.zeros(size, dtype=torch.bool, device=x.device) for size in sizes]
+    for sign in (1, -1):
+        lowest = [(sign * sample).amin(0) for sample in pair]
+        for one, other in ((0, 1), (1, 0)):
+            beyond = sign * pair[one] < lowest[other]
+            run = math.log(RARE_END) / math.log(sizes[one] / sum(sizes))
+            outside[one] |= beyond[:, beyond.sum(0) > run].any(1)
+    parts = torch.cat(outside).cpu().numpy().astype(np.intp)
+    return max(0.0, information_of_parts(cells, parts, 2)[0]) if parts.any() else 0.0
 
 
 def information_of_parts(cells: Cells, parts: Numbers, many: int) -> tuple[float, float]:

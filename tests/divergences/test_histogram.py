@@ -391,3 +391,26 @@ def test_what_cells_do_not_show_is_zero_on_average_where_parts_are_dealt_out():
     values, chances = np.array(found).T
     assert abs(values.mean()) < 4 * values.std() / math.sqrt(2000)
     assert 0.7 < values.std() / chances.mean() < 1.05
+
+
+def exponential_js(d, shift):
+    """JS of exponential laws in d coordinates, one of them shifted along all.
+
+    Beyond the shift the densities' ratio is constant; before it there is one law only.
+    """
+    both, ratio = math.exp(-d * shift), math.exp(d * shift)
+    first = (1 - both) * math.log(2) + both * math.log(2 / (1 + ratio))
+    return (first + math.log(2 * ratio / (1 + ratio))) / 2
+
+
+@pytest.mark.parametrize(("d", "n", "shift"), [(1, 600, 0.05), (2, 1500, 0.03), (2, 600, 0.1)])
+@pytest.mark.parametrize("units", [1.0, -1e5])
+def test_densities_that_begin_with_a_step_are_measured_or_warned_of(d, n, shift, units):
+    for seed in range(8):
+        r = np.random.default_rng(seed)
+        x, y = (torch.from_numpy(units * (r.exponential(size=(n, d)) + s)) for s in (0, shift))
+        found = HistogramJS()(x, y)
+        low, high = (float(end) for end in found.ci)
+        assert found.warnings or low <= exponential_js(d, shift) <= high
+        equal = HistogramJS()(x, torch.from_numpy(units * r.exponential(size=(n, d))))
+        assert not any("within its cells" in warning for warning in equal.warnings)
