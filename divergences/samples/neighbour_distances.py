@@ -23,6 +23,7 @@ Reading = tuple[float, list[Array]]  # a value, and each point's influence on it
 
 ENOUGH_TO_SHARE = 1000  # queries from which starting threads costs less than they save
 DUPLICATES = 0.01  # share of coincident points that float32 rounding can explain
+CLUMPS = 0.3  # dimensions that near copies seem to have, at most; a line has 1
 FLAT = 0.75  # share of the dimensions that the points of a curved set seem to have, at most
 
 
@@ -98,6 +99,33 @@ def thin(seen: float, dimension: int, k: int) -> tuple[str, ...]:
         f"the points lie as if in {seen:.1f} dimensions, not {dimension}: on a curve or surface, "
         f"in more dimensions than so few points can show, or in clumps of fewer than {2 * k} "
         "points, where the value is meaningless",
+    )
+
+
+def clumped(distances: Array, name: str) -> tuple[str, ...]:
+    """A warning where points lie in clumps of a few, such as copies with a little noise.
+
+    Distances to the first few neighbours then are of two sizes. Of a density they grow by a
+    factor that depends on the dimension alone, and on a curve by no more than on a line.
+
+    Arguments:
+        distances: To the nearest neighbours of the same sample, ``(n, 2k)``.
+        name: Of the sample.
+
+    Example:
+        >>> points = np.random.default_rng(0).normal(size=(200, 2))
+        >>> clumped(k_nearest(points, points, 6)[0], "x")
+        ()
+        >>> twice = np.concatenate([points, points + 1e-6])
+        >>> clumped(k_nearest(twice, twice, 6)[0], "x")[0]
+        'x lies in clumps of few points: near copies are no independent draws, ...'
+    """
+    apart = np.maximum(distances, np.finfo(float).tiny)
+    if min(seen_dimension(apart, k) for k in range(1, distances.shape[1] // 2 + 1)) > CLUMPS:
+        return ()
+    return (
+        f"{name} lies in clumps of few points: near copies are no independent draws, and a "
+        "distance is seen between equal laws; keep one of each clump",
     )
 
 

@@ -20,6 +20,7 @@ from divergences.samples.neighbour_distances import (
     FLATTENED,
     Array,
     Reading,
+    clumped,
     from_influences,
     k_nearest,
     known_apart,
@@ -108,6 +109,8 @@ class RossJS(Estimator):
             return replace(known_apart(math.log(2), "JS is log 2", x), n=size)
         if space.dimension == 0:
             return replace(no_estimate(FLATTENED, x), n=size)
+        for (distances, _), name in zip(own, "xy", strict=True):
+            warnings += clumped(distances, name)
         warnings += space.doubts(np.concatenate([distances[:, k - 1] for distances, _ in own]))
 
         # for each sample: pairs (i, j), j of the other label and nearer than i's 2k-th of its own

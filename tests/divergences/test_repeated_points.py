@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from divergences import EarthMover, compare
+from divergences import EarthMover, RossJS, compare
 from divergences.repeated_points import repeated
 
 N = 300
@@ -66,3 +66,35 @@ def test_an_estimator_says_so_of_both_samples():
     r = np.random.default_rng(0)
     warnings = EarthMover(floor=False)(twice(r, 2), twice(r, 2)).warnings
     assert [w[:32] for w in warnings] == [f"{z} holds only 150 different point" for z in "xy"]
+
+
+@pytest.mark.parametrize("times", [2, 3, 4, 6])
+@pytest.mark.parametrize("d", [1, 2, 8])
+def test_near_copies_are_said_where_neighbours_are_asked(d, times):
+    for seed in range(4):
+        r = np.random.default_rng(seed)
+        x, y = (np.repeat(r.normal(size=(60, d)), times, 0) for _ in "xy")
+        noisy = [torch.from_numpy(z + 1e-6 * r.normal(size=z.shape)) for z in (x, y)]
+        warnings = RossJS()(*noisy).warnings
+        assert [w[:1] for w in warnings if "near copies" in w] == ["x", "y"]
+
+
+LAWS = {
+    "normal": lambda r, d: r.normal(size=(N, d)),
+    "cauchy": lambda r, d: r.standard_cauchy((N, d)),
+    "lognormal": lambda r, d: np.exp(3 * r.normal(size=(N, d))),
+    "all scales": lambda r, d: r.normal(size=(N, d)) * 10.0 ** r.uniform(-8, 3, (N, 1)),
+    "narrow modes": lambda r, d: r.integers(0, 9, (N, 1)) + 1e-4 * r.normal(size=(N, d)),
+    "Cantor's set": lambda r, d: (
+        2 * r.integers(0, 2, (N, d, 24)) / 3.0 ** np.arange(1, 25)
+    ).sum(-1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("d", [1, 2, 5])
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_no_law_of_many_points_is_taken_for_near_copies(law, d):
+    for seed in range(3):
+        r = np.random.default_rng(seed)
+        x, y = (torch.from_numpy(law(r, d)) for _ in "xy")
+        assert not any("near copies" in warning for warning in RossJS()(x, y).warnings)
