@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
-from divergences.checks import seed_number, shown, whole_number
+from divergences.checks import boolean, seed_number, shown, whole_number
 from divergences.comparison.estimates import (
+    DEVIATIONS,
+    OWN_UNITS,
     Answer,
     answers,
+    in_own_units,
+    lengths,
     questions,
     rounded_columns,
 )
@@ -49,6 +53,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+UNLIKE = 10  # ratio of spreads from which columns have hardly one unit
+
+
 @final
 @dataclass(frozen=True)
 class Comparison:
@@ -71,6 +78,7 @@ class Comparison:
         sufficient: How few points would have shown the difference, if one is seen.
         notes: What was done to the samples and what should be known of them.
         seconds: Wall-clock time spent.
+        unit: Of the lengths.
         points: Both samples as they were compared, up to some thousand points, for pictures.
     """
 
@@ -88,6 +96,7 @@ class Comparison:
     sufficient: Sufficient | None
     notes: tuple[str, ...]
     seconds: float
+    unit: str
     points: tuple[Tensor, Tensor] = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -137,14 +146,15 @@ class Comparison:
         for answer in self.answers:
             found = answer.estimate
             numbers = (
-                [math.nan] * 4
+                [math.nan] * 5
                 if found is None
-                else [float(t) for t in (found.value, *found.ci, found.stderr)]
+                else [float(t) for t in (found.value, *found.ci, found.stderr, found.floor)]
             )
+            heads = "value", "low", "high", "stderr", "between_equal_laws"
             rows.append(
                 {
                     "measure": answer.name,
-                    **dict(zip(("value", "low", "high", "stderr"), numbers, strict=True)),
+                    **dict(zip(heads, numbers, strict=True)),
                     "unit": answer.unit,
                     "by": answer.by,
                     "warnings": "; ".join(answer.warnings),
@@ -162,6 +172,7 @@ class Comparison:
             "labels": self.labels,
             "n": self.n,
             "columns_compared": self.names,
+            "unit": self.unit,
             "estimates": [row for row in self.records() if "low" in row],
             "tests": self.tests,
             "permutations": self.permutations,
@@ -214,7 +225,14 @@ def _column(column: Column) -> dict[str, Any]:
     return {**rest, **(_interval(column.w1) if column.w1 is not None else {})}
 
 
-def compare(x: Any, y: Any, *, permutations: int = PERMUTATIONS, seed: int = 0) -> Comparison:
+def compare(
+    x: Any,
+    y: Any,
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+    own_units: bool = False,
+) -> Comparison:
     """How far apart two samples are, with intervals, tests and where they differ.
 
     Arguments:
@@ -224,11 +242,13 @@ def compare(x: Any, y: Any, *, permutations: int = PERMUTATIONS, seed: int = 0) 
         permutations: Relabellings that each test tries; no p-value is below
             ``1 / (permutations + 1)``.
         seed: Of the relabellings.
+        own_units: Whether distances are those of the columns as they are, for columns of one
+            unit. P-values do not depend on it.
 
     Returns:
         A :class:`Comparison`. Printing it gives the table and one sentence. Lengths are in
         standard deviations of the columns, which are read from the quartiles of both samples, so
-        that no outlier sets them.
+        that no outlier sets them; or in the columns' own unit.
 
     Raises:
         TypeError: If a sample holds anything but real numbers.
@@ -245,23 +265,25 @@ def compare(x: Any, y: Any, *, permutations: int = PERMUTATIONS, seed: int = 0) 
     start = time.perf_counter()
     whole_number("permutations", permutations, least=19, most=MOST_PERMUTATIONS)
     seed_number("seed", seed)
+    boolean("own_units", own_units)
     pair = matched(as_table(x, "x"), as_table(y, "y"))
     first, second = pair.x, pair.y
-    notes = [*pair.notes, *_notes(pair)]
+    notes = [*pair.notes, *_notes(pair), *(_widest(pair) if own_units else ())]
+    ask = questions(first.shape[1])
     test = CombinedTest(permutations=permutations, seed=seed)
     a, b, more = _once_each(first, second, pair.labels)
     notes += more
     a, b = (some(z, MOST_POINTS, seed) for z in (a, b))
     pooled = Pooled.of(a, b, int(permutations), int(seed))
     tests = test.each(pooled)
-    differing = columns(first, second, pooled, pair.names)
+    differing = columns(first, second, pooled, pair.names, own_units)
     differ = next(iter(tests.values())) <= LEVEL
     several = differ and len(pair.names) > 1
     return Comparison(
         labels=pair.labels,
         n=(len(first), len(second)),
         names=pair.names,
-        answers=tuple(answers(first, second, questions(first.shape[1]))),
+        answers=tuple(answers(first, second, in_own_units(ask) if own_units else ask, int(seed))),
         tests=tests,
         permutations=int(permutations),
         tested=(len(a), len(b)),
@@ -272,6 +294,7 @@ def compare(x: Any, y: Any, *, permutations: int = PERMUTATIONS, seed: int = 0) 
         sufficient=sufficient(a, b, seed) if differ else None,
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
+        unit=OWN_UNITS if own_units else DEVIATIONS,
         points=(some(first, MOST_POINTS), some(second, MOST_POINTS)),
     )
 
@@ -291,6 +314,18 @@ def _notes(pair: Matched) -> list[str]:
             f"{shown(pair.labels[0])}: copies are no independent draws, and tests see less"
         )
     return notes
+
+
+def _widest(pair: Matched) -> list[str]:
+    """A note where one column decides what distances in the columns' own units are."""
+    scale = lengths(pair.x, pair.y)
+    if float(scale.max()) <= UNLIKE * float(scale.min()):
+        return []
+    widest, narrowest = (pair.names[int(j)] for j in (scale.argmax(), scale.argmin()))
+    return [
+        f"{listed([widest])} spreads {float(scale.max() / scale.min()):.0f} times as wide as "
+        f"{listed([narrowest])}: as they are, distances are mostly those of the widest columns"
+    ]
 
 
 def _once_each(x: Tensor, y: Tensor, labels: tuple[str, str]) -> tuple[Tensor, Tensor, list[str]]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,8 @@ from divergences.samples.two_sample_classifier import ClassifierAccuracy, Classi
 
 DEVIATIONS = "standard deviations"
 SQUARED = "squared standard deviations"
+OWN_UNITS = "units of the data"
+DEALS, DEALT = 8, 4000  # at most so many deals, and so many points in all of them
 
 
 @dataclass(frozen=True)
@@ -114,11 +117,22 @@ def questions(d: int) -> tuple[Question, ...]:
     return tuple(rows)
 
 
-def answers(x: Tensor, y: Tensor, ask: Sequence[Question]) -> list[Answer]:
-    """The answer to each question about samples ``(n, d)`` and ``(m, d)``."""
+def in_own_units(ask: Sequence[Question]) -> tuple[Question, ...]:
+    """The same questions about columns as they are."""
+    units = {DEVIATIONS: OWN_UNITS, SQUARED: f"squared {OWN_UNITS}"}
+    return tuple(replace(q, standard=False, unit=units.get(q.unit, q.unit)) for q in ask)
+
+
+def answers(x: Tensor, y: Tensor, ask: Sequence[Question], seed: int = 0) -> list[Answer]:
+    """The answer to each question about samples ``(n, d)`` and ``(m, d)``.
+
+    Each estimate has a floor: what the same estimator gives for samples of equal laws of these
+    sizes. Where it measures none itself, both samples are dealt anew from the points of both, on
+    average over a few deals if there are few points.
+    """
     standard = standardised(x, y)
     return [
-        _answer(question, *((standard.x, standard.y) if question.standard else (x, y)))
+        _answer(question, *((standard.x, standard.y) if question.standard else (x, y)), seed)
         for question in ask
     ]
 
@@ -133,7 +147,7 @@ def exchanged(text: str) -> str:
     return re.sub(r"\b[xy]\b", lambda found: "y" if found[0] == "x" else "x", text)
 
 
-def _answer(question: Question, x: Tensor, y: Tensor) -> Answer:
+def _answer(question: Question, x: Tensor, y: Tensor, seed: int) -> Answer:
     a, b = (some(z, question.most_points) for z in (x, y))
     notes = fewer((len(x), len(y)), (len(a), len(b)))
     if question.swapped:
@@ -151,6 +165,8 @@ def _answer(question: Question, x: Tensor, y: Tensor) -> Answer:
             )
             found = None
         if found is not None and not bool(found.value.isnan()):
+            if bool(found.floor.isnan()):
+                found = replace(found, floor=_between_equal_laws(estimator, a, b, seed))
             found = replace(found, quantity=question.key, seconds=time.perf_counter() - start)
             if question.swapped:
                 found = replace(found, warnings=tuple(map(exchanged, found.warnings)))
@@ -161,6 +177,19 @@ def _answer(question: Question, x: Tensor, y: Tensor) -> Answer:
         reasons += found.warnings if found is not None else ()
     names = ", ".join(type(e).__name__ for e in question.estimators)
     return Answer(question.key, question.name, None, question.unit, names, tuple(reasons[:1]))
+
+
+def _between_equal_laws(estimator: Estimator, x: Tensor, y: Tensor, seed: int) -> Tensor:
+    """The mean of its values for samples dealt from the points of both, where it gives any."""
+    pool, values = torch.cat([x, y]), []
+    draw = np.random.default_rng(seed % 2**63)
+    for _ in range(min(DEALS, max(1, DEALT // len(pool)))):
+        order = torch.from_numpy(draw.permutation(len(pool)))
+        dealt = pool[order[: len(x)]], pool[order[len(x) :]]
+        found = _asked(lambda dealt=dealt: estimator(*dealt), [])
+        if found is not None:
+            values.append(found.value)
+    return torch.stack(values).mean() if values else x.new_tensor(torch.nan)
 
 
 def _asked(ask: Callable[[], Estimate], reasons: list[str]) -> Estimate | None:

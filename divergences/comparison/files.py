@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import math
-import re
 import stat
 import warnings
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from divergences.array_likes import RESOLVED
 from divergences.checks import shown
+from divergences.comparison.chosen_columns import Choice
 from divergences.comparison.image_folders import read_folder
 from divergences.comparison.tables import MOST_NUMBERS, Table, numbers
-from divergences.shown_text import is_number, listed, shortened, visible
+from divergences.comparison.text_tables import read_text
+from divergences.comparison.unfit_files import no_numbers, too_fine, too_large
 
 LARGEST_FILE = 2 * 2**30
-MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 
 
-def read_table(path: str | Path) -> Table:
-    """The table in a file: ``.npy``, ``.npz`` with one array, ``.csv``, ``.tsv``, ``.parquet``.
+EVERY_COLUMN = Choice()
 
-    Or that of a folder of images.
+
+def read_table(path: str | Path, choice: Choice = EVERY_COLUMN) -> Table:
+    """The table in a file, or the wanted columns of it, or that of a folder of images.
+
+    A file ends in ``.npy``, ``.npz`` (with one array), ``.csv``, ``.tsv``, ``.txt`` or
+    ``.parquet``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -42,27 +44,23 @@ def read_table(path: str | Path) -> Table:
         reason = getattr(error, "strerror", None) or error
         raise FileNotFoundError(f"{path}: cannot be opened ({reason}); check the name") from None
     if stat.S_ISDIR(found.st_mode):
+        if choice != EVERY_COLUMN:
+            raise ValueError(f"{path}: is a folder of images, which have no columns to choose")
         return read_folder(path)
     if not stat.S_ISREG(found.st_mode):
         raise ValueError(f"{path}: is no regular file; give a file of points")
     read = READERS.get(path.suffix.lower())
     if read is None:
-        as_csv = "; name text .csv, with commas, semicolons or tabs in the place of spaces"
+        as_csv = "; name text .txt"
         raise ValueError(
             f"{path}: cannot read {path.suffix!r} files; give one of {', '.join(READERS)}"
-            f"{as_csv if path.suffix.lower() in ('.txt', '.dat', '') else ''}"
+            f"{as_csv if path.suffix.lower() in ('.dat', '') else ''}"
         )
     if found.st_size == 0:
         raise ValueError(f"{path}: the file is empty")
     if found.st_size > LARGEST_FILE:
-        raise _too_large(path, f"{found.st_size / 2**30:.1f} GiB")
-    return read(path)
-
-
-def _too_large(path: Path, size: str) -> ValueError:
-    return ValueError(
-        f"{path}: holds {size}, more than fits; take some of its rows at random first"
-    )
+        raise too_large(path, f"{found.st_size / 2**30:.1f} GiB")
+    return read(path, choice)
 
 
 def _array(path: Path, stream: io.BufferedIOBase, available: int) -> np.ndarray:
@@ -93,7 +91,7 @@ def _array(path: Path, stream: io.BufferedIOBase, available: int) -> np.ndarray:
     for length in shape:
         count *= int(length)
     if count > MOST_NUMBERS:
-        raise _too_large(path, f"{count:.2g} numbers")
+        raise too_large(path, f"{count:.2g} numbers")
     if count * dtype.itemsize > available:
         raise ValueError(f"{path}: is cut off: {shape} numbers are announced, fewer are there")
     data = stream.read(count * dtype.itemsize)
@@ -103,12 +101,13 @@ def _array(path: Path, stream: io.BufferedIOBase, available: int) -> np.ndarray:
     return array.reshape(shape, order="F" if fortran else "C")
 
 
-def _read_npy(path: Path) -> Table:
+def _read_npy(path: Path, choice: Choice) -> Table:
     with path.open("rb") as stream:
-        return Table(path.name, numbers(_array(path, stream, path.stat().st_size), str(path)))
+        array = _array(path, stream, path.stat().st_size)
+    return choice.taken(Table(path.name, numbers(array, str(path))))
 
 
-def _read_npz(path: Path) -> Table:
+def _read_npz(path: Path, choice: Choice) -> Table:
     try:
         with zipfile.ZipFile(path) as archive:
             inside = archive.infolist()
@@ -118,15 +117,15 @@ def _read_npz(path: Path) -> Table:
                     f"{path}: holds {len(inside)} arrays ({held}); save the one to compare alone"
                 )
             if inside[0].file_size > 8 * MOST_NUMBERS + 2**20:
-                raise _too_large(path, f"{inside[0].file_size / 2**30:.1f} GiB")
+                raise too_large(path, f"{inside[0].file_size / 2**30:.1f} GiB")
             with archive.open(inside[0]) as stream:
                 array = _array(path, stream, inside[0].file_size)  # pyright: ignore
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise ValueError(f"{path}: is no whole .npz archive ({type(error).__name__})") from None
-    return Table(path.name, numbers(array, str(path)))
+    return choice.taken(Table(path.name, numbers(array, str(path))))
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Path, choice: Choice) -> Table:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -137,187 +136,35 @@ def _read_parquet(path: Path) -> Table:
     try:
         file = pyarrow.parquet.ParquetFile(path)
         schema, rows = file.schema_arrow, file.metadata.num_rows
-        if rows * len(schema) > MOST_NUMBERS:
-            raise _too_large(path, f"{rows * len(schema):.2g} numbers")
+        names = tuple(map(str, schema.names))
+        places = choice.places(names, str(path))
+        fields = [schema.field(j) for j in (range(len(names)) if places is None else places)]
+        if rows * len(fields) > MOST_NUMBERS:
+            raise too_large(path, f"{rows * len(fields):.2g} numbers")
         types = pyarrow.types
         kinds = types.is_floating, types.is_integer, types.is_boolean
-        other = [f for f in schema if not any(is_kind(f.type) for is_kind in kinds)]
+        other = [f for f in fields if not any(is_kind(f.type) for is_kind in kinds)]
         if other:
-            names = [field.name for field in other]
-            raise TypeError(f"{_no_numbers(path, names)} ({shown(str(other[0].type))})")
-        table = file.read()
+            raise no_numbers(path, [field.name for field in other], shown(str(other[0].type)))
+        table = file.read(columns=[field.name for field in fields])
     except pyarrow.ArrowException as error:
         raise ValueError(f"{path}: is no whole .parquet file ({type(error).__name__})") from None
     columns = []
-    for name, column in zip(schema.names, table.columns, strict=True):
+    for name, column in zip(table.column_names, table.columns, strict=True):
         try:
             columns.append(column.cast("float64").to_numpy(zero_copy_only=False))
         except pyarrow.ArrowInvalid:
-            raise ValueError(_too_fine(path, name)) from None
+            raise too_fine(path, name) from None
     array = np.stack(columns, 1) if columns else np.empty((rows, 0))
-    return Table(path.name, numbers(array, str(path)), tuple(map(str, schema.names)))
+    kept = tuple(map(str, table.column_names))
+    return Table(path.name, numbers(array, str(path)), kept, all_names=names)
 
 
-def _no_numbers(path: Path, text: list[str]) -> str:
-    return (
-        f"{path}: {listed(text)}: text or dates, not numbers; encode it as numbers in both files "
-        "alike, or leave them out of both"
-    )
-
-
-def _too_fine(path: Path, name: str) -> str:
-    return (
-        f"{path}: column {shown(name)} holds whole numbers beyond 2**53, which double precision "
-        "cannot tell apart; subtract an offset first"
-    )
-
-
-def _read_text(path: Path, separator: str | None = None) -> Table:
-    """A text file with a separator that its first line shows, and with or without a header."""
-    first = _first_row(path)
-    if separator is None:
-        counts = {mark: first.count(mark) for mark in (",", ";", "\t")}
-        separator = max(counts, key=lambda mark: counts[mark])
-    try:
-        cells = [cell.strip() for cell in next(csv.reader([first], delimiter=separator))]
-    except csv.Error:
-        raise _too_long(path) from None
-    texts = (cell.lower() not in MISSING and not is_number(cell) for cell in cells)
-    header = _is_count(cells) or any(texts)
-    names = tuple(cells) if header else None
-    skip = int(header)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            values = np.loadtxt(
-                path, delimiter=separator, skiprows=skip, ndmin=2, encoding="utf-8-sig",
-                quotechar='"', comments=None, dtype=np.float64,
-            )  # fmt: skip
-    except Exception:  # what NumPy says of text that is no table can be anything
-        raise _why(path, separator, names, len(cells)) from None
-    if values.size > MOST_NUMBERS:
-        raise _too_large(path, f"{values.size:.2g} numbers")
-    if values.shape[1] != len(cells):
-        raise ValueError(
-            f"{path}: the header has {len(cells)} cells and the rows {values.shape[1]}; give "
-            "every column a name"
-        )
-    if values.size and np.abs(values).max() > RESOLVED:
-        try:
-            _refuse_fine(path, separator, names)
-        except csv.Error:
-            raise _too_long(path) from None
-    notes = ()
-    line = f"{visible(path.name)}: the first line, {shortened(', '.join(cells[:3]))}"
-    if _is_count(cells):
-        notes = (f"{line}, ..., is taken as names",)
-    elif not header and _may_be_names(cells, values):
-        notes = (
-            f"{line}{', ...' * (len(cells) > 3)}, is taken as a row of numbers, but looks like "
-            "names of columns; if it is, give them names with letters, such as c1",
-        )
-    return Table(path.name, numbers(values, str(path)), names, notes)
-
-
-def _is_count(cells: list[str]) -> bool:
-    """Whether these are the names that a table without names gets: 0, 1, 2, ..."""
-    return len(cells) > 1 and cells == [str(j) for j in range(len(cells))]
-
-
-def _may_be_names(cells: list[str], values: np.ndarray) -> bool:
-    """Whether a first row of whole numbers, such as years, is unlike all others."""
-    if len(values) < 2 or not all(re.fullmatch(r"[+-]?\d+", cell) for cell in cells):
-        return False
-    first, rest = values[0], values[1:]
-    alone_whole = not (rest == np.round(rest)).all(1).any()
-    counts = len(first) > 1 and bool((np.diff(first) == 1).all())
-    counts = counts and not (np.diff(rest, axis=1) == 1).all(1).any()
-    outside = len(first) > 1 and bool(((first < rest.min(0)) | (first > rest.max(0))).all())
-    return alone_whole or counts or outside
-
-
-def _too_long(path: Path) -> ValueError:
-    return ValueError(
-        f"{path}: a cell has more than {csv.field_size_limit()} characters; is this a table?"
-    )
-
-
-def _refuse_fine(path: Path, separator: str, names: tuple[str, ...] | None) -> None:
-    """Refuse whole numbers that double precision rounds."""
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        for row in csv.reader(lines, delimiter=separator):
-            for j, cell in enumerate(map(str.strip, row)):
-                whole = 15 < len(cell) < 400 and cell.lstrip("+-").isdigit()
-                if whole and math.isfinite(float(cell)) and int(cell) != int(float(cell)):
-                    raise ValueError(_too_fine(path, names[j] if names else str(j)))
-
-
-def _first_row(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8-sig", newline=None) as lines:
-            first = lines.readline(2**22)
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: is no text in UTF-8; save the table as .csv again") from None
-    if "\0" in first:
-        raise ValueError(f"{path}: is no text; save the table as .csv again")
-    if not first.strip():
-        raise ValueError(f"{path}: the first line is empty; remove empty lines")
-    if first.count('"') % 2:
-        raise ValueError(f"{path}: a name in the first line has a line break or an open quote")
-    if len(first) >= 2**22:
-        raise ValueError(f"{path}: the first line is longer than 4 MB; is this a table?")
-    return first.rstrip("\n")
-
-
-def _why(path: Path, separator: str, names: tuple[str, ...] | None, width: int) -> Exception:
-    """What keeps a text file from being a table, from its first bad cells."""
-    missing, text, place, rows = 0, {}, None, 0
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            for number, row in enumerate(csv.reader(lines, delimiter=separator), 1):
-                if number == 1 and names is not None:
-                    continue
-                if not row:
-                    continue
-                rows += 1
-                if len(row) != width:
-                    return ValueError(
-                        f"{path}: line {number} has {len(row)} cells and the first {width}; give "
-                        "every row as many, with quotes around text that holds separators"
-                    )
-                for j, cell in enumerate(row):
-                    cell = cell.strip()
-                    if cell.lower() in MISSING:
-                        missing += 1
-                        place = place or (number, names[j] if names else str(j))
-                    elif not is_number(cell):
-                        text.setdefault(j, (number, cell))
-    except (UnicodeDecodeError, csv.Error):
-        return ValueError(f"{path}: is no text in UTF-8; save the table as .csv again")
-    if text and all(re.fullmatch(r"[+-]?\d+,\d+", cell) for _, cell in text.values()):
-        line, cell = text[min(text)]
-        return TypeError(
-            f"{path}: line {line} has {shown(cell)}: write numbers with a decimal point, not a "
-            "comma"
-        )
-    if text:
-        columns = [names[j] if names else str(j) for j in sorted(text)]
-        line, cell = text[min(text)]
-        return TypeError(f"{_no_numbers(path, columns)} (line {line} has {shown(cell)})")
-    if missing and place:
-        return ValueError(
-            f"{path}: {missing} cells are missing, the first in line {place[0]}, column "
-            f"{shown(place[1])}; remove such rows or fill them, in both files alike"
-        )
-    if not rows:
-        return ValueError(f"{path}: holds a header and no rows")
-    return ValueError(f"{path}: is no table of numbers; save it as .csv again")
-
-
-READERS: dict[str, Callable[[Path], Table]] = {
+READERS: dict[str, Callable[[Path, Choice], Table]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
-    ".csv": _read_text,
-    ".tsv": lambda path: _read_text(path, "\t"),
+    ".csv": read_text,
+    ".tsv": partial(read_text, separator="\t"),
+    ".txt": read_text,
     ".parquet": _read_parquet,
 }

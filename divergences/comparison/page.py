@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from divergences.comparison.sentence import number
-from divergences.comparison.text import warnings_of
+from divergences.comparison.text import between_equal_laws, warnings_of
 from divergences.escaped_templates import templates
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = templates(Path(__file__).parent / "templates")
 TEMPLATES.filters["number"] = lambda value: number(float(value))
+TEMPLATES.filters["between_equal_laws"] = between_equal_laws
 
 
 def page(found: Comparison) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scipy.special import entr, ndtri
@@ -40,15 +41,15 @@ def _how_far(found: Comparison) -> list[str]:
     if w1 is not None:
         low, high = (float(end) for end in w1.ci)
         if low > 0:
-            parts.append(f"W1 between {number(low)} and {number(high)} standard deviations")
+            parts.append(f"W1 between {number(low)} and {number(high)} {found.unit}")
         elif found.where and (alone := found.columns[0].w1) is not None and alone.ci[0] > 0:
             low, high = (float(end) for end in alone.ci)
             name = _named(found.columns[0].name)
             parts.append(
-                f"W1 of {name} alone between {number(low)} and {number(high)} standard deviations"
+                f"W1 of {name} alone between {number(low)} and {number(high)} {found.unit}"
             )
         else:
-            parts.append(f"W1 at most {number(high)} standard deviations")
+            parts.append(f"W1 at most {number(high)} {found.unit}")
     said = _js(js, by_key.get("c2st_accuracy"))
     return [*parts, f"JS {said}"] if said else parts
 
@@ -74,7 +75,7 @@ def _where(found: Comparison) -> list[str]:
     pattern = found.pattern
     if pattern is None:
         return []
-    listed = [_named(name) for name in pattern.named[:NAMED]]
+    listed = pattern.named[:NAMED]
     more = f" and {len(pattern.named) - NAMED} more" if len(pattern.named) > NAMED else ""
     together = pattern.together <= (SURE if listed else LEVEL)
     if listed:
@@ -82,7 +83,7 @@ def _where(found: Comparison) -> list[str]:
         if more and len(pattern.named) > len(found.names) / 2:
             start, more = f"in {len(pattern.named)} of {len(found.names)} columns, as in", ""
         also = ", and in how columns go together" if together else ""
-        return [f"{start} {_and(listed)}{more}{also}"]
+        return [f"{start} {_listed(listed)}{more}{also}"]
     if pattern.others <= LEVEL:
         also = ", and in how columns go together" if together else ""
         return [f"in many columns together, in none of them enough to be seen alone{also}"]
@@ -92,12 +93,21 @@ def _where(found: Comparison) -> list[str]:
 
 
 def _named(name: str) -> str:
-    name = name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}..."
-    return name if name.startswith("column ") else f"column {name}"
+    return _listed([name])
 
 
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def _listed(names: Sequence[str]) -> str:
+    """Columns by their names.
+
+    Example:
+        >>> _listed(["column 3"]), _listed(["column 3", "column 5"]), _listed(["a", "b", "c"])
+        ('column 3', 'columns 3 and 5', 'columns a, b and c')
+    """
+    short = [n if len(n) <= LONGEST else f"{n[: LONGEST - 3]}..." for n in names]
+    plain = [name.removeprefix("column ") for name in short]
+    if len(names) == 1:
+        return f"column {plain[0]}"
+    return f"columns {', '.join(plain[:-1])} and {plain[-1]}"
 
 
 def _no_difference(found: Comparison) -> str:

@@ -30,6 +30,7 @@ class Table:
         names: Of the columns, likewise, or ``None`` where they have none.
         notes: What is to be known of how it was read.
         image: Rows, columns and channels of the images that its rows are, if they are any.
+        all_names: Of all columns in a file of which not all were read.
     """
 
     label: str
@@ -37,6 +38,7 @@ class Table:
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     image: tuple[int, ...] | None = None
+    all_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", visible(self.label))
@@ -238,7 +240,7 @@ def _copies(x: Tensor, y: Tensor, names: tuple[str, ...]) -> list[str]:
     for j, name in enumerate(names):
         key = x[:, j].numpy().tobytes() + y[:, j].numpy().tobytes()
         if first.setdefault(key, j) != j:
-            copies.append(f"{shown(name)} = {shown(names[first[key]])}")
+            copies.append(f"{listed([name])} = {listed([names[first[key]]])}")
     if not copies:
         return []
     more = f" and {len(copies) - LISTED} more" if len(copies) > LISTED else ""

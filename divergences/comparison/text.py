@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from divergences.comparison.sentence import number
+from divergences.estimate import Estimate
 from divergences.shown_text import visible
 
 if TYPE_CHECKING:
@@ -27,17 +29,24 @@ def as_text(found: Comparison) -> str:
 
 
 def _estimates(found: Comparison) -> str:
-    rows = [("measure", "value", "95 % interval", "unit", "by")]
+    rows = [("measure", "value", "95 % interval", "equal laws", "unit", "by")]
     for answer in found.answers:
         estimate = answer.estimate
         if estimate is None:
-            rows.append((answer.name, "none", "", "", answer.by))
+            rows.append((answer.name, "none", "", "", "", answer.by))
             continue
         low, high = (number(float(end)) for end in estimate.ci)
         mark = " !" if answer.warnings else ""
         value = number(float(estimate.value)) + mark
-        rows.append((answer.name, value, f"{low} to {high}", answer.unit, answer.by))
+        equal = between_equal_laws(estimate)
+        rows.append((answer.name, value, f"{low} to {high}", equal, answer.unit, answer.by))
     return table(rows)
+
+
+def between_equal_laws(estimate: Estimate) -> str:
+    """What the same estimator gives for samples of equal laws of these sizes, if it is known."""
+    floor = float(estimate.floor)
+    return "" if math.isnan(floor) else number(floor)
 
 
 def _tests(found: Comparison) -> str:
@@ -64,7 +73,8 @@ def _columns(found: Comparison) -> str:
         said = found.direction.said(found.names)
         low, high = (number(float(end)) for end in found.direction.w1.ci)
         text += (
-            f"\nlargest difference of the {found.direction.kind} along {said}: W1 {low} to {high}"
+            f"\nlargest difference of the {found.direction.kind} along {said}: W1 {low} to {high} "
+            "standard deviations"
         )
     return text
 

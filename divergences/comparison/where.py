@@ -31,11 +31,11 @@ class Column:
     Attributes:
         index: Among the columns that are compared, from 0.
         name: Of the column.
-        w1: W1 of this column alone, in standard deviations; ``None`` beyond the first hundred.
+        w1: W1 of this column alone, in the comparison's unit; ``None`` beyond the first hundred.
         p_value: Adjusted for the number of columns, by permutation.
         score: By how many standard deviations of relabelled samples W1, of the column or of its
             squares, is above their mean.
-        shift: Of the mean, in standard deviations, y less x.
+        shift: Of the mean, in the same unit, y less x.
         spread: Ratio of the standard deviations, y over x; ``nan`` where x is constant.
     """
 
@@ -48,12 +48,17 @@ class Column:
     spread: float
 
 
-def columns(x: Tensor, y: Tensor, pooled: Pooled, names: Sequence[str]) -> list[Column]:
+def columns(
+    x: Tensor, y: Tensor, pooled: Pooled, names: Sequence[str], own_units: bool = False
+) -> list[Column]:
     """Every column, those that differ most first."""
     ranked = Ranked.of(pooled.of_columns.flatten(0, 1))
     adjusted = ranked.adjusted().reshape(2, -1).amin(0).tolist()
     scores = ranked.excess[:, 0].reshape(2, -1).amax(0)
-    a, b, _, _, scale = standardised(*(some(z, MOST_POINTS) for z in (x, y)))
+    a, b = (some(z, MOST_POINTS) for z in (x, y))
+    scale = torch.ones(1, x.shape[1])
+    if not own_units:
+        a, b, _, _, scale = standardised(a, b)
     order = scores.argsort(descending=True, stable=True).tolist()
     mover, found = EarthMover(), []
     for place, j in enumerate(map(int, order)):

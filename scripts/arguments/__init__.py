@@ -24,6 +24,7 @@ ARGUMENTS = {
     "mode_collapse": "rings and grids: which game keeps all modes, and how often one dies",
     "minibatch_objectives": "generators without a critic: what a distance of minibatches does",
     "images": "digits: JS stays, W1 falls, and what the losses show of it",
+    "fidelity_diversity": "precision, recall and their kin: fifteen toys whose answers are known",
     "estimators": "divergences from samples, and whether their error bars are right",
 }
 """What each argument is about, by its name."""

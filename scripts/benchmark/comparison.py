@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from divergences import compare
+from divergences.comparison.dependence import equal_dependence
 from divergences.comparison.estimates import lengths
 from divergences.comparison.permutation_tests import CombinedTest
 from divergences.comparison.permutations import Pooled
@@ -67,6 +68,11 @@ def run(options: argparse.Namespace) -> None:
             for law in NULLS
             for d in DIMENSIONS
         }
+        jobs |= {
+            f"dependence/{law}+{d}": Job(0.2 * options.nulls, dependent, law, d, options.nulls)
+            for law in NULLS
+            for d in DIMENSIONS[1:]
+        }
     if options.pairs:
         jobs |= {
             f"sentence/{name}": Job(2.0 * options.pairs, said, name, options.pairs)
@@ -118,6 +124,17 @@ def size(law: str, d: int, nulls: int, n: int = 60, m: int = 60) -> dict[str, An
         return LAWS[law](rng, n, d), LAWS[law](rng, m, d)
 
     return rejected(nulls, draw).row(table="sizes", law=law, dimensions=d, pairs=nulls)
+
+
+def dependent(law: str, d: int, nulls: int, n: int = 100, m: int = 100) -> dict[str, Any]:
+    """How often the test of equal dependence between columns rejects equal laws."""
+    rejected = 0
+    for seed in range(nulls):
+        rng = np.random.default_rng([3, seed, d])
+        x, y = (torch.from_numpy(LAWS[law](rng, size, d)) for size in (n, m))
+        rejected += equal_dependence(x, y, RELABELLINGS, seed) <= LEVEL
+    share = round(rejected / nulls, 4)
+    return {"table": "dependence", "law": law, "dimensions": d, "pairs": nulls, "rejected": share}
 
 
 def seen(law: str, n: int, d: int, pairs: int) -> dict[str, Any]:

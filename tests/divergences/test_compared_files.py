@@ -10,6 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from divergences.comparison.chosen_columns import Choice
 from divergences.comparison.command import main
 from divergences.comparison.files import read_table
 
@@ -60,6 +61,9 @@ def write(folder, name, content):
         ("a.csv", text(POINTS, HEADER).replace("\n", "\r\n"), ("age", "height")),
         ("a.tsv", text(POINTS, "age\theight", "\t"), ("age", "height")),
         ("a.parquet", as_parquet(age=POINTS[:, 0], height=POINTS[:, 1]), ("age", "height")),
+        ("a.txt", text(POINTS, separator="  "), None),
+        ("a.txt", text(POINTS, "# age height", " "), ("age", "height")),
+        ("a.txt", text(POINTS, HEADER), ("age", "height")),
     ],
 )  # fmt: skip
 def test_a_table_is_read_as_it_was_written(tmp_path, name, content, names):
@@ -124,11 +128,9 @@ BAD = [
     ("a.csv.gz", text(POINTS), "cannot read '.gz'"),
     ("a.npy", as_npy(POINTS + 1j), "not real numbers"),
     ("a.npy", as_npy(np.full((9, 2), 2**63 + 1, dtype=np.uint64)), "2**53"),
-    (
-        "a.txt",
-        text(POINTS),
-        "npz, .csv, .tsv, .parquet; name text .csv",
-    ),
+    ("a.dat", text(POINTS), "npz, .csv, .tsv, .txt, .parquet; name text .txt"),
+    ("a.txt", "# one two three\n" + text(POINTS, separator=" "), "has 3 cells and the rows 2"),
+    ("a.txt", "1 2\n" * 9 + "1 two\n", "column 1: text or dates"),
     ("a.pkl", pickle.dumps(Executed()), "cannot read '.pkl'"),
 ]
 
@@ -192,3 +194,72 @@ def test_the_command_prints_the_sentence_and_writes_what_it_found(tmp_path, caps
     assert "matched by name" in out
     held = json.loads((tmp_path / "out" / "comparison.json").read_text())
     assert held["mostly_in"] == ["height"]
+
+
+MIXED = "id,age,height,born\n" + "".join(
+    f"{i},{a!r},{h!r},{'' if i == 3 else 'May'}\n" for i, (a, h) in enumerate(POINTS.tolist())
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "only", "without"),
+    [
+        ("a.csv", MIXED, "age,height", None),
+        ("a.csv", MIXED, None, "id, born"),
+        ("a.parquet", as_parquet(age=POINTS[:, 0], id=["a"] * 30, height=POINTS[:, 1]),
+         "age,height", None),
+        ("a.parquet", as_parquet(age=POINTS[:, 0], id=["a"] * 30, height=POINTS[:, 1]),
+         None, "id"),
+        ("a.npy", as_npy(np.insert(POINTS, 1, 7, 1)), "0,column 2", None),
+        ("a.npz", as_npz(a=np.insert(POINTS, 1, 7, 1)), None, "1"),
+        ("a.txt", text(np.insert(POINTS, 1, 7, 1), separator=" "), "0,2", None),
+        ("a.csv", text(POINTS, '"age, years",height'), '"age, years",height', None),
+    ],
+)  # fmt: skip
+def test_columns_are_chosen_or_left_out(tmp_path, name, content, only, without):
+    found = read_table(write(tmp_path, name, content), Choice.of_text(only, without))
+    assert (found.values.numpy() == POINTS).all()
+    assert found.names is not None
+    assert len(found.names) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--columns", "age,hight"], "has no column 'hight'; did you mean 'height'?"),
+        (["--columns", "age,,height"], "a name is empty"),
+        (["--columns", '"age'], "names with commas"),
+        (["--without", "id"], "'born': text or dates, not numbers; encode it as numbers in both"),
+        (["--without", "born,hight"], "no file has a column 'hight'; did you mean 'height'?"),
+        (["--without", "id,age,height,born"], "no column is left"),
+        (["--columns", "age", "--target", "a.csv", "--own-units"], "does not go with --target"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_one_line(tmp_path, capsys, monkeypatch, flags, message):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "a.csv", MIXED)
+    assert main(["a.csv", "a.csv", *flags]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_rows_of_other_lengths_are_seen_where_columns_are_chosen(tmp_path):
+    path = write(tmp_path, "a.csv", MIXED + "7,8,9,10,11\n")
+    with pytest.raises(ValueError, match="line 32 has 5 cells and the first 4"):
+        read_table(path, Choice(only=("age",)))
+
+
+def test_an_earlier_comparison_is_not_written_over(tmp_path, capsys):
+    points = str(write(tmp_path, "a.csv", text(POINTS)))
+    out = ["--out", str(tmp_path / "out"), "--permutations", "19"]
+    assert main([points, points, *out]) == 0
+    page = (tmp_path / "out" / "comparison.html").read_bytes()
+    capsys.readouterr()
+    assert main([points, points, *out]) == 2
+    printed, err = capsys.readouterr()
+    assert printed == ""
+    assert "holds comparison.html of an earlier comparison; name another folder" in err
+    assert (tmp_path / "out" / "comparison.html").read_bytes() == page
+    assert main([points, points, "--target", points, *out]) == 0

@@ -52,6 +52,7 @@ LEAST = {
         "channels": (4,),
     },
     "estimators": {"repeats": 2},
+    "fidelity_diversity": {"repeats": 1, "places": 3, "few_places": 2, "decades_of_sizes": 0.1},
 }  # fmt: skip
 
 pytestmark = [
