@@ -1,3 +1,4 @@
+import io
 import math
 from functools import partial
 
@@ -234,6 +235,18 @@ def test_a_state_can_be_drawn(dimension, tmp_path):
     assert isinstance(figure, Figure)
     figure.savefig(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1e38])
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_points_that_are_not_finite_are_counted_and_not_drawn(d, bad):
+    real, fake = torch.randn(1, 30, d), torch.full((1, 20, d), bad)
+    for critic in (None, lambda points: points.sum(-1, keepdim=True)):
+        figure = draw_state(critic, real, fake, title="batch 4")
+        figure.savefig(io.BytesIO())
+        title = figure.axes[0].get_title()
+        assert title.startswith("batch 4")
+        assert ("20 generated points are not finite" in title) == (not math.isfinite(bad))
 
 
 def test_points_of_space_are_projected_to_where_the_real_ones_vary_most():
