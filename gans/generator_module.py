@@ -183,11 +183,24 @@ class GeneratorModule(pl.LightningModule, ABC):
                 "gradient penalties bypass; use 32-true, 64-true or bf16-mixed"
             )
 
-    def scheduled(self, *optimizers: Optimizer) -> Any:
-        """The optimizers, with their schedules if there are any, as Lightning takes them."""
+    def scheduled(self, **players: tuple[Callable[..., Optimizer], nn.Module]) -> Any:
+        """Optimizers, with their schedules if there are any, as Lightning takes them.
+
+        Arguments:
+            players: What makes each optimizer, under the name of its argument, and whose.
+
+        Raises:
+            ValueError: Names the optimizer that cannot be made, and why.
+        """
+        optimizers = []
+        for name, (make, player) in players.items():
+            try:
+                optimizers.append(make(player.parameters()))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name}: {error}") from error
         if self.scheduler_factory is None:
-            return optimizers
-        return list(optimizers), [self.scheduler_factory(o) for o in optimizers]
+            return tuple(optimizers)
+        return optimizers, [self.scheduler_factory(o) for o in optimizers]
 
     def setup(self, stage: str) -> None:
         self.check_precision(str(self.trainer.precision))

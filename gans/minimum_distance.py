@@ -106,7 +106,7 @@ class MinimumDistance(GeneratorModule):
             )
 
     def configure_optimizers(self) -> Any:
-        return self.scheduled(self.optimizer_factory(self.generator.parameters()))
+        return self.scheduled(generator_optimizer=(self.optimizer_factory, self.generator))
 
     def on_fit_start(self) -> None:
         super().on_fit_start()

@@ -111,7 +111,8 @@ class AdversarialModule(GeneratorModule):
     def configure_optimizers(self) -> Any:
         for_critic, for_generator = self.optimizer_factories
         return self.scheduled(
-            for_critic(self.critic.parameters()), for_generator(self.generator.parameters())
+            critic_optimizer=(for_critic, self.critic),
+            generator_optimizer=(for_generator, self.generator),
         )
 
     def training_step(self, batch: Any, batch_idx: int) -> None:

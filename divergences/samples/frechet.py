@@ -70,7 +70,8 @@ class FrechetDistance(Estimator):
                 "half as many points read so much more; compare only values of as many points",
             )
         numbers = [times_two_to(2 * exponent, a.new_tensor(t)) for t in (value, stderr, low, high)]
-        if not all(bool(t.to(x.dtype).isfinite()) for t in numbers):
+        lost = numbers[3].to(x.dtype) < torch.finfo(x.dtype).tiny < value
+        if lost or not all(bool(t.to(x.dtype).isfinite()) for t in numbers):
             raise ValueError(f"the distance is beyond the range of {x.dtype}: change the unit")
         value_, stderr_, low_, high_ = (t.to(x.dtype) for t in numbers)
         found = Estimate(value_, stderr_, (low_, high_), self.bound, (len(x), len(y)))

@@ -183,6 +183,7 @@ class TrainCLI(LightningCLI):
                     "model.iterations; set those"
                 )
         GeneratorModule.check_precision(str(config.trainer.precision))
+        self.model.configure_optimizers()  # what is wrong with them leaves no folder
         out = self.out_folder(config)
         if rank_zero_only.rank == 0 and not self.held:  # the others write nothing
             self.acts.until_end.enter_context(locked(out))

@@ -98,6 +98,12 @@ BAD = {
     "readings of nothing": (["--divergences.n=0"], "n = 0: it must be at least 1"),
     "no end": (["--trainer.max_epochs=-1"], "one epoch of all its model.iterations"),
     "other iterations": (["--trainer.max_epochs=5"], "one epoch of all its model.iterations"),
+    "learning rate -1": (["--model.critic_optimizer.lr=-1"], "critic_optimizer: Invalid learning"),
+    "schedule of no length": (
+        ["--model.scheduler=gans.ConstantThenLinear", "--model.scheduler.iterations=0"],
+        "iterations = 0",
+    ),
+    "nan in words": (["--model.target.theta=nan"], "theta"),
     "line into the plane": (["--model.target=gans.Gaussian"], "plane"),
 }
 
