@@ -280,7 +280,8 @@ class MLP(nn.Sequential):
         affine, between = layers[::2], layers[1::2]
         alike = all(getattr(one, "negative_slope", 0.0) == self.rectifier for one in between)
         rectifiers = alike and all(type(one) in RECTIFIERS for one in between)
-        return affine if rectifiers and len(affine) > len(between) else None  # pyright: ignore
+        whole = len(affine) > len(between) and all(isinstance(one, Linear) for one in affine)
+        return affine if rectifiers and whole else None  # pyright: ignore
 
     @property
     def _as_made(self) -> bool:

@@ -187,7 +187,14 @@ def _longer(network):
     network.append(nn.Tanh())
 
 
-@pytest.mark.parametrize("change", [_spectral, _hooked, _other_slope, _other_layer, _longer])
+def _other_affine(network):
+    network[2] = nn.Linear(16, 8, dtype=torch.float64)
+
+
+CHANGES = [_spectral, _hooked, _other_slope, _other_layer, _longer, _other_affine]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_network_that_was_changed_is_evaluated_layer_by_layer(change):
     network, x = perceptron()
     change(network)
