@@ -132,7 +132,7 @@ class Quadrature(Integrator):
         amiss = (total[:, :2] - 1).abs().amax(1)
         doubt = doubt + 10 * amiss * (1 + value.abs()) + BEYOND * ends.abs()
         warnings = []
-        outside = work.outside()
+        outside = work.outside(value)
         unexplained = amiss > ROUNDED + error[:, :2].amax(1)
         if not work.complete and unexplained.any():  # torch's laws lie where they are known to
             warnings.append(
@@ -142,12 +142,13 @@ class Quadrature(Integrator):
                 "an edge lies there, or normalise the density"
             )
         if outside is not None:
-            doubt = doubt + outside
-            matters = outside > self.tolerance * value.abs().clamp_min(1)
+            beyond, off = outside
+            doubt = doubt + beyond + off
+            matters = beyond - off - error[:, 2] > self.tolerance * value.abs().clamp_min(1)
             if matters.any():
                 warnings.append(
-                    f"{members_that(matters, batch)}what lies outside of the box contributes up "
-                    f"to {outside.max():.3g}; the value leaves it out: widen the box"
+                    f"{members_that(matters, batch)}what lies outside of the box contributes "
+                    f"{beyond.max():.3g}; the value leaves it out: widen the box"
                 )
         low, high = value - doubt, value + doubt
         grows = ~(ends.abs() <= self.tolerance * value.abs().clamp_min(1)) | ~value.isfinite()
@@ -290,21 +291,21 @@ class _Work:
         self.inner = self.coordinates
         return found
 
-    def outside(self) -> Tensor | None:
-        """What two distributions contribute beyond a box of the user's, or ``None``."""
-        if self.by.box is None or not self.complete:
-            return None
-        low, high = torch.minimum(self.low, self.hull[0]), torch.maximum(self.high, self.hull[1])
-        if torch.equal(low, self.low) and torch.equal(high, self.high):
-            return None
-        cells = self._cells(low, high, torch.stack([self.low, self.high]))
-        beyond = ((cells.b <= self.low) | (cells.a >= self.high)).any(1)
-        total, error, _ = self._over(cells[beyond])
-        return (total[:, 2].abs() + error[:, 2]).nan_to_num(math.inf)
+    def outside(self, inside: Tensor) -> tuple[Tensor, Tensor] | None:
+        """What two distributions contribute beyond a box of the user's, and how far that is off.
 
-    def _cells(self, low: Tensor, high: Tensor, also: Tensor | None = None) -> Cells:
-        corners = self.corners if also is None else torch.cat([self.corners, also])
-        cuts = box_cells(corners, low, high)
+        It is what the integral over both supports has more or less than that over the box.
+        ``None`` where the box has all of them.
+        """
+        low, high = self.hull
+        if not self.complete or bool(((self.low <= low) & (self.high >= high)).all()):
+            return None
+        total, error, _ = self._over(self._cells(low, high))
+        beyond = torch.where(inside.isfinite(), (total[:, 2] - inside).abs(), 0.0)
+        return beyond.nan_to_num(math.inf), error[:, 2]
+
+    def _cells(self, low: Tensor, high: Tensor) -> Cells:
+        cuts = box_cells(self.corners, low, high)
         self.coordinates = Coordinates(cuts, self.middle, self.scale)
         most = self.by.max_evaluations // (len(self.weights) * self.members * (2 * self.d + 1))
         return self.coordinates.cells(self.centres, self.widths, most)

@@ -232,10 +232,13 @@ class HistogramKL(HistogramEstimator):
 
 def _reaches_beyond(x: Tensor, y: Tensor) -> bool:
     """Whether an x is farther beyond all y along an axis than the middle half of y is long."""
-    n, a, b = len(y), x.detach(), y.detach().sort(0).values
-    middle = b[min(3 * n // 4, n - 1)] - b[n // 4]
-    above, below = a.amax(0) - b[-1], b[0] - a.amin(0)
-    return bool((torch.maximum(above, below) > middle).any())
+    n = len(y)
+    for a, b in zip(x.detach().cpu().numpy().T, y.detach().cpu().numpy().T, strict=True):
+        ordered = np.sort(b)
+        middle = ordered[min(3 * n // 4, n - 1)] - ordered[n // 4]
+        if max(a.max() - ordered[-1], ordered[0] - a.min()) > middle:
+            return True
+    return False
 
 
 def _smoothed(counts: Array, size: Sizes) -> Array:

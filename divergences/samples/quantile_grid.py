@@ -82,9 +82,13 @@ class QuantileGrid:
             >>> round(QuantileGrid.of(points, points, 8).cells_across, 6)
             0.0
         """
-        spread = self.places.std(0)
-        centred = (self.places - self.places.mean(0))[:, spread > 0] / spread[spread > 0]
-        narrowest = np.linalg.eigvalsh(centred.T @ centred / len(centred))[:1].clip(0)
+        points = self.places - self.bins / 2
+        mean = np.ones(len(points)) @ points / len(points)  # as fast as is a product of matrices
+        covariance = points.T @ points / len(points) - np.outer(mean, mean)
+        spread = np.sqrt(covariance.diagonal().clip(0))
+        some = spread > 0
+        correlation = covariance[np.ix_(some, some)] / np.outer(spread[some], spread[some])
+        narrowest = np.linalg.eigvalsh(correlation)[:1].clip(0)
         return float(self.bins * np.sqrt(narrowest).sum()) if len(narrowest) else float(self.bins)
 
     def coarser(self, times: int) -> QuantileGrid:
