@@ -85,7 +85,7 @@ def as_pair(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     """Both samples, in the precision of the finer one, and in single precision at least.
 
     Raises:
-        TypeError: As :func:`as_tensor`.
+        TypeError: As :func:`as_tensor`, and if only one is in half precision.
         ValueError: As :func:`as_tensor`; if one is a vector and the other has several columns; if
             two data frames have other columns, or other places for them.
 
@@ -103,6 +103,11 @@ def as_pair(x: Any, y: Any) -> tuple[Tensor, Tensor]:
                 f"{name} is a vector, which is {len(one)} points on the line, and the other "
                 f"sample has the shape {tuple(other.shape)}; use {name}[None] for a single point"
             )
+    if a.dtype != b.dtype and (a.dtype in HALVES or b.dtype in HALVES):
+        raise TypeError(
+            f"x holds {a.dtype} and y {b.dtype}: half precision is a coarse lattice, on which the "
+            "other sample does not lie; round both alike, with x.to(y.dtype) or y.to(x.dtype)"
+        )
     dtype = torch.promote_types(a.dtype, b.dtype)
     dtype = torch.float32 if dtype in HALVES else dtype  # an estimate needs more digits
     return as_sample(a.to(dtype)), as_sample(b.to(dtype))

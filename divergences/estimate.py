@@ -19,6 +19,7 @@ from divergences.repeated_points import repeated
 Bound = Literal["exact", "lower", "upper", "none"]
 LENGTH = "in the unit of the data"
 SQUARE = "in the squared unit of the data"
+COARSE = 1e-3  # of a spread, from which rounding of one sample alone shows
 FLATTEN = "if each entry is one point, such as an image, flatten it: x.reshape(len(x), -1)"
 
 
@@ -240,6 +241,7 @@ class Estimator(Referenced, ABC):
         notes = (
             *found.warnings,
             *repeated(x, y),
+            *rounded_apart(x, y),
             *impossible(found, self.quantity),
             *perhaps_images(x, y),
         )
@@ -299,6 +301,36 @@ def impossible(found: Estimate, quantity: str) -> tuple[str, ...]:
             f"above {known.largest:.3g}: by chance, or x and y are no independent draws",
         )
     return ()
+
+
+def rounded_apart(x: Tensor, y: Tensor) -> tuple[str, ...]:
+    """A warning where one sample was rounded to single precision, coarsely, and the other not.
+
+    Such samples lie on different lattices, whatever their laws were before.
+
+    Example:
+        >>> draw = torch.Generator().manual_seed(0)
+        >>> x, y = (1e6 + torch.randn(99, 1, generator=draw).double() / 3 for _ in range(2))
+        >>> rounded_apart(x.float().double(), y)
+        ('x is rounded to steps of up to 0.12, y is not: ...',)
+        >>> rounded_apart(x, y) + rounded_apart(x.float(), y.float())
+        ()
+    """
+    if torch.float32 in (x.dtype, y.dtype):
+        return ()  # both are
+    single = [bool((sample == sample.float()).all()) for sample in (x, y)]
+    if single[0] == single[1]:
+        return ()
+    one, other = (x, y) if single[0] else (y, x)
+    steps = torch.finfo(torch.float32).eps * one.detach().abs().flatten(0, -2).amax(0)
+    spread = other.detach().flatten(0, -2).std(0)
+    if not bool(((steps > COARSE * spread) & (spread > 0)).any()):
+        return ()
+    names = "xy" if single[0] else "yx"
+    return (
+        f"{names[0]} is rounded to steps of up to {float(steps.max()):.2g}, {names[1]} is not: "
+        "that is a difference of its own; subtract an offset before rounding, or round both alike",
+    )
 
 
 def check_samples(x: Tensor, y: Tensor, at_least: int = 2) -> tuple[Tensor, Tensor]:

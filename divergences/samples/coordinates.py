@@ -58,14 +58,18 @@ def standardised(x: Tensor, y: Tensor) -> Standardised:
         >>> standardised(x * kilometres, y * kilometres).y.std(0)
         tensor([0.9..., 0.9...], dtype=torch.float64)
     """
-    dtype = torch.promote_types(x.dtype, y.dtype)
+    dtypes = x.dtype, y.dtype
     x, y = x.detach().double(), y.detach().double()
     pooled = torch.cat([x, y], -2)
     centre = _quantile(_sorted(pooled), 0.5)
     ordered = [_sorted(sample) for sample in (x, y)]
     scale = _scale(ordered)
     steps = [_lattice(sample) for sample in ordered]
-    resolution = torch.stack([_rounding(pooled, ordered, dtype), *steps]).amax(0)
+    rounding = [
+        _rounding(sample, own, pooled, dtype)
+        for sample, own, dtype in zip((x, y), ordered, dtypes, strict=True)
+    ]
+    resolution = torch.stack([*rounding, *steps]).amax(0)
     return Standardised(
         (x - centre) / scale, (y - centre) / scale, resolution / scale, centre, scale
     )
@@ -160,12 +164,12 @@ def _scale(ordered: list[Tensor]) -> Tensor:
     return torch.where(scale > 0, scale, 1.0)
 
 
-def _rounding(pooled: Tensor, ordered: list[Tensor], dtype: torch.dtype) -> Tensor:
-    """Spacing of the numbers of a dtype at the size that 19 in 20 of a column's do not exceed."""
-    varies = torch.stack([o[..., :1, :] < o[..., -1:, :] for o in ordered]).any(0)
-    eps = torch.full_like(pooled[..., :1, :], torch.finfo(dtype).eps)
+def _rounding(sample: Tensor, ordered: Tensor, pooled: Tensor, dtype: torch.dtype) -> Tensor:
+    """Spacing of a sample's numbers at the size that 19 in 20 of a pooled column do not exceed."""
+    varies = ordered[..., :1, :] < ordered[..., -1:, :]
+    eps = torch.full_like(sample[..., :1, :], torch.finfo(dtype).eps)
     for coarser in reversed(COARSER):
-        held = (pooled.to(coarser).double() == pooled).all(-2, keepdim=True) & varies
+        held = (sample.to(coarser).double() == sample).all(-2, keepdim=True) & varies
         if not held.any():  # nor by what is coarser still
             break
         eps = torch.where(held, torch.finfo(coarser).eps, eps).maximum(eps)

@@ -35,6 +35,8 @@ OUT_OF_REACH = 0.2  # share of P's points without points of Q around them that m
 APART = 3.5  # log of the volume to the nearest y over that which holds 2k of the x
 MISSED = 0.02  # share of the x so far from all y from which Q may lack a part of P
 JUMP = math.log(1000)  # over k: gap between neighbours that chance explains once in so many
+CLUMPED = 0.82  # of the dimension that distances among y show where it is in clumps
+MOST_CLUMPED = 512  # points of y that are looked at for that, in 4 dimensions at most
 UNSURE = 1 / 2  # share of a correction that may be wrong
 
 
@@ -61,7 +63,8 @@ class NearestNeighbours(Estimator):
     warning that begins with ``"diverging"``, and no correction; with ``"biased"`` where it grows
     less but by much for its size, or where another model of log p/q gives another value, as where
     P has the heavier tail; with ``"few"`` where few of the :math:`y` are neighbours of most
-    :math:`x`; with ``"rounded"`` where neighbours are as near as the spacing of their numbers.
+    :math:`x`, or lie in clumps smaller than their neighbourhoods; with ``"rounded"`` where
+    neighbours are as near as the spacing of their numbers.
     Where fewer than 2 % of P's points have none of Q around them, the interval has no upper end.
     Where the two samples lie in different affine subspaces, as parallel segments do, the value is
     ``inf``, with a warning.
@@ -166,7 +169,7 @@ class NearestNeighbours(Estimator):
         if diverging or emptied:
             unbounded = torch.full_like(estimate.value, math.inf)
             estimate = replace(estimate, ci=(estimate.ci[0], unbounded))
-        warnings += _few(-bare[1][1] - jumps, k)
+        warnings += _few(-bare[1][1] - jumps, k) + _clumped(b, d, k)
         warnings += diverging or _biased(near, far, bare, bent, rate)
         return replace(estimate, warnings=warnings)
 
@@ -243,6 +246,23 @@ def _few(ratio: Array, k: int) -> tuple[str, ...]:
     return (
         f"few: the neighbours of x are as concentrated as if y had {effective:.0f} points of its "
         f"{len(ratio)}; value and error rest on those",
+    )
+
+
+def _clumped(y: Array, d: int, k: int) -> tuple[str, ...]:
+    """A warning where neighbours of y leave the part of Q that they lie in.
+
+    As where 64 points lie in eight modes, whose densities are then those of the whole.
+    """
+    if len(y) > MOST_CLUMPED or d > 4:
+        return ()
+    seen = seen_dimension(k_nearest(y, y, 2 * k)[0], k)
+    if seen > CLUMPED * d:
+        return ()
+    return (
+        f"few: the y lie as if in {seen:.1f} dimensions, not {d}, as in clumps of fewer than "
+        f"{2 * k} points: neighbours are taken from several of them; give more y, or fewer "
+        "neighbours (k)",
     )
 
 

@@ -55,17 +55,21 @@ def times_two_to(exponent: int, values: Tensor) -> Tensor:
 def resolution(x: Tensor, y: Tensor) -> float:
     """How far the rounding of coordinates may have moved a point, half a step in each column.
 
-    The steps are those of the dtype, or of single precision if that holds the same numbers.
+    The steps are those of the dtype, or of single precision if that holds a sample's numbers.
 
     Example:
         >>> far = torch.tensor([[1e6, 0.0]])
         >>> round(resolution(far, far + 1), 3)
         0.06
     """
-    pooled = torch.cat([x.detach(), y.detach()])
-    single = bool((pooled.float() == pooled).all())
-    steps = pooled.abs().amax(0).double() * torch.finfo(torch.float32 if single else x.dtype).eps
+    steps = torch.maximum(*(_steps(sample.detach()) for sample in (x, y)))
     return float(torch.linalg.vector_norm(steps)) / 2
+
+
+def _steps(sample: Tensor) -> Tensor:
+    single = bool((sample.float() == sample).all())
+    eps = torch.finfo(torch.float32 if single else sample.dtype).eps
+    return sample.abs().amax(0).double() * eps
 
 
 def coarse(x: Tensor, y: Tensor, stderr: float, distance: float = 0.0) -> tuple[str, ...]:

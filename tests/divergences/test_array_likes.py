@@ -134,9 +134,37 @@ def test_what_is_ambiguous_or_lost_is_refused_with_the_remedy(x, y, message):
 def test_the_largest_integers_of_double_precision_are_taken():
     assert as_tensor(np.array([2**53, -(2**53)])).tolist() == [2.0**53, -(2.0**53)]
     assert as_tensor(torch.tensor([True, False])).tolist() == [1.0, 0.0]
-    assert (
-        as_pair(torch.zeros(2, 1).half(), torch.zeros(2, 1).bfloat16())[0].dtype == torch.float32
-    )
+    both = as_pair(torch.zeros(2, 1).half(), torch.zeros(2, 1).half())
+    assert both[0].dtype == both[1].dtype == torch.float32
+
+
+@pytest.mark.parametrize("other", [torch.float32, torch.float64, torch.bfloat16])
+def test_half_precision_is_not_mixed(other):
+    with pytest.raises(TypeError, match=r"round both alike, with x\.to\(y\.dtype\)"):
+        as_pair(torch.zeros(2, 1).half(), torch.zeros(2, 1, dtype=other))
+
+
+def warnings_of(estimator, x, y):
+    try:
+        return estimator(x, y).warnings
+    except (ValueError, RuntimeError):
+        return None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [k for k in KINDS if not brief(k) and k not in (dv.DataCopying, dv.KnownDensity)],
+    ids=lambda k: k.__name__,
+)
+def test_a_sample_that_was_rounded_alone_is_refused_or_said(kind):
+    """In single precision so far from 0 the points lie on a lattice, as equal laws do not."""
+    draw = torch.Generator().manual_seed(0)
+    for offset in (1e6, 1e8):
+        x, y = (offset + torch.randn(64, 2, generator=draw, dtype=torch.float64) for _ in "xy")
+        for pair in ((x.float(), y), (x, y.float()), (x.float().double(), y)):
+            found = warnings_of(built(kind, x), *pair)
+            assert found is None or any("is rounded to steps" in w for w in found)
+        assert not any("is rounded to steps" in w for w in warnings_of(built(kind, x), x, y) or ())
 
 
 @pytest.mark.parametrize("shape", [(60, 8, 8), (3, 8, 8), (50, 20, 3), (20, 20, 28)])

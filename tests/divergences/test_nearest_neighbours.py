@@ -502,3 +502,17 @@ def test_the_log_prob_of_a_law_on_the_line_is_that_of_points_of_one_dimension():
     line, points = Normal(0.0, 1.0), Independent(Normal(torch.zeros(1), 1.0), 1)
     first, second = (KnownDensity(law.log_prob)(x).value for law in (line, points))
     assert first == second
+
+
+@pytest.mark.parametrize(("n", "m"), [(200, 64), (512, 64)])
+def test_few_points_in_each_of_several_modes_are_said(n, m):
+    """Eight modes of eight points: ten neighbours of a point are not of its own mode alone."""
+    case = next(case for case in CASES if case.id == "ring and turned ring")
+    silent = 0
+    for seed in range(12):
+        x, y = case.draw(n, seed, m)
+        found = NearestNeighbours()(x, y)
+        if not found.warnings:
+            silent += 1
+            assert found.ci[0] <= case.kl <= found.ci[1]
+    assert silent <= 6
