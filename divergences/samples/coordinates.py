@@ -65,10 +65,8 @@ def standardised(x: Tensor, y: Tensor) -> Standardised:
     ordered = [_sorted(sample) for sample in (x, y)]
     scale = _scale(ordered)
     steps = [_lattice(sample) for sample in ordered]
-    rounding = [
-        _rounding(sample, own, pooled, dtype)
-        for sample, own, dtype in zip((x, y), ordered, dtypes, strict=True)
-    ]
+    size = _quantile(_sorted(pooled.abs()), 0.95)
+    rounding = [_eps(*side) * size for side in zip((x, y), ordered, dtypes, strict=True)]
     resolution = torch.stack([*rounding, *steps]).amax(0)
     return Standardised(
         (x - centre) / scale, (y - centre) / scale, resolution / scale, centre, scale
@@ -164,8 +162,8 @@ def _scale(ordered: list[Tensor]) -> Tensor:
     return torch.where(scale > 0, scale, 1.0)
 
 
-def _rounding(sample: Tensor, ordered: Tensor, pooled: Tensor, dtype: torch.dtype) -> Tensor:
-    """Spacing of a sample's numbers at the size that 19 in 20 of a pooled column do not exceed."""
+def _eps(sample: Tensor, ordered: Tensor, dtype: torch.dtype) -> Tensor:
+    """Spacing of the numbers near 1 of a dtype, or of a coarser one that holds a column."""
     varies = ordered[..., :1, :] < ordered[..., -1:, :]
     eps = torch.full_like(sample[..., :1, :], torch.finfo(dtype).eps)
     for coarser in reversed(COARSER):
@@ -173,7 +171,7 @@ def _rounding(sample: Tensor, ordered: Tensor, pooled: Tensor, dtype: torch.dtyp
         if not held.any():  # nor by what is coarser still
             break
         eps = torch.where(held, torch.finfo(coarser).eps, eps).maximum(eps)
-    return eps * _quantile(_sorted(pooled.abs()), 0.95)
+    return eps
 
 
 def _lattice(ordered: Tensor) -> Tensor:
