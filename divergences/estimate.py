@@ -268,7 +268,7 @@ def perhaps_images(x: Tensor, y: Tensor) -> tuple[str, ...]:
     if x.ndim != 3 or x.shape != y.shape:
         return ()
     members, n, d = x.shape
-    if members < n and n != d:
+    if members == 1 or (members < n and n != d):
         return ()
     return (f"3 axes are taken for {members} pairs of samples of {n} points each; {FLATTEN}",)
 
