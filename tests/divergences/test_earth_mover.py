@@ -374,18 +374,11 @@ def test_refuses_a_wrong(make, says):
         pytest.param(points(9, 0), points(9, 1) / 0, "y holds 9 points", id="infinite"),
         pytest.param(points(9, 0), points(9, 1, 3), "must agree", id="dimensions"),
         pytest.param(points(9, 0)[:0], points(9, 1), "at least 2", id="empty"),
-        pytest.param(points(9, 0), points(9, 1).to("meta"), "y on meta", id="devices"),
     ],
 )
 def test_says_what_is_wrong_with(estimator, x, y, says):
     with pytest.raises(ValueError, match=says):
         estimator(x, y)
-
-
-@pytest.mark.parametrize("estimator", LIGHT, ids=name)
-def test_names_a_wrong_dtype(estimator):
-    with pytest.raises(TypeError, match="int64"):
-        estimator(points(9, 0).long(), points(9, 1).long())
 
 
 # --- heavy
