@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from divergences import image_pixels
+from divergences.image_pixels import read_image
 from divergences.shown_text import is_number
 from gans.targets.resolution import check_resolved
 
@@ -188,7 +188,7 @@ def _read_parquet(path: Path) -> np.ndarray:
 _READERS = {".npy": _read_npy, ".csv": _read_csv, ".parquet": _read_parquet}
 
 
-def read_image(path: str | Path) -> Tensor:
+def read_levels(path: str | Path) -> Tensor:
     """Levels in [0, 1] of shape ``(rows, columns)``, or with 3 or 4 channels at the end.
 
     Raises:
@@ -196,4 +196,4 @@ def read_image(path: str | Path) -> Tensor:
         ValueError: If it has an unknown ending, or is no whole picture of 8 bits a level.
     """
     path = _existing(path, (".png", ".jpg", ".jpeg", ".bmp"))
-    return torch.from_numpy(image_pixels.read_image(path, opacity=True) / 255)
+    return torch.from_numpy(read_image(path, opacity=True) / 255)

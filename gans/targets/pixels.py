@@ -13,7 +13,7 @@ from torch.distributions import constraints
 
 from divergences.checks import whole_number
 from gans.targets.base import NoiseSource, Target, fine_uniform, finite, widened
-from gans.targets.loading import read_image
+from gans.targets.loading import read_levels
 from gans.targets.representable import representable
 
 
@@ -167,7 +167,7 @@ class ImageDensity(Cells):
         dark: bool = True,
         validate_args: bool | None = None,
     ):
-        levels = image if isinstance(image, Tensor) else read_image(image)
+        levels = image if isinstance(image, Tensor) else read_levels(image)
         mass = _mass(levels.double(), dark)
         if mass.sum() == 0:
             raise ValueError(

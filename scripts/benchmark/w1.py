@@ -76,9 +76,12 @@ def run(options: argparse.Namespace) -> None:
     pairs = {run.key: Job(1, accuracy.transport_row, run) for run in by_transport}
     results(pairs, options, out / "transport")
     asked = results({run.key: Job(1, accuracy.measure, run) for run in wanted}, options)
-    transport = {_pair(r): r for r in sorted(kept(out / "transport"), key=_seeds)}
+    by_seeds = sorted(kept(out / "transport"), key=lambda row: len(row["transport"]))
+    transport = {_pair(row): row for row in by_seeds}
     everything = kept(out)
-    records = sorted((r for r in everything if _pair(r) in transport), key=_place)
+    columns = ("dimension", "funnels", "pair", "solver", "steps")
+    records = [r for r in everything if _pair(r) in transport]
+    records.sort(key=lambda row: [str(row[k]) if k == "pair" else row[k] for k in columns])
     if len(records) < len(everything):
         tell(
             f"{len(everything) - len(records)} records are left out: what transport says of their "
@@ -122,15 +125,6 @@ def line(row: dict[str, Any]) -> str:
 
 def _pair(record: dict[str, Any]) -> tuple[Any, ...]:
     return record["dimension"], record["funnels"], record["pair"]
-
-
-def _place(record: dict[str, Any]) -> tuple[Any, ...]:
-    dimension, funnels, pair = _pair(record)
-    return dimension, funnels, str(pair), record["solver"], record["steps"]
-
-
-def _seeds(transport: dict[str, Any]) -> int:
-    return len(transport["transport"])
 
 
 def longest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

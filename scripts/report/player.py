@@ -2,7 +2,7 @@
 
 import math
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,19 +17,6 @@ WIDTH, HEIGHT = 360, 104
 LEFT, RIGHT, TOP, BOTTOM = 46, 354, 6, 88
 
 Value = float | str | None
-
-
-@dataclass(frozen=True)
-class Series:
-    """One value per step; what is not finite, or not positive on a logarithmic axis, is a gap.
-
-    Attributes:
-        values: As the records have them.
-        tone: CSS class that colours it.
-    """
-
-    values: Sequence[Value]
-    tone: str
 
 
 class Axis:
@@ -67,32 +54,26 @@ def x(step: int, steps: int) -> float:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over steps, with a mark that a script may move.
+    """A curve over steps, with a mark at the first that a script may move.
 
     Attributes:
-        series: What to draw.
+        values: As the records have them.
+        tone: CSS class that colours them.
         axis: The upright axis, which charts side by side may share.
         ends: What to write at the first and at the last step.
-        mark: The step that is marked.
         label: What the chart shows, for those who hear the page.
     """
 
-    series: Sequence[Series]
+    values: Sequence[Value]
+    tone: str
     axis: Axis
     ends: tuple[str, str]
-    mark: int
     label: str
     box = (WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM)
-    first, last = LEFT, RIGHT
 
     @property
-    def steps(self) -> int:
-        return len(self.series[0].values)
-
-    @property
-    def paths(self) -> list[tuple[str, str]]:
-        """Tone and path of each series."""
-        return [(one.tone, line(one, self.axis)) for one in self.series]
+    def path(self) -> str:
+        return line(self.values, self.axis)
 
     @property
     def ticks(self) -> tuple[str, str]:
@@ -104,10 +85,6 @@ class Chart:
         """Where a line at 0 goes, if 0 lies within the axis."""
         return self.axis.y(0) if self.axis.low < 0 < self.axis.high else None
 
-    @property
-    def marked(self) -> float:
-        return x(self.mark, self.steps)
-
 
 def tick(value: float) -> str:
     """What stands at an end of the upright axis, short enough for the space beside it."""
@@ -115,20 +92,14 @@ def tick(value: float) -> str:
     return text if len(text) <= 6 else number(float(f"{value:.1g}"))
 
 
-def points(series: Series, axis: Axis) -> Iterator[tuple[int, float] | None]:
-    """Step and height of each number, ``None`` for a gap."""
-    for step, value in enumerate(series.values):
-        placed = axis.place(value)
-        yield None if placed is None else (step, axis.y(placed))
-
-
-def line(series: Series, axis: Axis) -> str:
+def line(values: Sequence[Value], axis: Axis) -> str:
     """A path that breaks where there is no number."""
     path, pen = "", "M"
-    for point in points(series, axis):
-        if point is not None:
-            path += f"{pen}{x(point[0], len(series.values)):.1f} {point[1]:.1f}"
-        pen = "M" if point is None else "L"
+    for step, value in enumerate(values):
+        placed = axis.place(value)
+        if placed is not None:
+            path += f"{pen}{x(step, len(values)):.1f} {axis.y(placed):.1f}"
+        pen = "M" if placed is None else "L"
     return path
 
 
@@ -196,14 +167,14 @@ class Player:
         for i, curve in enumerate(game["curves"]):
             log = curve.get("log", False)
             axis = Axis(list(chain.from_iterable(g["curves"][i]["values"] for g in games)), log)
-            series = [Series(curve["values"], f"q-{TONES[i % len(TONES)]}")]
+            tone, label = f"q-{TONES[i % len(TONES)]}", f"{game['name']}: {curve['name']}"
             curves.append(
                 {
                     "name": curve["name"],
                     "log": log,
                     "column": 1 + before + i,
                     "now": number(curve["values"][0]),
-                    "chart": Chart(series, axis, ends, 0, f"{game['name']}: {curve['name']}"),
+                    "chart": Chart(curve["values"], tone, axis, ends, label),
                 }
             )
         low, high = (number(game[end][0]) for end in ("low", "high"))

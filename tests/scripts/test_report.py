@@ -15,7 +15,7 @@ from scripts.report import colours, embedded_figures, write_report
 from scripts.report.__main__ import main
 from scripts.report.equations import mathml
 from scripts.report.markup import number, with_error
-from scripts.report.player import Axis, Series, line
+from scripts.report.player import Axis, line
 from tests import report_folder
 
 ROOT = Path(__file__).parents[2]
@@ -369,7 +369,7 @@ def test_the_dark_page_of_the_figures_is_that_of_the_style():
 def test_a_line_breaks_where_there_is_no_number():
     axis = Axis([1.0, 10.0, 100.0], log=True)
     values = [1.0, 10.0, None, "inf", 0.0, 100.0]
-    path = line(Series(values, "t"), axis)
+    path = line(values, axis)
     assert path.count("M") == 2
     assert path.count("L") == 1
     assert axis.y(10.0) == pytest.approx((axis.y(1.0) + axis.y(100.0)) / 2)
