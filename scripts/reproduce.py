@@ -30,7 +30,7 @@ from scripts.lab.checked_files import (
 from scripts.lab.claims import Findings
 from scripts.lab.executors import Engine
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.options import add_flags, at_least, engine_of
+from scripts.lab.options import add_flags, at_least, check_folder, engine_of
 from scripts.lab.origin import fingerprint, origin
 from scripts.lab.plotting import as_pictures
 from scripts.lab.record_shapes import Record, changed_files
@@ -202,10 +202,6 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     unknown = [name for name in options.names if name not in ARGUMENTS]
     if unknown:
         parser.error(f"unknown argument {unknown[0]!r}; there are: {', '.join(ARGUMENTS)}")
-    out: Path = options.out
-    ours = (out / "records").is_dir()
-    if out.exists() and not ours and not (out.is_dir() and not any(out.iterdir())):
-        parser.error(f"--out {out} exists and holds something else; name a new folder")
     return options
 
 
@@ -220,6 +216,7 @@ def reproduce(options: argparse.Namespace) -> int:
     if options.list:
         print("\n".join(f"{name:12} {what}" for name, what in ARGUMENTS.items()))
         return 0
+    check_folder(options.out)
     engine = engine_of(options)
     with locked(options.out):
         return reproduce_into(options.out, engine, options)

@@ -4,8 +4,10 @@ import argparse
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from gans.cli.errors import Parser
+from gans.runtime.locks import LOCK
 from scripts.lab.executors import Cluster, Engine, Local
 
 
@@ -57,6 +59,15 @@ def add_flags(parser: Parser) -> None:
     what = "do again what has been done, and replace it"
     parser.add_argument("--again", action="store_true", help=what)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def check_folder(out: Path) -> None:
+    """Refuse an ``--out`` that is a file, or holds something else than what its command leaves."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out} is a file; name a folder")
+    there = {path.name for path in out.iterdir()} if out.exists() else set()
+    if there - {LOCK} and "records" not in there:
+        raise ValueError(f"--out {out} exists and holds something else; name a new folder")
 
 
 def engine_of(options: argparse.Namespace) -> Engine:

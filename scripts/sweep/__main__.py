@@ -16,7 +16,7 @@ from gans.runtime.available_memory import limit_memory
 from gans.runtime.escaping import printable, say, tell
 from scripts.lab.checked_files import set_aside
 from scripts.lab.executors import Engine, limited
-from scripts.lab.options import add_flags, at_least, engine_of
+from scripts.lab.options import add_flags, at_least, check_folder, engine_of
 from scripts.lab.origin import fingerprint
 from scripts.lab.progress import Progress
 from scripts.lab.running import Failure, complete
@@ -59,7 +59,7 @@ def start(options: argparse.Namespace) -> int:
     limit_memory()
     plan = read(options.sweep, options.allow_import)
     folder = Folder(options.out or Path("runs/sweeps") / plan.name)
-    folder.check()
+    check_folder(folder.path)
     if options.dry_run:
         return show(plan, folder, options)
     engine = engine_of(options)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from gans.runtime.locks import LOCK, locked
+from gans.runtime.locks import locked
 from scripts.lab.checked_files import Count, Damaged, Number, load_record, write_record
 from scripts.sweep.job import Outcome
 from scripts.sweep.plan import Setting
@@ -53,17 +53,6 @@ class Folder:
 
     def run_of(self, setting: Setting, seed: int) -> Path:
         return self.path / "tensorboard" / setting.folder / f"seed-{seed}"
-
-    def check(self) -> None:
-        """Refuse a folder that holds something else than a sweep."""
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"--out {self.path} is a file; name a folder")
-        ours = (self.path / "records").is_dir()
-        there = self.path.iterdir() if self.path.is_dir() else ()
-        if not ours and any(path.name != LOCK for path in there):
-            raise ValueError(
-                f"--out {self.path} exists and holds something else; name a new folder"
-            )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
