@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from gans.cli.allowed_classes import listed
 from gans.cli.train import main
-from gans.cli.vocabulary import listed
 from scripts.sweep.__main__ import main as sweep
 from tests.gans.test_configuration_files import CONFIG, SHORT, reachable
 from tests.numeric_slots import cases

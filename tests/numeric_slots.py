@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from divergences.estimate import Estimator
 from divergences.networks.lipschitz import Constraint
 from gans.callbacks import MONITORS, Checkpoints
-from gans.cli.vocabulary import classes
+from gans.cli.allowed_classes import classes
 from gans.modules import AdversarialModule
 from gans.networks import Generator
 from gans.objectives import Objective

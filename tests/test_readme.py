@@ -12,7 +12,7 @@ import torch
 import divergences
 import gans
 from scripts.lab.claims import FAILS, HOLDS, QUALIFIED
-from scripts.report.readme import BEGIN, END, write_readme
+from scripts.report.claims_table import BEGIN, END, write_readme
 from tests import report_folder
 
 ROOT = Path(__file__).parents[1]

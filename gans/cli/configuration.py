@@ -14,8 +14,8 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
 from gans.cli import lightning_classes, without
-from gans.cli.typos import meant, settings
-from gans.cli.vocabulary import Vocabulary, listed, refusal
+from gans.cli.allowed_classes import Vocabulary, listed, refusal
+from gans.cli.did_you_mean import meant, settings
 from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
 from gans.runtime.files import contents, inside

@@ -35,11 +35,11 @@ from gans.callbacks import (
 )
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.cli import lightning_classes, shipped, without
+from gans.cli.allowed_classes import Vocabulary
 from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded, raised_in
 from gans.cli.kept_settings import kept_settings
 from gans.cli.short_settings import what_varies
-from gans.cli.vocabulary import Vocabulary
 from gans.generator_module import GeneratorModule, NonFiniteLoss
 from gans.monitors.w1_bracket import w1_bracket
 from gans.runtime.available_memory import check_fits, lack_of_memory, limit_memory

@@ -15,7 +15,7 @@ from gans.runtime.escaping import say
 from gans.runtime.locks import locked
 from scripts.arguments import ARGUMENTS
 from scripts.report import write_report
-from scripts.report.readme import write_readme
+from scripts.report.claims_table import write_readme
 
 
 def main(args: Sequence[str] | None = None) -> int:

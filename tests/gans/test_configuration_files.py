@@ -19,11 +19,11 @@ from jsonargparse._util import import_object
 import divergences
 import gans
 from gans.cli import configuration
+from gans.cli.allowed_classes import Vocabulary, classes, listed
 from gans.cli.configuration import VALUES, limit_imports, read
 from gans.cli.errors import raised_in
 from gans.cli.lightning_classes import CALLBACKS, LOGGERS, ON_THE_COMMAND_LINE
 from gans.cli.train import main
-from gans.cli.vocabulary import Vocabulary, classes, listed
 from scripts.sweep.__main__ import main as sweep
 
 CONFIG = Path(__file__).parents[2] / "configs" / "segments_wgan_lp.yaml"

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 
 from divergences.shown_text import nearest_name
 from gans.callbacks import MONITORS, Checkpoints
-from gans.cli.vocabulary import SECTIONS, SLOTS, classes, named
+from gans.cli.allowed_classes import SECTIONS, SLOTS, classes, named
 from gans.minimum_distance import MinimumDistance
 from gans.modules import VanillaGAN
 
