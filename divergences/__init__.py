@@ -17,16 +17,10 @@ from divergences.learned.discriminators import (
     FDivergence,
 )
 from divergences.networks import lipschitz
+from divergences.networks.constraint import Constraint, Unconstrained
+from divergences.networks.gradient_penalty import GradientPenalty, LipschitzPenalty
 from divergences.networks.layers import MLP, FourierFeatures, FullSort, MaxMin, Whiten
-from divergences.networks.lipschitz import (
-    Constraint,
-    GradientPenalty,
-    LipschitzPenalty,
-    Orthogonal,
-    SpectralNorm,
-    Unconstrained,
-    WeightClipping,
-)
+from divergences.networks.lipschitz import Orthogonal, SpectralNorm, WeightClipping
 from divergences.networks.mcshane import McShane
 from divergences.networks.muon import Muon
 from divergences.numerical.monte_carlo import MonteCarlo
@@ -36,13 +30,13 @@ from divergences.samples.authenticity import Authenticity, DataCopying
 from divergences.samples.clipped_coverage import ClippedCoverage, ClippedDensity
 from divergences.samples.coverage import Coverage, Density, Precision, Recall
 from divergences.samples.earth_mover import EarthMover
+from divergences.samples.energy_distance_and_mmd import MMD, EnergyDistance
 from divergences.samples.frechet import FrechetDistance
 from divergences.samples.held_out_dual import HeldOutDual
 from divergences.samples.histogram import HistogramJS, HistogramKL, HistogramTV
-from divergences.samples.kernel import MMD, EnergyDistance
+from divergences.samples.kernel_distance import KernelDistance
 from divergences.samples.known_density import KnownDensity
 from divergences.samples.nearest_neighbours import NearestNeighbours
-from divergences.samples.polynomial_kernel import KernelDistance
 from divergences.samples.ross import RossJS
 from divergences.samples.sinkhorn import Sinkhorn
 from divergences.samples.sliced import Sliced

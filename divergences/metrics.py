@@ -32,7 +32,7 @@ class DivergenceMetric(Metric):
 
     Example:
         >>> import torch
-        >>> from divergences.samples.kernel import EnergyDistance
+        >>> from divergences.samples.energy_distance_and_mmd import EnergyDistance
         >>> metric = DivergenceMetric(EnergyDistance())
         >>> for step in range(4):
         ...     metric.update(torch.eye(2), torch.eye(2) + 3)

@@ -12,6 +12,7 @@ from gans.callbacks import (
     Pictures,
     Samples,
 )
+from gans.discriminator_regularisers import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from gans.generator_module import GeneratorModule, NonFiniteLoss
 from gans.minimum_distance import MinimumDistance
 from gans.mode_metrics import ModeCoverage
@@ -41,7 +42,6 @@ from gans.objectives import (
     Saturating,
     Wasserstein,
 )
-from gans.penalties import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from gans.schedules import ConstantThenLinear
 from gans.sharing import SharedBatch
 from gans.targets import (

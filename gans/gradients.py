@@ -11,7 +11,7 @@ from torch._dynamo.exc import TorchDynamoException
 from torch.distributions import Distribution
 from torch.func import functional_call, grad_and_value
 
-from divergences.networks.lipschitz import input_gradient
+from divergences.networks.constraint import input_gradient
 from divergences.networks.recorded_passes import RecordedPasses
 from divergences.random_streams import Streams
 

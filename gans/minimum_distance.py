@@ -12,7 +12,7 @@ from torch.optim import Adam
 from divergences.checks import shown
 from divergences.estimate import Estimator
 from divergences.random_streams import Streams
-from divergences.samples.kernel import EnergyDistance
+from divergences.samples.energy_distance_and_mmd import EnergyDistance
 from gans.generator_module import GeneratorFactory, GeneratorModule, OptimizerFactory
 from gans.gradients import Autograd
 from gans.networks import NoiseGenerator

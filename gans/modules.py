@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 from divergences.checks import whole_number
+from divergences.networks.constraint import Constraint, Unconstrained
 from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import Constraint, Unconstrained, WeightClipping
+from divergences.networks.lipschitz import WeightClipping
 from divergences.random_streams import Streams
 from gans.generator_module import (
     GeneratorFactory,

@@ -14,7 +14,7 @@ from divergences import bounds, exact
 from divergences.checks import positive_number, shown
 from divergences.estimate import Estimate, Referenced
 from divergences.f_divergences import ConvexGenerator, Pearson
-from divergences.networks.lipschitz import Constraint
+from divergences.networks.constraint import Constraint
 
 
 class Objective(Referenced, ABC):

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from divergences.estimate import Estimator
-from divergences.networks.lipschitz import Constraint
+from divergences.networks.constraint import Constraint
 from gans.callbacks import MONITORS, Checkpoints
 from gans.cli.allowed_classes import classes
 from gans.modules import AdversarialModule

@@ -18,8 +18,8 @@ from divergences.comparison.text import table
 from divergences.estimate import Estimate
 from divergences.pair_distances import pair_distances
 from divergences.samples.coordinates import standardised
+from divergences.samples.energy_distance_and_mmd import EnergyDistance
 from divergences.samples.few_points import variance_rests_on_few
-from divergences.samples.kernel import EnergyDistance
 from divergences.shown_text import visible
 from divergences.whole_files import plain
 

@@ -11,21 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from divergences.answers import UNANSWERED
 from divergences.comparison.permutation_tests import fewer, some
 from divergences.estimate import Estimate, Estimator
+from divergences.failed_estimates import UNANSWERED
 from divergences.in_words import possible
 from divergences.samples.authenticity import Authenticity
 from divergences.samples.clipped_coverage import ClippedCoverage, ClippedDensity
 from divergences.samples.coordinates import standardised
 from divergences.samples.coverage import Coverage, Density, Precision, Recall
 from divergences.samples.earth_mover import EarthMover
+from divergences.samples.energy_distance_and_mmd import MMD, EnergyDistance
 from divergences.samples.frechet import FrechetDistance
 from divergences.samples.held_out_dual import HeldOutDual
 from divergences.samples.histogram import HistogramJS, HistogramKL, HistogramTV
-from divergences.samples.kernel import MMD, EnergyDistance
+from divergences.samples.kernel_distance import KernelDistance
 from divergences.samples.nearest_neighbours import NearestNeighbours
-from divergences.samples.polynomial_kernel import KernelDistance
 from divergences.samples.ross import RossJS
 from divergences.samples.sliced import Sliced
 from divergences.samples.two_sample_classifier import ClassifierAccuracy, ClassifierAUC

@@ -62,11 +62,11 @@ from divergences.exact import (
     counts,
     families,
     finite,
-    gaussians,
     line,
-    normals,
+    multivariate_normals,
     pushforwards,
     uniforms,
+    univariate_normals,
     wisharts,
 )
 from divergences.exact.dispatch import ExactDivergence, exact
@@ -251,12 +251,12 @@ js_divergence.register(Uniform, Uniform)(uniforms.js_uniforms)
 total_variation.register(Uniform, Uniform)(uniforms.tv_uniforms)
 wasserstein.register(Uniform, Uniform)(uniforms.wasserstein_uniforms)
 
-total_variation.register(Normal, Normal)(normals.tv_normals)
-wasserstein.register(Normal, Normal)(normals.wasserstein_normals)
+total_variation.register(Normal, Normal)(univariate_normals.tv_normals)
+wasserstein.register(Normal, Normal)(univariate_normals.wasserstein_normals)
 for _P, _Q in product((MultivariateNormal, LowRankMultivariateNormal, Independent), repeat=2):
-    total_variation.register(_P, _Q)(gaussians.tv_gaussians)
-    wasserstein.register(_P, _Q)(gaussians.wasserstein_gaussians)
-    kl_divergence.register(_P, _Q)(gaussians.kl_gaussians)
+    total_variation.register(_P, _Q)(multivariate_normals.tv_gaussians)
+    wasserstein.register(_P, _Q)(multivariate_normals.wasserstein_gaussians)
+    kl_divergence.register(_P, _Q)(multivariate_normals.kl_gaussians)
 
 
 @kl_divergence.register(Independent, Independent)

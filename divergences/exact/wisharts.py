@@ -12,7 +12,7 @@ from torch.distributions import Wishart
 
 from divergences.exact.evaluation import result_dtype, rounded
 from divergences.exact.float64 import FLOAT64, ROUNDINGS
-from divergences.exact.gaussians import Covariance, assured, kl_centred, log_det
+from divergences.exact.multivariate_normals import Covariance, assured, kl_centred, log_det
 from divergences.exact.parameters import positive
 
 

@@ -13,6 +13,7 @@ from divergences import bounds
 from divergences.checks import each, positive_number
 from divergences.estimate import Bound, Estimate
 from divergences.learned.base import Fit, Learned, Source, paired_scores
+from divergences.networks.constraint import Constraint
 from divergences.networks.layers import (
     MLP,
     FourierFeatures,
@@ -21,7 +22,7 @@ from divergences.networks.layers import (
     check_decay,
     move_average,
 )
-from divergences.networks.lipschitz import Constraint, SpectralNorm
+from divergences.networks.lipschitz import SpectralNorm
 from divergences.random_streams import Streams
 
 SLOPE_AT_MOST_1 = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Softplus, FullSort, MaxMin)

@@ -8,10 +8,10 @@ from typing import Any, final
 import pytorch_lightning as pl
 from torch.utils.tensorboard.summary import hparams
 
-from gans.callbacks.glance import Glance
+from gans.callbacks.js_and_w1_curves import Glance
 from gans.callbacks.logged import Coverage, Divergences
+from gans.callbacks.loggers import log
 from gans.callbacks.periodic import is_last
-from gans.callbacks.sinks import log
 from gans.generator_module import GeneratorModule
 from gans.monitors import tags
 from gans.targets.gaussian_mixtures import Modes

@@ -14,18 +14,18 @@ from torch import Tensor, nn
 from divergences.checks import entries, shown, whole_number
 from divergences.estimate import Estimate, Estimator
 from gans.callbacks.dashboard import dashboard, write_layout
-from gans.callbacks.glance import Glance
-from gans.callbacks.sinks import log, log_figure
+from gans.callbacks.js_and_w1_curves import Glance
+from gans.callbacks.loggers import log, log_figure
 from gans.callbacks.step_norms import StepNorms
 from gans.figures import draw_state
 from gans.generator_module import GeneratorModule
 from gans.monitors.evidence import State
 from gans.monitors.game import AdversarialGame, Game
-from gans.monitors.given_game import GivenGame
 from gans.monitors.looks import Looks, Seen, summary
 from gans.monitors.networks_found import networks_of
 from gans.monitors.readings import Readings, log10
 from gans.monitors.real_points import RealPoints
+from gans.monitors.users_gan import GivenGame
 from gans.monitors.without_trace import Evaluation, own_random_numbers, random_generators
 from gans.objectives import Objective
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from divergences.checks import entries, whole_number
 from divergences.estimate import Estimate, Estimator
+from gans.callbacks.loggers import log, log_figure
 from gans.callbacks.periodic import Periodic
-from gans.callbacks.sinks import log, log_figure
 from gans.figures import draw_state
 from gans.monitors import tags
 from gans.monitors.covered_modes import CoveredModes

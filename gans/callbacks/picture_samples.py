@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from divergences.checks import whole_number
+from gans.callbacks.loggers import log, log_figure
 from gans.callbacks.periodic import Periodic
-from gans.callbacks.sinks import log, log_figure
 from gans.monitors.game import Game
 from gans.monitors.picture_quality import PictureQuality
 from gans.monitors.real_cloud import nearest

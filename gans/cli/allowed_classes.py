@@ -30,7 +30,7 @@ import divergences
 import gans
 from divergences.estimate import Estimator
 from divergences.f_divergences import ConvexGenerator
-from divergences.networks.lipschitz import Constraint
+from divergences.networks.constraint import Constraint
 from divergences.numerical.integration import Integrator
 from gans.callbacks import MONITORS
 from gans.cli.lightning_classes import NAMED

@@ -41,7 +41,7 @@ from gans.cli.errors import guarded, raised_in
 from gans.cli.kept_settings import kept_settings
 from gans.cli.short_settings import what_varies
 from gans.generator_module import GeneratorModule, NonFiniteLoss
-from gans.monitors.w1_bracket import w1_bracket
+from gans.monitors.w1_sentence import w1_bracket
 from gans.runtime.available_memory import check_fits, lack_of_memory, limit_memory
 from gans.runtime.escaping import printable, tell
 from gans.runtime.locks import LOCK, locked

@@ -9,8 +9,8 @@ from typing import final
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from divergences.answers import Answers
 from divergences.checks import whole_number
+from divergences.failed_estimates import Answers
 from gans.mode_metrics import ModeCoverage
 from gans.monitors.game import Game
 from gans.monitors.readings import Monitor, Readings

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from divergences import exact
-from divergences.answers import Answers
 from divergences.checks import entries, whole_number
 from divergences.estimate import Estimate, Estimator
+from divergences.failed_estimates import Answers
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.held_out_dual import HeldOutDual
 from divergences.samples.nearest_neighbours import NearestNeighbours

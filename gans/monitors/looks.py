@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from divergences.checks import entries
 from divergences.estimate import Estimator
 from divergences.in_words import range_in_words
-from divergences.networks.lipschitz import input_gradient
+from divergences.networks.constraint import input_gradient
 from gans.monitors import tags
 from gans.monitors.divergences import DivergenceEstimates
 from gans.monitors.evidence import Look, State

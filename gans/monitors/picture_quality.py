@@ -11,9 +11,9 @@ import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from divergences.answers import Answers
 from divergences.checks import whole_number
 from divergences.estimate import Estimate, Estimator
+from divergences.failed_estimates import Answers
 from divergences.random_streams import Streams
 from divergences.samples.coverage import Coverage, Density, Precision, Recall
 from divergences.samples.earth_mover import EarthMover

@@ -34,7 +34,7 @@ from divergences import (
     NearestNeighbours,
     RossJS,
 )
-from divergences.answers import Answers
+from divergences.failed_estimates import Answers
 from scripts.lab.known_pairs import CASES, Case
 
 Reading = tuple[float, float, float, float, bool]

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from divergences import Discriminator, EarthMover
-from divergences.answers import Answers
+from divergences.failed_estimates import Answers
 from divergences.learned.base import Empirical
 from gans.monitors import Game, Monitor, Readings, critic_value, descent_at
 

@@ -23,8 +23,8 @@ from divergences.learned.cross_fitting import (
     usable,
 )
 from divergences.learned.discriminators import NWJ, DiscriminatorKL, DonskerVaradhan, FDivergence
+from divergences.networks.gradient_penalty import LipschitzPenalty
 from divergences.networks.layers import Linear
-from divergences.networks.lipschitz import LipschitzPenalty
 from scripts.lab.w1.batch_transport import BatchTransport, ComparedTransforms, CTransform
 from scripts.lab.w1.maximin import Maximin
 

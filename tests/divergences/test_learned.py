@@ -17,14 +17,10 @@ from divergences.f_divergences import (
 )
 from divergences.learned.base import Empirical
 from divergences.learned.discriminators import NWJ, DiscriminatorKL, DonskerVaradhan, FDivergence
+from divergences.networks.constraint import input_gradient
+from divergences.networks.gradient_penalty import GradientPenalty, LipschitzPenalty
 from divergences.networks.layers import FullSort, MaxMin
-from divergences.networks.lipschitz import (
-    GradientPenalty,
-    LipschitzPenalty,
-    Orthogonal,
-    SpectralNorm,
-    input_gradient,
-)
+from divergences.networks.lipschitz import Orthogonal, SpectralNorm
 from gans.targets import Gaussian, ParallelSegments, Ring
 
 FAST = partial(Adam, lr=3e-3, fused=True)

@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 from torch import nn
 
 from divergences import MLP, Streams
-from divergences.networks.layers import Linear, MaxMin
-from divergences.networks.lipschitz import (
+from divergences.networks.constraint import Unconstrained, input_gradient, interpolates
+from divergences.networks.gradient_penalty import (
     GradientPenalty,
     LipschitzPenalty,
+    corrected_value,
+    penalised_value,
+)
+from divergences.networks.layers import Linear, MaxMin
+from divergences.networks.lipschitz import (
     Orthogonal,
     SpectralNorm,
-    Unconstrained,
     WeightClipping,
-    corrected_value,
-    input_gradient,
-    interpolates,
     lipschitz_audit,
-    penalised_value,
 )
 
 ALL = [

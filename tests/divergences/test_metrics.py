@@ -7,8 +7,8 @@ from torchmetrics import Metric, MetricCollection
 
 from divergences.metrics import DivergenceMetric
 from divergences.samples.earth_mover import EarthMover
+from divergences.samples.energy_distance_and_mmd import MMD, EnergyDistance
 from divergences.samples.held_out_dual import HeldOutDual
-from divergences.samples.kernel import MMD, EnergyDistance
 from divergences.samples.ross import RossJS
 
 ESTIMATORS = [EnergyDistance(), MMD(bandwidth=1.0), RossJS(), EarthMover(), HeldOutDual()]

@@ -13,7 +13,7 @@ from divergences import Critic, Discriminator, GradientPenalty, SpectralNorm
 from divergences.networks.layers import MLP, Linear
 from divergences.networks.recorded_passes import RecordedPasses, recorder
 from divergences.random_streams import Streams
-from gans.penalties import R1, R2, Combined
+from gans.discriminator_regularisers import R1, R2, Combined
 
 ACTIVATIONS = [nn.ReLU, nn.LeakyReLU]
 PENALISED = partial(Critic, activation=nn.ReLU, constraint=GradientPenalty(10.0))

@@ -6,10 +6,11 @@ from copy import deepcopy
 import pytest
 import torch
 
+from divergences.networks.constraint import Unconstrained
 from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import SpectralNorm, Unconstrained
+from divergences.networks.lipschitz import SpectralNorm
 from divergences.random_streams import Streams
-from gans.penalties import R1, R2, Annealed, Combined, GradientClipping
+from gans.discriminator_regularisers import R1, R2, Annealed, Combined, GradientClipping
 
 SEEDS = range(2)
 

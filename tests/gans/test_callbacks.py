@@ -19,7 +19,7 @@ from gans.callbacks import (
     Pictures,
     dashboard,
 )
-from gans.callbacks.glance import Glance
+from gans.callbacks.js_and_w1_curves import Glance
 from gans.figures import draw_state
 from gans.mode_metrics import ModeCoverage
 from gans.modules import VanillaGAN

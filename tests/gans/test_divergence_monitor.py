@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from gans import DivergenceMonitor, NonSaturating, Wasserstein
 from gans.monitors import tags
 from gans.monitors.divergences import DivergenceEstimates
-from gans.monitors.given_game import GivenGame
 from gans.monitors.networks_found import networks_of
 from gans.monitors.real_points import RealPoints
+from gans.monitors.users_gan import GivenGame
 from gans.networks import evaluating
 from tests.gans.test_callbacks import read
 

@@ -28,7 +28,7 @@ from gans.callbacks import (
     checkpoints,
 )
 from gans.callbacks.checkpoints import damage, newest_good, numbered
-from gans.penalties import R1, R2, Combined
+from gans.discriminator_regularisers import R1, R2, Combined
 from gans.runtime.malloc import keep_memory
 from gans.schedules import ConstantThenLinear
 from tests.commands import command, curves, finish, start

@@ -10,11 +10,11 @@ from torch.nn.utils import parameters_to_vector
 from torch.optim import Adam
 
 from divergences import MLP, GradientPenalty, SpectralNorm
+from gans.discriminator_regularisers import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from gans.gradients import Autograd, Compiled
 from gans.modules import WGAN, VanillaGAN
 from gans.networks import Packed
 from gans.objectives import Hinge, NonSaturating, Relativistic
-from gans.penalties import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from tests.small_games import ring, trainer
 
 BOTH = Combined([R1(0.1), R2(0.1)])

@@ -11,12 +11,12 @@ from torch.optim import SGD, Adam
 from divergences import GradientPenalty, SpectralNorm, Unconstrained, WeightClipping
 from divergences.networks.layers import MLP, move_average
 from divergences.random_streams import Streams
+from gans.discriminator_regularisers import R1, R2, Combined, GradientClipping
 from gans.generator_module import NonFiniteLoss
 from gans.modules import WGAN, VanillaGAN
 from gans.networks import NoiseGenerator, Packed, SegmentGenerator
 from gans.networks.published_layers import BatchNormMLP
 from gans.objectives import Hinge, NonSaturating, Relativistic, Saturating, Wasserstein
-from gans.penalties import R1, R2, Combined, GradientClipping
 from gans.schedules import ConstantThenLinear
 from gans.targets import ParallelSegments
 from tests.small_games import ring, segments, trainer

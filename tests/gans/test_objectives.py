@@ -14,7 +14,9 @@ from divergences.f_divergences import (
     Pearson,
     SquaredHellinger,
 )
-from divergences.networks.lipschitz import Unconstrained, WeightClipping
+from divergences.networks.constraint import Unconstrained
+from divergences.networks.lipschitz import WeightClipping
+from gans.discriminator_regularisers import GradientClipping
 from gans.objectives import (
     FGAN,
     Alpha,
@@ -25,7 +27,6 @@ from gans.objectives import (
     Saturating,
     Wasserstein,
 )
-from gans.penalties import GradientClipping
 from gans.targets import Gaussian, ParallelSegments
 
 X = torch.linspace(-12, 15, 27001, dtype=torch.float64)

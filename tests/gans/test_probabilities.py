@@ -8,10 +8,10 @@ import gans
 from divergences import Estimate
 from divergences.estimate import Bound
 from gans.monitors import tags
-from gans.monitors.given_game import GivenGame
 from gans.monitors.looks import summary
 from gans.monitors.probabilities import refuse_probabilities
 from gans.monitors.real_points import RealPoints
+from gans.monitors.users_gan import GivenGame
 
 LAYERS = nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1)
 LOGITS = nn.Sequential(*LAYERS)

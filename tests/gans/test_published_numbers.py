@@ -8,7 +8,8 @@ import torch
 from torch.optim import Adam, RMSprop
 
 from divergences import GradientPenalty, LipschitzPenalty, WeightClipping
-from gans import penalties, targets
+from gans import discriminator_regularisers as regularisers
+from gans import targets
 from gans.callbacks import Coverage, Divergences
 from gans.mode_coverage import perfect_share
 from gans.mode_metrics import ModeCoverage
@@ -38,10 +39,10 @@ DEFAULTS = [
     (WeightClipping, {"c": 0.01}),  # WGAN, Algorithm 1
     (GradientPenalty, {"weight": 10.0}),  # WGAN-GP, Algorithm 1
     (LipschitzPenalty, {"weight": 10.0}),
-    (penalties.R1, {"weight": 0.1}),
-    (penalties.R2, {"weight": 0.1}),
-    (penalties.DRAGAN, {"weight": 10.0, "scale": 0.1}),
-    (penalties.GradientClipping, {"most": 1.0}),
+    (regularisers.R1, {"weight": 0.1}),
+    (regularisers.R2, {"weight": 0.1}),
+    (regularisers.DRAGAN, {"weight": 10.0, "scale": 0.1}),
+    (regularisers.GradientClipping, {"most": 1.0}),
     (WGAN, {"n_critic": 5}),  # WGAN, Algorithm 1
     (VanillaGAN, {"n_critic": 1}),  # Goodfellow et al., Algorithm 1 with k = 1
     (generators.NoiseGenerator, {"latent": 2, "hidden": (128, 128), "bits": 0}),

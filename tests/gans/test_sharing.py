@@ -7,7 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from divergences.networks.lipschitz import GradientPenalty
+from divergences.networks.gradient_penalty import GradientPenalty
 from divergences.random_streams import Streams
 from gans.modules import WGAN
 from gans.sharing import SharedBatch, average_gradients

@@ -8,13 +8,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from torch.optim import SGD, Adam
 
+from divergences.networks.constraint import Unconstrained
+from divergences.networks.gradient_penalty import LipschitzPenalty
 from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import (
-    LipschitzPenalty,
-    SpectralNorm,
-    Unconstrained,
-    WeightClipping,
-)
+from divergences.networks.lipschitz import SpectralNorm, WeightClipping
 from divergences.random_streams import Streams
 from divergences.samples.ross import RossJS
 from gans.modules import VanillaGAN

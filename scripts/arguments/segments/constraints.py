@@ -17,7 +17,8 @@ from divergences import (
     Unconstrained,
     WeightClipping,
 )
-from divergences.networks.lipschitz import corrected_value, lipschitz_audit, penalised_value
+from divergences.networks.gradient_penalty import corrected_value, penalised_value
+from divergences.networks.lipschitz import lipschitz_audit
 from gans import Gaussian, ParallelSegments, Target
 from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members, Settings
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error

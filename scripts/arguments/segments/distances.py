@@ -16,7 +16,7 @@ from divergences import (
     discrete,
     exact,
 )
-from divergences.networks.lipschitz import input_gradient
+from divergences.networks.constraint import input_gradient
 from gans import Gaussian, ParallelSegments
 from scripts.arguments.segments.common import (
     FAR,

@@ -20,7 +20,7 @@ from divergences import (
     WeightClipping,
 )
 from divergences.learned.base import Learned
-from divergences.networks.lipschitz import SlopePenalty
+from divergences.networks.gradient_penalty import SlopePenalty
 from scripts.lab.w1.batch_transport import (
     BatchTransport,
     ComparedTransforms,

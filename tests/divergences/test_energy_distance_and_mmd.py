@@ -10,8 +10,8 @@ from scipy.integrate import quad
 from scipy.stats import energy_distance, norm
 from sklearn.metrics.pairwise import rbf_kernel
 
-from divergences.samples import kernel, u_statistic
-from divergences.samples.kernel import MMD, EnergyDistance
+from divergences.samples import energy_distance_and_mmd, u_statistic
+from divergences.samples.energy_distance_and_mmd import MMD, EnergyDistance
 from scripts.lab.known_pairs import CASES
 from tests.repeated_samples import calibrate
 
@@ -309,7 +309,7 @@ def test_more_pairs_than_stated_are_refused(kind):
 def test_the_median_of_many_points_is_that_of_some_of_them(monkeypatch):
     x, y = points(300, 0), points(300, 1)
     exact = MMD()(x, y)
-    monkeypatch.setattr(kernel, "MEDIAN_POINTS", 200)
+    monkeypatch.setattr(energy_distance_and_mmd, "MEDIAN_POINTS", 200)
     assert MMD()(x, y).value.item() == pytest.approx(
         exact.value.item(), abs=0.3 * float(exact.stderr)
     )

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from divergences.checks import entries
-from gans.callbacks.sinks import log_figure
+from gans.callbacks.loggers import log_figure
 from gans.monitors import tags
 from gans.monitors.readings import Reading, scalars
 

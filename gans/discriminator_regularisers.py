@@ -10,13 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from divergences.checks import positive_number, real_number, shown, whole_number
+from divergences.networks.constraint import Constraint, check_separate, input_gradient
+from divergences.networks.gradient_penalty import SlopePenalty
 from divergences.networks.layers import member_norms
-from divergences.networks.lipschitz import (
-    Constraint,
-    SlopePenalty,
-    check_separate,
-    input_gradient,
-)
 from divergences.random_streams import Streams
 from gans.networks.plain import Plain
 
@@ -225,7 +221,7 @@ class Annealed(Constraint):
         ValueError: If a number is out of range.
 
     Example:
-        >>> from gans.penalties import R1
+        >>> from gans.discriminator_regularisers import R1
         >>> annealed = Annealed(R1(0.1), last=1e-4, steps=100)
         >>> [f"{annealed.factor(torch.tensor(s)):.4f}" for s in (0, 25, 50, 75, 100)]
         ['1.0000', '1.0000', '0.0100', '0.0001', '0.0001']

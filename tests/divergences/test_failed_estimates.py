@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from divergences import EarthMover, Estimator, HeldOutDual
-from divergences.answers import Answers
+from divergences.failed_estimates import Answers
 from gans.callbacks import Coverage, Divergences
 from gans.modules import VanillaGAN
 from gans.monitors import AdversarialGame

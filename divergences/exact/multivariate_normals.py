@@ -29,8 +29,8 @@ from torch.distributions import (
 from divergences.exact.digits import numbers
 from divergences.exact.evaluation import few_enough, result_dtype, rounded
 from divergences.exact.float64 import FLOAT64, ROUNDINGS
-from divergences.exact.normals import length, tv_line, wasserstein_line
 from divergences.exact.parameters import finite, positive
+from divergences.exact.univariate_normals import length, tv_line, wasserstein_line
 
 FEW = 12  # coordinates that may be computed with more digits
 DIGITS = 100

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from divergences import EarthMover, HeldOutDual, Streams, bounds
-from gans.monitors.w1_bracket import CRITIC, EXACT, FLOOR, LOWER, UPPER, w1_bracket
+from gans.monitors.w1_sentence import CRITIC, EXACT, FLOOR, LOWER, UPPER, w1_bracket
 from gans.targets import Gaussian, ParallelSegments, Ring
 
 LAWS = {"segments": ParallelSegments(0.0), "ring": Ring(), "line": Gaussian()}

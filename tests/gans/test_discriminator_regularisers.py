@@ -11,8 +11,8 @@ from torch.optim import SGD
 from divergences import MLP, Critic, Orthogonal, SpectralNorm, Streams, WeightClipping
 from divergences.learned.base import Empirical
 from divergences.networks.layers import Linear, member_norms
+from gans.discriminator_regularisers import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from gans.networks import Packed
-from gans.penalties import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from gans.schedules import ConstantThenLinear
 
 SEEDS = [0, 1, 2]
