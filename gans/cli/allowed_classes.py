@@ -55,12 +55,19 @@ ACTIVATIONS = {nn.Identity} | {
     for cls in _public(nn.modules.activation, nn.Module)
     if cls.__module__ == "torch.nn.modules.activation" and cls is not nn.MultiheadAttention
 }
-_UNFIT = {
-    *(torch.optim.Optimizer, torch.optim.LBFGS, torch.optim.SparseAdam, LRScheduler),
-    *map(vars(schedulers).get, ("LambdaLR", "MultiplicativeLR", "ReduceLROnPlateau")),
+UNFIT: dict[type, str] = {
+    torch.optim.Optimizer: "is the base class of optimizers",
+    torch.optim.LBFGS: "needs a closure that evaluates the loss again, which no game has",
+    torch.optim.SparseAdam: "needs sparse gradients, which no network here has",
+    LRScheduler: "is the base class of schedules",
+    schedulers.LambdaLR: "needs a function, which no file can hold",
+    schedulers.MultiplicativeLR: "needs a function, which no file can hold",
+    schedulers.ReduceLROnPlateau: "needs a metric at each step, which no game has",
 }
-"""Those that take closures, functions, sparse gradients or metrics, which no game has to give."""
-TORCH = ACTIVATIONS | (_public(torch.optim, Optimizer) | _public(schedulers, LRScheduler)) - _UNFIT
+"""Classes of torch that no configuration may name, and why."""
+TORCH = (_public(torch.optim, Optimizer) | _public(schedulers, LRScheduler)) - {
+    *UNFIT
+} | ACTIVATIONS
 SECTIONS = ("model", "trainer", "checkpoint", "out", "config", "ckpt_path", *MONITORS)
 """What stands at the outermost level of a configuration, or opens a flag."""
 LOOKED_UP = ("torch.Size", "torch.Tensor")
@@ -128,12 +135,17 @@ def refusal(name: str) -> str:
         'divergences.lipschitz.SpectralNorm has moved: write divergences.SpectralNorm'
         >>> refusal("os.mkdir")
         'os.mkdir is none of the classes that a configuration may name, ...'
+        >>> refusal("torch.optim.LBFGS")
+        'torch.optim.LBFGS needs a closure that evaluates the loss again, which no game has'
     """
     package, last = name.split(".")[0], name.split(".")[-1]
     if package in ("divergences", "gans"):
         for today in (f"divergences.{last}", f"gans.{last}"):
             if today in listed():
                 return f"{name} has moved: write {today}"
+    for cls, reason in UNFIT.items():
+        if last == cls.__name__ and package == "torch":
+            return f"{name} {reason}"
     return f"{name} {REFUSAL}"
 
 

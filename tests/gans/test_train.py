@@ -103,7 +103,11 @@ BAD = {
         ["--model.scheduler=gans.ConstantThenLinear", "--model.scheduler.iterations=0"],
         "iterations = 0",
     ),
-    "nan in words": (["--model.target.theta=nan"], "theta"),
+    "nan in words": (["--model.target.theta=nan"], 'Parser key "theta": nan is no number'),
+    "optimizer with a closure": (
+        ["--model.critic_optimizer=torch.optim.LBFGS"],
+        "LBFGS needs a closure that evaluates the loss again",
+    ),
     "line into the plane": (["--model.target=gans.Gaussian"], "plane"),
 }
 
