@@ -34,7 +34,7 @@ DEFAULTS = [
     (targets.ImageDensity, {"height": 2.0, "dark": True}),
     (ModeCoverage, {"within": 3.0, "at_least": (1, 20), "enough": 20}),  # PacGAN 4.1
     (perfect_share, {"within": 3.0}),
-    (Coverage, {"every": 500, "n": 2500}),  # PacGAN 4.1
+    (Coverage, {"every": 1000, "n": 2500}),  # PacGAN 4.1 for n
     (Divergences, {"every": 250, "n": 256}),
     (WeightClipping, {"c": 0.01}),  # WGAN, Algorithm 1
     (GradientPenalty, {"weight": 10.0}),  # WGAN-GP, Algorithm 1
