@@ -309,16 +309,16 @@ def one_line(error: Exception) -> str:
     if given and "Expected a" in message:
         message += f" (given: {given[1]})"
     message = re.sub(
-        r"no class is named (\S+); give [\w .]+ Expected a <class '(?:float|int)'> \(given: \1\)",
-        r"\1 is no number",
-        message,
-    )
-    message = re.sub(
         r"Importing '(\S+)' is not allowed, .*? to allow it\.",
         lambda found: refusal(found[1]),
         message,
     )
     message = " ".join(message.replace(" - ", " ").replace(": - ", ": ").split())
+    message = re.sub(
+        r"no class is named (\S+); give [\w .]+ Expected a <class '(?:float|int)'> \(given: \1\)",
+        r"\1 is no number",
+        message,
+    )
     return printable(plainly(message).removeprefix("- ") + meant(whole + message))
 
 
