@@ -3,8 +3,6 @@
 The one conversion of this package. It changes no number, and refuses what it would have to change.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

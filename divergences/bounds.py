@@ -11,8 +11,6 @@ may not show: their stderr is ``nan`` where the mean rests on a few points, and 
 where one law has mass that the other's sample does not reach.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -4,8 +4,6 @@ For constructors. A bool is not a number here, nor is a string; NumPy's scalars 
 one element are, if they hold the right kind.
 """
 
-from __future__ import annotations
-
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Set

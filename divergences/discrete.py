@@ -14,8 +14,6 @@ float32), and ``sqrt(n)`` rounding errors for adding up ``n`` exponentials (6e-5
 float32 outcomes). The check also runs inside ``torch.func`` transforms.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

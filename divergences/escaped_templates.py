@@ -1,7 +1,5 @@
 """Templates of pages: every text they are given is escaped and visible, none may be missing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -15,8 +15,6 @@ References:
       (Nguyen, Wainwright & Jordan, 2010), Lemma 1, https://arxiv.org/abs/0809.0853
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, final

@@ -1,7 +1,5 @@
 """Where an estimate is one of many: no answer is NaN and a warning, not the end of the work."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Callable

@@ -7,8 +7,6 @@ the shapes that torch could not bring together. An error for which no argument i
 passed on as it is.
 """
 
-from __future__ import annotations
-
 import inspect
 import re
 import sys

@@ -1,7 +1,5 @@
 """The pixels of one image file, by decoders that start no other program."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 

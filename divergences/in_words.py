@@ -1,7 +1,5 @@
 """An interval in words: only of values that the quantity can have."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

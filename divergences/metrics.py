@@ -4,8 +4,6 @@ The metrics add nothing to the number. They collect points where a training loop
 hand them to the estimator together.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any, final

@@ -1,7 +1,5 @@
 """One random stream per member, so that no member's numbers depend on its neighbours."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Sequence
 from typing import Any, final

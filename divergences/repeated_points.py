@@ -1,7 +1,5 @@
 """Whether a sample repeats points that no law repeats: copied rows, a bootstrap."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Text from files, made fit to be shown: it moves no cursor, turns no line, fills no screen."""
 
-from __future__ import annotations
-
 import difflib
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """How heavy the tail of a sample is: whether its mean exists, and can be told from the sample."""
 
-from __future__ import annotations
-
 import math
 
 import torch

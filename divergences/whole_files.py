@@ -1,7 +1,5 @@
 """Files that are written whole or not at all, and what strict JSON holds."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable

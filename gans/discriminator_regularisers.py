@@ -1,7 +1,5 @@
 """Regularisers of a discriminator, beside its Lipschitz constraints: one short class each."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any, final

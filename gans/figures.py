@@ -1,7 +1,5 @@
 """Pictures of a generator and its critic at one moment of training."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

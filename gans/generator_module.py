@@ -1,7 +1,5 @@
 """What all our Lightning modules share: generators in training, their streams, their averages."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Losses and their gradients: step by step with autograd, or as one compiled program."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import final
 

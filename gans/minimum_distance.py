@@ -1,7 +1,5 @@
 """Generators that a distance between minibatches trains, without a critic."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any, final
 

@@ -7,8 +7,6 @@ ignore bad samples; the share of high quality rewards modes that are too narrow,
 core shows; and all of them ignore shape, which :func:`exact_w1` does not.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Mode coverage as a torchmetrics metric: update on batches, compute once, merge."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any, Self, final

@@ -1,7 +1,5 @@
 """The Lightning modules: one adversarial training loop, and the two games played on it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, final

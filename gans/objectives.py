@@ -1,7 +1,5 @@
 """What critic and generator minimise: one short class per objective, beside its equation."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, final

@@ -1,7 +1,5 @@
 """Learning-rate schedules, as torch has them: made from an optimizer, stepped per iteration."""
 
-from __future__ import annotations
-
 from typing import final
 
 from torch.optim import Optimizer

@@ -5,8 +5,6 @@ game has several of two, with penalties inside. So the processes share what they
 average gradients themselves, and nothing is wrapped.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterable

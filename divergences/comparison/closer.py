@@ -1,7 +1,5 @@
 """Which of two samples is closer to a third: two generators against one target."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any, final

@@ -1,7 +1,5 @@
 """``python -m divergences A B``: compare two files of points."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Every estimator that two samples allow, the recommended ones first."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable, Sequence

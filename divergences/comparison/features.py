@@ -4,8 +4,6 @@ A network from a file is a program. So there is none to choose: from Python give
 ``compare(features(x), features(y))`` with any function of your own.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

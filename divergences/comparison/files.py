@@ -1,7 +1,5 @@
 """Tables from files, or one line that says what is wrong. Nothing in them is executed."""
 
-from __future__ import annotations
-
 import io
 import stat
 import warnings

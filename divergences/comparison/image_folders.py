@@ -1,7 +1,5 @@
 """A folder of images as a table: a row for each image, a column for each level of a pixel."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ Each takes points of shape ``(n, d)`` and ``(m, d)``, or ``(K, n, d)`` and ``(K,
 are standardised first by the pooled points, so that no unit matters.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """How few points would have shown the difference between two samples, from parts of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What compare() is given, as two tables of numbers with the same columns, or what is wrong."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any

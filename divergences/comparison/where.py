@@ -1,7 +1,5 @@
 """Where two samples differ: in which columns, in which direction, in which region."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

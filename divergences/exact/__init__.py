@@ -22,8 +22,6 @@ without raising, and ``register`` adds one:
     tensor([3., 3.])
 """
 
-from __future__ import annotations
-
 import math
 from itertools import product
 

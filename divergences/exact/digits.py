@@ -4,8 +4,6 @@ They are the textbook's expressions, on numpy arrays of mpmath's numbers, to mpm
 precision.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import mpmath

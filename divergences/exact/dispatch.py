@@ -1,7 +1,5 @@
 """Looking a formula up by the types of both distributions."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Concatenate, Generic, ParamSpec, TypeVar, final

@@ -7,8 +7,6 @@ float64. Where the addends cancel so far that the sum may be wrong in a digit of
 where one of them overflows, it evaluates the same formula again with as many digits as it takes.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Sequence

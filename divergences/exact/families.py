@@ -10,8 +10,6 @@ References:
     | https://doi.org/10.1016/j.ins.2013.06.018
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -3,8 +3,6 @@ r"""The functions that formulas are written with, in float64.
 Each is accurate to a few roundings, also where the textbook's expression cancels.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from fractions import Fraction

@@ -7,8 +7,6 @@ the condition of the roots; where that might show, vectors of few coordinates ar
 with more digits, and those of many are refused.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

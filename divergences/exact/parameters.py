@@ -1,7 +1,5 @@
 """The parameters that distributions were given, in float64 and before torch clamps them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

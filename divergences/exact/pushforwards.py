@@ -1,7 +1,5 @@
 """KL divergences of transformed laws, which injective transforms leave as they are."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -5,8 +5,6 @@ right to fewer digits than those of :mod:`divergences.exact.float64`; ``slack`` 
 Outside of their range they are NaN, which sends an element to the accurate functions.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

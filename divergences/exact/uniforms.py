@@ -1,7 +1,5 @@
 """JS, total variation and Wasserstein distances of two uniform laws."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.distributions import Uniform

@@ -1,7 +1,5 @@
 """Total variation and Wasserstein distances of normal laws on the line."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

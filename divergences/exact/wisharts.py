@@ -1,7 +1,5 @@
 """KL divergence of two Wishart laws."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -7,8 +7,6 @@ are trained on fresh points, and do not fit the noise of a sample, which is what
 transport between samples useless in many dimensions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final

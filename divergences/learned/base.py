@@ -5,8 +5,6 @@ that it was not trained on. The network stays available for what else one wants 
 gradient, its Lipschitz constant.
 """
 
-from __future__ import annotations
-
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence

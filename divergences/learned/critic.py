@@ -1,7 +1,5 @@
 """W1 from a critic under a Lipschitz constraint."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace

@@ -5,8 +5,6 @@ laws. It is read on the other half; and it stops learning where points that are 
 training say so. The halves then change places, so that every point is read once.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace

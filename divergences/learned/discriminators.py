@@ -1,7 +1,5 @@
 """Discriminators trained to their optimum: what depends on the density ratio, from its loss."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

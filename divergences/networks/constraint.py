@@ -1,7 +1,5 @@
 """What holds a critic: a constraint has hooks for its weights, its loss and its steps."""
 
-from __future__ import annotations
-
 from abc import ABC
 from collections.abc import Callable
 from contextlib import nullcontext

@@ -1,7 +1,5 @@
 """Gradient penalties, two-sided (WGAN-GP) and one-sided (WGAN-LP), and what they measure of W1."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import final
 

@@ -5,8 +5,6 @@ the first. A rectified network is linear around almost every point, so that its 
 of its weights without the rows that the point switches off, and one pass through that suffices.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, final
 

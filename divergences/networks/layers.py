@@ -1,7 +1,5 @@
 """Networks with a leading member axis: K independent networks evaluated as one program."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import final

@@ -1,7 +1,5 @@
 """Critics that are Lipschitz by their weights, gradient penalties beside them, and an audit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import final
 

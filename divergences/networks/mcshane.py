@@ -1,7 +1,5 @@
 """Functions of slope at most 1, given at points and continued as far down as the slope allows."""
 
-from __future__ import annotations
-
 from typing import final
 
 import torch

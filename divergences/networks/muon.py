@@ -1,7 +1,5 @@
 """Steepest descent in the spectral norm, for networks whose layers are kept orthonormal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any, final
 

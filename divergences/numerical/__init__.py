@@ -14,8 +14,6 @@ Example:
     tensor([3.3673, 0.1720], dtype=torch.float64)
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

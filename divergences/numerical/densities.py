@@ -1,7 +1,5 @@
 """What has a log-density: its members, its dimension, its log-density checked."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, Protocol
 

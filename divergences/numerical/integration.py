@@ -1,7 +1,5 @@
 """Averages over densities, and what the two ways of taking them have in common."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ and it computes in the dtype of the parameters. Here parameters are exact in flo
 are 0, and a point off the support has density 0 without an error.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Where a distribution has its mass: draws of every component, and the ends of its support."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable

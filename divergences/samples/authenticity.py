@@ -1,7 +1,5 @@
 """Whether generated points are copies of those that the generator was trained on."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from dataclasses import dataclass, field

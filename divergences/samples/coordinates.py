@@ -5,8 +5,6 @@ networks that estimate them do. So they are taken in coordinates in which every 
 spread of about 1, whatever its unit, where neither an outlier nor a heavy tail sets the scale.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -6,8 +6,6 @@ balls shrink as samples grow. The stderr is the jackknife's over the points of b
 leaving out one at a time, with the ball of each neighbour of a lost point grown to its next one.
 """
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from dataclasses import dataclass

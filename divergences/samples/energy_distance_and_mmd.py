@@ -8,8 +8,6 @@ whole: beyond the samples 100 MB are enough whatever their size, and 300 MB for 
 a gradient takes about 8 bytes a pair of points more.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, final

@@ -1,7 +1,5 @@
 """Whether the error of a mean rests on a few points, as it does where the tails are heavy."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from divergences.tail_index import tail_index

@@ -1,7 +1,5 @@
 """Fréchet distance between the normal laws with the samples' means and covariances."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, final

@@ -1,7 +1,5 @@
 """A lower bound on W1 from two samples: the potential of one half, read on the other."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -7,8 +7,6 @@ half the resolution: twice what that one loses goes into the upper end of the in
 and y differ within the cells by more than chance and the interval allow, a warning says so.
 """
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from collections.abc import Callable

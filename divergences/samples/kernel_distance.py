@@ -1,7 +1,5 @@
 """Kernel distance with the cubic kernel that is used on features of pictures (KID)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar, final
 

@@ -1,7 +1,5 @@
 """KL divergence from nearest neighbours of one sample and the density of the other law."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """KL divergence of two samples from distances to nearest neighbours. No network, no grid."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, final

@@ -5,8 +5,6 @@ bias depends on ``k / n`` alone, so the change from ``2k`` to ``k`` neighbours i
 ``n / 2`` to ``n`` points, on the same sample and for free.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

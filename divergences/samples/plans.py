@@ -6,8 +6,6 @@ each plan is compared with the dual value of its potentials; where they differ, 
 split into parts that no optimal plan connects, and each is solved in its own unit.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Points in random order: halves and folds of a sample, whatever its rows are sorted by."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

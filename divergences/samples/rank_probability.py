@@ -1,7 +1,5 @@
 """Probability that a number of one sample is above one of another, and its variance."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from divergences.samples.neighbour_distances import Array

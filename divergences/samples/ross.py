@@ -1,7 +1,5 @@
 """Jensen-Shannon divergence from nearest neighbours, as the information in a point's label."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from itertools import chain

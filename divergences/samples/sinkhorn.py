@@ -1,7 +1,5 @@
 """Entropically regularised transport between samples."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Wasserstein distances between projections of samples on random lines."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, final

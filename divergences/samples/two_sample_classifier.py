@@ -1,7 +1,5 @@
 """Accuracy and AUC of a classifier that tells two samples apart, on points it has not seen."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from dataclasses import dataclass

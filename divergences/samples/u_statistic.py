@@ -7,8 +7,6 @@ itself, its variance Hoeffding's, see *Unbiased estimators for the variance of M
 (Sutherland and Deka, 2019, arXiv 1906.02104).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 

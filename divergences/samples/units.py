@@ -5,8 +5,6 @@ largest coordinate between 1/2 and 1 they can be squared; a unit that is a power
 nothing.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -3,8 +3,6 @@ r"""Whether two samples differ within the cells of a grid, by more than chance.
 A grid does not show it, however sure the counts of its cells are.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which checkpoint is best by an estimate, and which others cannot be told from it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, final

@@ -1,7 +1,5 @@
 """Checkpoints that survive whatever stops the run, and signals that stop it in order."""
 
-from __future__ import annotations
-
 import io
 import os
 import pickle

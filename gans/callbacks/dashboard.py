@@ -1,7 +1,5 @@
 """TensorBoard's layout and the run's final numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, final
 

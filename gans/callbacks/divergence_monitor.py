@@ -1,7 +1,5 @@
 """Measures anybody's GAN: any LightningModule, or a loop written by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from operator import attrgetter

@@ -1,7 +1,5 @@
 """What a monitor measures during training, kept in memory and in checkpoints."""
 
-from __future__ import annotations
-
 from typing import Any, final
 
 import pytorch_lightning as pl

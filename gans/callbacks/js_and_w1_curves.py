@@ -1,7 +1,5 @@
 """Figures of all looks: JS against log 2, and W1 against its exact value."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, final

@@ -1,7 +1,5 @@
 """Callbacks that measure one of our modules every so often and log what they find."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, final
 

@@ -1,7 +1,5 @@
 """Where readings and figures go: every logger of a trainer, whatever its class, else files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

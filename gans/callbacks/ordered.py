@@ -3,8 +3,6 @@
 # pyright: reportAttributeAccessIssue=false
 # protocol buffers make their classes when they are imported
 
-from __future__ import annotations
-
 import os
 import re
 import socket

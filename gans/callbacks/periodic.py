@@ -1,7 +1,5 @@
 """When a callback measures one of our modules."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from typing import Any

@@ -1,7 +1,5 @@
 """Generated pictures, each beside the picture of training that is nearest to it."""
 
-from __future__ import annotations
-
 from typing import final
 
 import pytorch_lightning as pl

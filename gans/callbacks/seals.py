@@ -1,7 +1,5 @@
 """A digest of what a checkpoint holds, written into it, by which a later change is noticed."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Gradient norms when optimizers step: afterwards, other backward passes add to the gradients."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, final
 

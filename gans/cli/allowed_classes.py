@@ -4,8 +4,6 @@ A name is looked up here and nowhere else. The parser checks that a class fits i
 sees to it that there is nothing to be named whose construction does more than make an object.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib
 import inspect

@@ -1,7 +1,5 @@
 """The installed command ``gans``: it trains, samples, and lists configurations."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Configurations from files: plain values, read from one folder, that name what is listed."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """What was meant by a key, flag or class that nobody knows."""
 
-from __future__ import annotations
-
 import inspect
 import re
 import sys

@@ -1,7 +1,5 @@
 """How a command ends: one line on stderr and an exit code, or the traceback under ``--debug``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Settings that a class takes over from the class that it replaces, because they share a name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -6,8 +6,6 @@ run's folder. What can send data to a host, write elsewhere, call functions, or 
 training is named on the command line, or not at all.
 """
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

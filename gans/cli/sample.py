@@ -1,7 +1,5 @@
 """``gans sample RUN``: points of a trained generator, as a file."""
 
-from __future__ import annotations
-
 import argparse
 import io
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The configurations that come with the package: listed, found by name, copied."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The settings of a run that are not usual, under names that fit into a table."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Train one GAN: ``python -m scripts.train fit --config configs/NAME.yaml``."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

@@ -3,8 +3,6 @@
 The parser knows a section of settings or none, so it is given ``without: {pictures: true}``.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import re

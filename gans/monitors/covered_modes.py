@@ -1,7 +1,5 @@
 """Which modes of the target the generator covers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import final

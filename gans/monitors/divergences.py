@@ -1,7 +1,5 @@
 """Divergences of the generated from the real law: exact, from the critic, from samples."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """What the rules that name a GAN's state are given: one member's numbers at one look."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What a discriminator measures that is trained from scratch on fixed samples."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Gradients: of both players' parameters, and of the losses at generated points."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import final
 

@@ -1,7 +1,5 @@
 """A classifier of small pictures that is found in a second, without training steps."""
 
-from __future__ import annotations
-
 from typing import final
 
 import torch

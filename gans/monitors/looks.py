@@ -1,7 +1,5 @@
 """Everything that is measured of one game after another, and the state of each member."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, final

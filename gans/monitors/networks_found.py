@@ -1,7 +1,5 @@
 """A GAN's networks under the names that their gradients are logged with."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

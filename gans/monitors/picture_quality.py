@@ -1,7 +1,5 @@
 """How good generated pictures are: on the data or off, all of it or a part, new or copied."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from functools import partial

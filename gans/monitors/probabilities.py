@@ -1,7 +1,5 @@
 """Whether a critic gives probabilities where its objective is of scores before the sigmoid."""
 
-from __future__ import annotations
-
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor

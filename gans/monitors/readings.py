@@ -1,7 +1,5 @@
 """What a monitor returns, and the numbers that a chart shows of it."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

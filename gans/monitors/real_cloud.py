@@ -1,7 +1,5 @@
 """What is found out of the real points once, for all looks at a generator."""
 
-from __future__ import annotations
-
 import math
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """Points of the real law from whatever holds them, drawn without replacement."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, final

@@ -1,7 +1,5 @@
 """How steep the critic is between the two supports, and what its dual value is worth."""
 
-from __future__ import annotations
-
 from typing import final
 
 import torch

@@ -5,8 +5,6 @@ wholly on one side, or an outcome would be rarer than one in a thousand. A state
 pass through for a moment is named only if two measurements in a row show it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, final

@@ -1,7 +1,5 @@
 """The name that each measured quantity has in every chart, record and checkpoint."""
 
-from __future__ import annotations
-
 from divergences.estimate import Estimator
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.held_out_dual import HeldOutDual

@@ -1,7 +1,5 @@
 """Anybody's GAN as a game of one member: functions of points, and networks if known."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial

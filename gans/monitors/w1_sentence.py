@@ -1,7 +1,5 @@
 """Between what W1 lies, and whether the critic's value agrees, in a sentence."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import NamedTuple

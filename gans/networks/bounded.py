@@ -1,7 +1,5 @@
 """A perceptron whose outputs are bounded, as the values of pictures are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import final
 

@@ -5,8 +5,6 @@ K members are K groups of a grouped convolution. Inside, maps have the shape
 networks.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Networks as they are when they do not learn: normalised as they have been on average."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 

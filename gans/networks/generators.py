@@ -1,7 +1,5 @@
 """Generators with a leading member axis: what turns noise into points."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

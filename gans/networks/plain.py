@@ -1,7 +1,5 @@
 """Torch modules without a member axis as generator and critic of a run with one member."""
 
-from __future__ import annotations
-
 from abc import ABC
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Layers and initial weights that published networks need, with a leading member axis."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TypeVar, final

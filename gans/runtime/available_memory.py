@@ -1,7 +1,5 @@
 """How much memory there is, and an error where it does not suffice, before the system kills."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import suppress

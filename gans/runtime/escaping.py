@@ -5,8 +5,6 @@ from here, so that it is shown and does nothing: no escape code moves the cursor
 control turns a line around, no cell is a formula, no ``$`` opens mathematics.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import Any, TextIO
 

@@ -1,7 +1,5 @@
 """Files whole or not at all, names that stay in a folder, values as files hold them."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import io

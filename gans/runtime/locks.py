@@ -1,7 +1,5 @@
 """One process at a time writes to a folder; the system ends its claim when the process ends."""
 
-from __future__ import annotations
-
 import os
 import platform
 import stat

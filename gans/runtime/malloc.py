@@ -1,7 +1,5 @@
 """How a process keeps its memory."""
 
-from __future__ import annotations
-
 import ctypes
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4

@@ -1,7 +1,5 @@
 """Which float32 matrix products to take: the faster ones, where they are as accurate."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What a target is: a distribution that draws from the members' own random streams."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol, Self
 

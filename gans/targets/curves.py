@@ -1,7 +1,5 @@
 """Points along curves in the plane, with normal noise across them."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from typing import final

@@ -1,7 +1,5 @@
 """A target of few dimensions laid into a space of many."""
 
-from __future__ import annotations
-
 import math
 from typing import Self, final
 

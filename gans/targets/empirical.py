@@ -1,7 +1,5 @@
 """The empirical law of given points: a user's own data as a target."""
 
-from __future__ import annotations
-
 import warnings
 from abc import ABC
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Min-funnel pairs: laws in any dimension whose W1 from a cube is known, and how to keep them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Self, final
 

@@ -1,7 +1,5 @@
 """Normal laws on the line, whose divergences are known in closed form."""
 
-from __future__ import annotations
-
 from typing import final
 
 import torch

@@ -1,7 +1,5 @@
 """Mixtures of isotropic normal modes: the ring and the grid, with equal weights or others."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Pictures and their classes from files, or an error that says what is wrong with them."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Pictures as a target: dequantised, one half held out, with their classes where they have any."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC
 from pathlib import Path

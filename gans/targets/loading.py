@@ -1,7 +1,5 @@
 """Points and pictures from a user's files, or an error that says what is wrong with them."""
 
-from __future__ import annotations
-
 import csv
 import re
 import warnings

@@ -1,7 +1,5 @@
 """The pinwheel: stretched normal blades, bent by a rotation that grows with the radius."""
 
-from __future__ import annotations
-
 import math
 from typing import final
 

@@ -1,7 +1,5 @@
 """Densities that are constant on the cells of a square lattice: the checkerboard, any picture."""
 
-from __future__ import annotations
-
 import itertools
 from abc import abstractmethod
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Lengths that neither overflow nor vanish, and known values that a precision can hold."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

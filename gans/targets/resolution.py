@@ -1,7 +1,5 @@
 """Whether points are still told apart once they are held in fewer digits."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

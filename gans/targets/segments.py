@@ -1,7 +1,5 @@
 """The parallel segments: supports that part, and a distance that is smooth all the same."""
 
-from __future__ import annotations
-
 import math
 from typing import final
 

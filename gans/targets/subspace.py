@@ -1,7 +1,5 @@
 """Many-dimensional modes that fill only a subspace: the 1200-dimensional mixture."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import final
 

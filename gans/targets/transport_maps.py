@@ -11,8 +11,6 @@ References:
     | https://arxiv.org/abs/2206.07767
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple, Self, final

@@ -1,7 +1,5 @@
 """Uniform laws on a box and in a ball."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import final
