@@ -60,7 +60,7 @@ def read_text(path: Path, choice: Choice, separator: str | None = None) -> Table
             f"{path}: the header has {len(cells)} cells and the rows {values.shape[1]}; give "
             "every column a name"
         )
-    if values.size and np.abs(values).max() > RESOLVED:
+    if values.size and np.abs(values).max() >= RESOLVED:
         try:
             file.refuse_fine()
         except csv.Error:

@@ -118,6 +118,7 @@ BAD = [
     ("a.parquet", as_parquet(age=[2**60 + i for i in range(30)], height=POINTS[:, 0]), "2**53"),
     ("a.parquet", as_parquet(age=[{"x": 1.0}] * 30, height=POINTS[:, 0]), "'age': text or dates"),
     ("a.csv", "age,height\n" + "".join(f"{2**60 + i},{i}\n" for i in range(9)), "2**53"),
+    ("a.csv", "age,height\n" + "".join(f"{2**53 + 1},{i}\n" for i in range(9)), "2**53"),
     ("a.csv", text(POINTS, HEADER).encode("utf-16"), "no text in UTF-8"),
     ("a.csv", text(POINTS, "age;height", ";").replace(".", ","), "decimal point, not a comma"),
     ("a.csv", '"age\nyears",height\n' + text(POINTS), "a line break or an open quote"),

@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.data import DataLoader
 
 from gans import DivergenceMonitor
+from gans.callbacks.glance import TITLE
 from gans.monitors import tags
 from tests.gans.test_any_gan import Augmented, Images, images
 
@@ -99,7 +100,7 @@ class WeightsAndBiases:
             for tag, number in row.items():
                 number = {"NaN": math.nan, "Infinity": math.inf}.get(str(number), number)
                 if isinstance(number, int | float) and not tag.startswith(
-                    ("_", "trainer/", "samples/")
+                    ("_", "trainer/", "samples/", f"{TITLE}/")
                 ):
                     step = int(row["trainer/global_step"])
                     found.setdefault(tag, []).append((step, float(number)))
