@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
-from gans.callbacks.glance import TITLE
 from pytorch_lightning.loggers import CSVLogger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import DataLoader
 
 from gans import DivergenceMonitor
+from gans.callbacks.js_and_w1_curves import TITLE
 from gans.monitors import tags
 from tests.gans.test_any_gan import Augmented, Images, images
 
