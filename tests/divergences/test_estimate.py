@@ -1,10 +1,12 @@
 """What an estimate prints, and what it says of its samples."""
 
+import inspect
 import math
 
 import pytest
 import torch
 
+import divergences as dv
 from divergences import (
     Critic,
     EarthMover,
@@ -74,6 +76,35 @@ def test_a_number_is_not_rounded_to_half_precision(dtype):
 def test_samples_on_two_devices_are_refused():
     with pytest.raises(ValueError, match="x is on cpu and y on meta; move one"):
         check_samples(torch.zeros(4, 2), torch.zeros(4, 2, device="meta"))
+
+
+def cloud(seed, n=60, d=2):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).double()
+
+
+FAR, NEAR = 1e3, 0.0
+AT_THEIR_LARGEST = {
+    "js": (dv.HistogramJS(), FAR), "tv": (dv.HistogramTV(), FAR), "mmd": (dv.MMD(100.0), FAR),
+    "c2st_accuracy": (dv.ClassifierAccuracy(), FAR), "c2st_auc": (dv.ClassifierAUC(), FAR),
+    "authenticity": (dv.Authenticity(), FAR), "data_copying": (dv.DataCopying(cloud(2)), FAR),
+    "precision": (dv.Precision(), NEAR), "recall": (dv.Recall(), NEAR),
+    "coverage": (dv.Coverage(), NEAR),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("quantity", AT_THEIR_LARGEST)
+def test_the_largest_value_of_a_quantity_is_reached_and_not_passed(quantity):
+    estimator, apart = AT_THEIR_LARGEST[quantity]
+    found = estimator(cloud(0), cloud(0 if apart == NEAR else 1) + apart)
+    assert estimator.quantity == quantity
+    assert float(found.value) == pytest.approx(QUANTITIES[quantity].largest, rel=0.04)
+
+
+def test_quantities_have_the_largest_values_of_their_convex_functions():
+    kinds = subclasses(dv.f_divergences.ConvexGenerator)
+    for f in (kind() for kind in kinds if not inspect.isabstract(kind) and kind.__doc__):
+        if f.quantity in QUANTITIES:
+            assert QUANTITIES[f.quantity].largest == pytest.approx(f.supremum), f
 
 
 HALF, PAIR = torch.tensor(0.5), torch.ones(2)
