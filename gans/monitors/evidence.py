@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -63,6 +63,7 @@ class Look:
         saturating: Mean size of the gradient of log(1 - D) at generated points; NaN if unknown.
         weights: The generator's parameters, or ``None`` if they are not known.
         wasserstein: Whether the critic is one of a Wasserstein GAN; ``None`` if unknown.
+        before: Names of the doubtful states that the look before has shown.
     """
 
     readings: Readings
@@ -74,6 +75,7 @@ class Look:
     saturating: float = math.nan
     weights: Sequence[Tensor] | None = None
     wasserstein: bool | None = None
+    before: Collection[str] = ()
 
     @cached_property
     def digest(self) -> str | None:

@@ -7,6 +7,7 @@ pass through for a moment is named only if two measurements in a row show it.
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, final
 
 import torch
@@ -52,7 +53,10 @@ def other_scale(look: Look, first: Start | None) -> State | None:
     if not 0 < real < math.inf:
         return None
     ratio = fake / real
-    if (look.elsewhere and (ratio > 10 or ratio < 0.1)) or _is_dwarfed(look, ratio):
+    # twice as near once it is named: what is about to pass is not named and dropped by turns
+    unlike = 5 if "another scale" in look.before else 10
+    far_off = ratio > unlike or ratio < 1 / unlike
+    if (look.elsewhere and far_off) or _is_dwarfed(look, ratio):
         return State(
             "another scale",
             f"generated points spread {ratio:.2g} times as widely as real ones ({fake:.3g} and "
@@ -228,6 +232,7 @@ class States:
 
     def judge(self, look: Look) -> list[State]:
         """The states that this look shows; of points that are not finite nothing else."""
+        look = replace(look, before=frozenset(self._before))
         broken = diverging(look, self.first)
         if broken is not None:
             return [broken]

@@ -364,3 +364,14 @@ def test_data_of_0_to_255_are_of_another_scale_and_a_collapse_is_not(seed):
     assert "another scale" in named["scale"]
     assert "another scale" not in named["collapse"]
     assert "missing regions" not in named["scale"]
+
+
+@pytest.mark.parametrize(("factors", "named"), [((40, 40, 7), True), ((7, 7), False)])
+def test_a_scale_that_was_named_is_named_until_it_is_near(factors, named):
+    for last, wanted in ((factors, named), ((*factors, 2), False)):
+        left = list(last)
+        monitor = DivergenceMonitor(blobs(1000), lambda n, left=left: left[0] * blobs(n), n=128)
+        for step in range(len(last)):
+            monitor.read(step)
+            left[:] = left[1:] or left
+        assert ("another scale" in [state.name for state in monitor.states]) == wanted
