@@ -40,7 +40,8 @@ def standardised(x: Tensor, y: Tensor) -> Standardised:
     """Shift and scale each column of both samples alike, to a spread of about 1.
 
     The centre is the median of all points, the scale the mean of both samples' interquartile
-    ranges, over that of a standard normal law; wider ranges where these are 0. The resolution is
+    ranges, over that of a standard normal law; wider ranges where these are 0, and the standard
+    deviation where many values are equal and it is smaller, as of 0 and 1. The resolution is
     that of the dtype at the typical size of a column's numbers, or of a coarser dtype that holds
     them just as well, or the step of the lattice that they lie on.
 
@@ -61,8 +62,8 @@ def standardised(x: Tensor, y: Tensor) -> Standardised:
     pooled = torch.cat([x, y], -2)
     centre = _quantile(_sorted(pooled), 0.5)
     ordered = [_sorted(sample) for sample in (x, y)]
-    scale = _scale(ordered)
     steps = [_lattice(sample) for sample in ordered]
+    scale = _scale(ordered, torch.stack(steps).amax(0) > 0)
     size = _quantile(_sorted(pooled.abs()), 0.95)
     rounding = [_eps(*side) * size for side in zip((x, y), ordered, dtypes, strict=True)]
     resolution = torch.stack([*rounding, *steps]).amax(0)
@@ -147,7 +148,7 @@ def _quantile(ordered: Tensor, share: float) -> Tensor:
     return ordered[..., at : at + 1, :]
 
 
-def _scale(ordered: list[Tensor]) -> Tensor:
+def _scale(ordered: list[Tensor], tied: Tensor) -> Tensor:
     inner, outer, whole = (
         torch.stack([_quantile(o, 1 - tail) - _quantile(o, tail) for o in ordered]).mean(0)
         / normal
@@ -157,7 +158,14 @@ def _scale(ordered: list[Tensor]) -> Tensor:
     scale = inner
     for wider in (outer, apart, whole):  # the last is any single point's
         scale = torch.where(scale > 0, scale, wider)
-    return torch.where(scale > 0, scale, 1.0)
+    scale = torch.where(scale > 0, scale, 1.0)
+    unit = torch.stack([o.abs().amax(-2, keepdim=True) for o in ordered]).amax(0).clamp_min(1e-300)
+    deviation = unit * torch.stack([_deviation(o / unit) for o in ordered]).mean(0)
+    return torch.where(tied & (deviation > 0) & (deviation < scale), deviation, scale)
+
+
+def _deviation(sample: Tensor) -> Tensor:
+    return sample.std(-2, correction=0, keepdim=True)
 
 
 def _eps(sample: Tensor, ordered: Tensor, dtype: torch.dtype) -> Tensor:

@@ -280,3 +280,12 @@ def test_a_direction_has_the_unit_of_the_columns():
     found = compare(x, y, permutations=19)
     [column] = [c for c in found.columns if c.index == 2]
     assert float(found.direction.w1.value) < float(column.w1.value) * 3**0.5
+
+
+def test_the_unit_of_answers_0_and_1_is_their_standard_deviation():
+    """A fair coin against one of .7: the mass that moves, over the mean deviation of both."""
+    x, y = (np.repeat([0.0, 1.0], [n, 1000 - n])[:, None] for n in (500, 300))
+    found = compare(x, y, permutations=19)
+    deviation = (0.5 + (0.3 * 0.7) ** 0.5) / 2
+    [column] = found.columns
+    assert float(column.w1.value) == pytest.approx(0.2 / deviation, rel=1e-6)
