@@ -146,6 +146,8 @@ def direction(x: Tensor, y: Tensor) -> Direction | None:
     out. ``None`` in one dimension, or where a half has fewer points than columns.
     """
     vary = [bool(p.max() > p.min() or q.max() > q.min()) for p, q in zip(x.T, y.T, strict=True)]
+    if sum(vary) < 2:
+        return None
     if not all(vary):
         found = direction(x[:, vary], y[:, vary])
         if found is None:
