@@ -157,7 +157,7 @@ def direction(x: Tensor, y: Tensor) -> Direction | None:
         return replace(found, weights=weights)
     d = x.shape[1]
     halves = [[z[0::2], z[1::2]] for z in map(_shuffled, standardised(x, y)[:2], (0, 1))]
-    if d < 2 or min(len(h) for pair in halves for h in pair) < max(8, 2 * d):
+    if min(len(h) for pair in halves for h in pair) < max(8, 2 * d):
         return None
     (a, a_held), (b, b_held) = halves
     cov = [torch.from_numpy(np.atleast_2d(np.cov(z.numpy().T))) for z in (a, b)]
