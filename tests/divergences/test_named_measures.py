@@ -129,3 +129,19 @@ def test_the_classifier_is_as_good_as_any_between_shifted_normal_laws():
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_nothing_is_covered_where_laws_are_apart(kind):
     assert float(kind()(normal(50, 3, 0), normal(40, 3, 1) + 100).value) == 0
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_the_error_of_the_frechet_distance_is_the_jackknifes(shift):
+    """Leaving out one point at a time; the mean's part counts where the means differ."""
+    draw = torch.Generator().manual_seed(0)
+    x, y = torch.randn(50, 2, generator=draw).double(), torch.randn(60, 2, generator=draw).double()
+    y[:, 0] = 2 * y[:, 0] + shift
+    variance = 0.0
+    for k, sample in enumerate((x, y)):
+        rest = [torch.cat([sample[:i], sample[i + 1 :]]) for i in range(len(sample))]
+        pairs = [(part, y) if k == 0 else (x, part) for part in rest]
+        values = torch.stack([dv.FrechetDistance()(*pair).value for pair in pairs])
+        variance += float(((values - values.mean()) ** 2).sum()) * (len(rest) - 1) / len(rest)
+    found = dv.FrechetDistance()(x, y)
+    assert float(found.stderr) == pytest.approx(variance**0.5, rel=0.1)
