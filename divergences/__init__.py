@@ -7,7 +7,6 @@ from divergences.comparison import Closer, Comparison, closer, compare
 from divergences.estimate import Estimate, Estimator
 from divergences.guard import guard
 from divergences.learned.anchored import AnchoredCritic
-from divergences.learned.base import Empirical
 from divergences.learned.critic import Critic
 from divergences.learned.discriminators import (
     NWJ,
@@ -16,6 +15,7 @@ from divergences.learned.discriminators import (
     DonskerVaradhan,
     FDivergence,
 )
+from divergences.learned.sources import Empirical
 from divergences.networks import lipschitz
 from divergences.networks.constraint import Constraint, Unconstrained
 from divergences.networks.gradient_penalty import GradientPenalty, LipschitzPenalty

@@ -18,7 +18,8 @@ from torch.optim import Adam
 from divergences import bounds
 from divergences.checks import whole_number
 from divergences.estimate import Bound, Estimate
-from divergences.learned.base import Fit, Learned, Source, streams_of_both
+from divergences.learned.base import Fit, Learned
+from divergences.learned.sources import Given, Source, as_source, streams_of_both
 from divergences.networks.mcshane import McShane, distances
 from divergences.random_streams import Streams
 
@@ -147,21 +148,22 @@ class AnchoredCritic(Learned):
 
     def fit(
         self,
-        p: Source,
-        q: Source,
+        p: Given,
+        q: Given,
         seeds: Sequence[int],
         observe: Callable[[int, nn.Module], bool | None] | None = None,
         start: Fit | None = None,
     ) -> Fit:
         """As that of every learned estimator; from a start only the heights go on."""
-        streams, dimension = streams_of_both(p, q, seeds)
+        one, other = as_source(p), as_source(q)
+        streams, dimension = streams_of_both(one, other, seeds)
         with torch.no_grad():
             if start is None:
-                network = self._placed(p, q, streams, dimension)
+                network = self._placed(one, other, streams, dimension)
             else:
-                network = McShane(p.draw(streams, self.anchors), self.softness)
+                network = McShane(one.draw(streams, self.anchors), self.softness)
                 start.load_into(network, streams)
-            self._train(network, p, q, streams, self.steps, observe)
+            self._train(network, one, other, streams, self.steps, observe)
         network.eval().requires_grad_(False)
         return Fit(network, tuple(seeds), self.read, streams, self.quantity)
 

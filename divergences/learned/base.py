@@ -10,15 +10,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from divergences.array_likes import as_sample
 from divergences.checks import each, real_number, seed_number, whole_number
-from divergences.estimate import FLATTEN, Estimate, Estimator, check_samples
+from divergences.estimate import Estimate, Estimator, check_samples
 from divergences.learned.cross_fitting import (
     EarlyStopping,
     Halves,
@@ -28,48 +27,12 @@ from divergences.learned.cross_fitting import (
     scaled,
     usable,
 )
+from divergences.learned.sources import Empirical, Given, Source, as_source, streams_of_both
 from divergences.networks.recorded_passes import RecordedPasses
 from divergences.random_streams import Streams
 from divergences.samples.coordinates import in_one_unit
 
 MOST_STEPS = 10**7  # of training; days on any machine
-
-
-class Source(Protocol):
-    """Anything points can be drawn from, for all members at once."""
-
-    def draw(self, streams: Streams, n: int) -> Tensor:
-        """Points of shape ``(K, n, d)``."""
-        ...
-
-
-@final
-class Empirical:
-    """The law that gives each of the given points the same probability.
-
-    Arguments:
-        points: Of each of K members, shape ``(K, n, d)``; or ``(n, d)``, or a vector of ``n``
-            points on the line, for all members alike. Integers become double precision.
-
-    Example:
-        >>> Empirical([[0.5, 1.0]]).draw(Streams([0, 1]), 3).shape
-        torch.Size([2, 3, 2])
-    """
-
-    def __init__(self, points: Any):
-        self.points = as_sample(points, "points")
-        if self.points.ndim not in (2, 3) or not self.points.numel():
-            raise ValueError(
-                f"points have shape {tuple(self.points.shape)}; expected (n, d), or (K, n, d) for "
-                f"K members; {FLATTEN}"
-            )
-
-    def draw(self, streams: Streams, n: int) -> Tensor:
-        uniform, points = streams.rand(n).to(self.points.device), self.points
-        if points.ndim == 2:
-            points = points.expand(len(uniform), -1, -1)
-        index = (uniform * points.shape[1]).long().clamp(max=points.shape[1] - 1)
-        return points.gather(1, index[..., None].expand(-1, -1, points.shape[-1]))
 
 
 @final
@@ -118,54 +81,17 @@ class Fit:
         """The divergence on held-out points of shape ``(K, n, d)`` and ``(K, m, d)``."""
         return replace(self.read(self.scores(x), self.scores(y)), quantity=self.quantity)
 
-    def held_out(self, p: Source, q: Source, n: int = 4096) -> Estimate:
+    def held_out(self, p: Given, q: Given, n: int = 4096) -> Estimate:
         """The divergence on ``n`` fresh points from each side."""
         like = next(self.network.parameters())
         streams = Streams(self.seeds, "held-out", like.device, like.dtype)
-        return self.estimate(p.draw(streams, n), q.draw(streams, n))
+        return self.estimate(as_source(p).draw(streams, n), as_source(q).draw(streams, n))
 
 
 def paired_scores(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
     """Scores of shape ``(K, n)`` and ``(K, m)``, in one pass through the network."""
     scores = network(torch.cat([x, y], dim=1)).squeeze(-1)
     return scores.split([x.shape[1], y.shape[1]], dim=1)
-
-
-@torch.no_grad()
-def streams_beside(source: Source, seeds: Sequence[int]) -> tuple[Streams, int]:
-    """Streams of the source's device and precision, one per seed, and its points' dimension.
-
-    Raises:
-        TypeError: If the source cannot draw, or draws no floating-point tensor.
-        ValueError: If what it draws has another shape than ``(K, n, d)``.
-    """
-    if not callable(getattr(source, "draw", None)):
-        raise TypeError(
-            f"a source is a {type(source).__name__}, which has no draw(streams, n); give points "
-            "as divergences.Empirical(points), or an object with that method"
-        )
-    probe = source.draw(Streams(seeds, "shape"), 1)
-    if not (isinstance(probe, Tensor) and probe.is_floating_point()):
-        kind = probe.dtype if isinstance(probe, Tensor) else type(probe).__name__
-        raise TypeError(f"a source draws {kind}; expected a floating-point tensor")
-    if probe.ndim != 3 or len(probe) != len(seeds):
-        raise ValueError(
-            f"a source draws shape {tuple(probe.shape)} for {len(seeds)} seeds; expected "
-            f"({len(seeds)}, n, d)"
-        )
-    return Streams(seeds, device=probe.device, dtype=probe.dtype), probe.shape[-1]
-
-
-def streams_of_both(p: Source, q: Source, seeds: Sequence[int]) -> tuple[Streams, int]:
-    """As :func:`streams_beside`, for two laws that must agree in their points' dimension."""
-    streams, dimension = streams_beside(p, seeds)
-    other, other_dimension = streams_beside(q, seeds)
-    if (other.dtype, other.device, other_dimension) != (streams.dtype, streams.device, dimension):
-        raise ValueError(
-            f"p draws {dimension}-D points of {streams.dtype} on {streams.device}, q "
-            f"{other_dimension}-D points of {other.dtype} on {other.device}; they must agree"
-        )
-    return streams, dimension
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,8 +148,8 @@ class Learned(Estimator):
 
     def fit(
         self,
-        p: Source,
-        q: Source,
+        p: Given,
+        q: Given,
         seeds: Sequence[int],
         observe: Callable[[int, nn.Module], bool | None] | None = None,
         start: Fit | None = None,
@@ -231,8 +157,8 @@ class Learned(Estimator):
         """Train on fresh minibatches from ``p`` and ``q``, one network per seed.
 
         Arguments:
-            p: Source of the first distribution, such as a target of one or K members, or points
-                as :class:`~divergences.Empirical`.
+            p: Source of the first law: a target of one or K members, a distribution of torch, or
+                points as :class:`~divergences.Empirical`.
             q: Source of the second.
             seeds: One per member; a member's result depends on its own seed only.
             observe: Called with the number of steps done and the network, after every step;
@@ -243,9 +169,10 @@ class Learned(Estimator):
         Raises:
             ValueError: If ``start`` is of other seeds or of a network of other sizes.
         """
-        streams, dimension = streams_of_both(p, q, seeds)
+        one, other = as_source(p), as_source(q)
+        streams, dimension = streams_of_both(one, other, seeds)
         with torch.no_grad():  # sources may be trainable; the network's parameters still are
-            network = self.build(p, q, streams, dimension)
+            network = self.build(one, other, streams, dimension)
         if start is not None:
             start.load_into(network, streams)
         optimizer = self.optimizer(network.parameters())
@@ -256,7 +183,7 @@ class Learned(Estimator):
         )
         for step in range(1, self.steps + 1):
             with torch.no_grad():
-                x, y = p.draw(streams, self.batch), q.draw(streams, self.batch)
+                x, y = one.draw(streams, self.batch), other.draw(streams, self.batch)
             with RecordedPasses(network.parameters()) as passes:
                 loss = self.loss(network, x, y, streams).sum()
             passes.backward(loss)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from divergences import bounds
 from divergences.checks import each, positive_number
 from divergences.estimate import Bound, Estimate
-from divergences.learned.base import Fit, Learned, Source, paired_scores
+from divergences.learned.base import Fit, Learned, paired_scores
+from divergences.learned.sources import Given, Source
 from divergences.networks.constraint import Constraint
 from divergences.networks.layers import (
     MLP,
@@ -100,8 +101,8 @@ class Critic(Learned):
 
     def fit(
         self,
-        p: Source,
-        q: Source,
+        p: Given,
+        q: Given,
         seeds: Sequence[int],
         observe: Callable[[int, nn.Module], bool | None] | None = None,
         start: Fit | None = None,

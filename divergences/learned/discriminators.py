@@ -13,8 +13,9 @@ from divergences import bounds
 from divergences.checks import boolean, each, positive_number
 from divergences.estimate import Bound, Estimate
 from divergences.f_divergences import ConvexGenerator, KullbackLeibler
-from divergences.learned.base import Fit, Learned, Source, paired_scores
+from divergences.learned.base import Fit, Learned, paired_scores
 from divergences.learned.cross_fitting import Halves, in_parts
+from divergences.learned.sources import Source
 from divergences.networks.layers import FREQUENCIES, MLP, FourierFeatures, Whiten
 from divergences.random_streams import Streams
 from divergences.samples.coordinates import evened

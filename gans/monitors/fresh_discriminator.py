@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.optim import Adam
 
 from divergences.estimate import Estimate
-from divergences.learned.base import Empirical
 from divergences.learned.discriminators import Discriminator
+from divergences.learned.sources import Empirical
 
 
 class HeldOutScores(NamedTuple):

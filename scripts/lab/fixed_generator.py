@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from divergences import Streams
-from divergences.learned.base import Source
+from divergences.learned.sources import Source
 from gans import Embedded, Generator, NoiseGenerator, ParallelSegments, Ring, SegmentGenerator
 
 BLUR = 0.5

@@ -12,7 +12,7 @@ from torch.optim import Adam
 
 from divergences import Discriminator, EarthMover
 from divergences.failed_estimates import Answers
-from divergences.learned.base import Empirical
+from divergences.learned.sources import Empirical
 from gans.monitors import Game, Monitor, Readings, critic_value, descent_at
 
 POINTS, FEW = 4080, 480

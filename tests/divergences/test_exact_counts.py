@@ -176,3 +176,13 @@ def test_laws_that_never_end_are_refused():
         exact.js_divergence(
             NegativeBinomial(2.0, torch.tensor(1.0), validate_args=False), Poisson(1.0)
         )
+
+
+@pytest.mark.parametrize(
+    "p", [Geometric(0.2), Binomial(10, 0.3), NegativeBinomial(3, 0.4), Poisson(3.0)], ids=repr
+)
+def test_kl_is_infinite_where_q_ends_before_p(p):
+    """Also where the sum over the counts that both have could not be told by its digits."""
+    q = Bernoulli(torch.tensor([0.3, 0.7]))
+    assert exact.kl_divergence(p, q).tolist() == [math.inf, math.inf]
+    assert exact.kl_divergence(q, p).isfinite().all()

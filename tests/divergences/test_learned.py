@@ -4,6 +4,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from torch.distributions import MultivariateNormal, Normal
 from torch.optim import Adam
 
 from divergences import Critic, Discriminator, Streams, WeightClipping
@@ -15,8 +16,8 @@ from divergences.f_divergences import (
     SquaredHellinger,
     TotalVariation,
 )
-from divergences.learned.base import Empirical
 from divergences.learned.discriminators import NWJ, DiscriminatorKL, DonskerVaradhan, FDivergence
+from divergences.learned.sources import Empirical, Sampled
 from divergences.networks.constraint import input_gradient
 from divergences.networks.gradient_penalty import GradientPenalty, LipschitzPenalty
 from divergences.networks.layers import FullSort, MaxMin
@@ -342,3 +343,19 @@ def test_empirical_draws_each_point_equally_often():
 def test_bad_samples_are_named(x, y, match):
     with pytest.raises(ValueError, match=match):
         Discriminator()(x, y)
+
+
+def test_distributions_of_torch_are_sources_whose_members_have_their_own_numbers():
+    p, q = Normal(0.0, 1.0), Normal(1.0, 1.0)
+    state = torch.get_rng_state()
+    both = Discriminator(steps=20).fit(p, q, [3, 4])
+    alone = Discriminator(steps=20).fit(p, q, [4])
+    assert torch.equal(state, torch.get_rng_state())
+    x = torch.linspace(-3, 3, 50)[None, :, None]
+    torch.testing.assert_close(both.scores(x.expand(2, -1, -1))[1:], alone.scores(x))
+    found = Discriminator(steps=400).fit(p, q, [0]).held_out(p, q)
+    assert 0.08 < float(found.value) < 0.12  # JS is .1114
+    points = Sampled(MultivariateNormal(torch.zeros(2), torch.eye(2))).draw(Streams([0]), 4000)
+    assert points[0].mean(0).abs().max() < 4 * 4000**-0.5
+    with pytest.raises(ValueError, match="Independent"):
+        Sampled(Normal(torch.zeros(3), 1.0))

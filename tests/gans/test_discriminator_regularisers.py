@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import SGD
 
 from divergences import MLP, Critic, Orthogonal, SpectralNorm, Streams, WeightClipping
-from divergences.learned.base import Empirical
+from divergences.learned.sources import Empirical
 from divergences.networks.layers import Linear, member_norms
 from gans.discriminator_regularisers import DRAGAN, R1, R2, Annealed, Combined, GradientClipping
 from gans.networks import Packed

@@ -20,7 +20,7 @@ from divergences import (
     Recall,
     Streams,
 )
-from divergences.learned.base import Empirical
+from divergences.learned.sources import Empirical
 from gans import (
     WGAN,
     AdversarialModule,

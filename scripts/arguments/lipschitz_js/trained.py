@@ -14,7 +14,8 @@ from torch.optim import Adam
 
 from divergences import MLP, Constraint, Discriminator, Estimate, SpectralNorm, Streams, bounds
 from divergences.estimate import Bound
-from divergences.learned.base import Fit, Learned, Source, paired_scores
+from divergences.learned.base import Fit, Learned, paired_scores
+from divergences.learned.sources import Source
 from divergences.networks.constraint import input_gradient
 from gans import ParallelSegments
 from scripts.arguments.lipschitz_js.limited_slope import (

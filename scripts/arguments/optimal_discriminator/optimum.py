@@ -12,7 +12,7 @@ from torch.distributions import Categorical, Laplace, MixtureSameFamily, Normal,
 from torch.nn.functional import logsigmoid
 
 from divergences import Discriminator, Quadrature, Streams
-from divergences.learned.base import Source
+from divergences.learned.sources import Source
 from divergences.numerical import entropy, js_divergence
 from divergences.numerical.integration import Average
 from gans import Gaussian

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from divergences import MLP, Constraint, Estimate, Streams, bounds
 from divergences.checks import positive_number
 from divergences.estimate import Bound
-from divergences.learned.base import Learned, Source
+from divergences.learned.base import Learned
 from divergences.learned.critic import UNCERTIFIED
+from divergences.learned.sources import Source
 from divergences.networks.mcshane import distances
 from divergences.samples.earth_mover import linear_program
 

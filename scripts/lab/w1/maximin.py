@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from divergences import MLP, Streams
 from divergences.checks import whole_number
-from divergences.learned.base import Source
+from divergences.learned.sources import Source
 from scripts.lab.w1.batch_transport import BatchLearned
 
 
