@@ -20,6 +20,7 @@ Bound = Literal["exact", "lower", "upper", "none"]
 LENGTH = "in the unit of the data"
 SQUARE = "in the squared unit of the data"
 COARSE = 1e-3  # of a spread, from which rounding of one sample alone shows
+MOST_ROWS = 100  # of what is rather an image than a sample
 FLATTEN = "if each entry is one point, such as an image, flatten it: x.reshape(len(x), -1)"
 
 
@@ -256,7 +257,8 @@ def perhaps_images(x: Tensor, y: Tensor) -> tuple[str, ...]:
     """A warning where what is taken for members may well be points that are matrices.
 
     Members are few and have many points each. Images, or series of several channels, are many and
-    small: as many as there are rows in each, or as many rows as columns.
+    small: as many as there are rows in each, which are :data:`MOST_ROWS` at most, or
+    square.
 
     Example:
         >>> images = torch.zeros(60, 8, 8)
@@ -268,7 +270,7 @@ def perhaps_images(x: Tensor, y: Tensor) -> tuple[str, ...]:
     if x.ndim != 3 or x.shape != y.shape:
         return ()
     members, n, d = x.shape
-    if members == 1 or (members < n and n != d):
+    if members == 1 or (n != d and n > min(members, MOST_ROWS)):
         return ()
     return (f"3 axes are taken for {members} pairs of samples of {n} points each; {FLATTEN}",)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+ALIKE = 0.3  # rank correlation of neighbouring rows from which they are a series
+FEWEST_IN_SERIES = 30
 UNLIKE = 10  # ratio of spreads from which columns have hardly one unit
 
 
@@ -313,7 +316,28 @@ def _notes(pair: Matched) -> list[str]:
             f"{copied} of {len(pair.y)} rows of {shown(pair.labels[1])} are also in "
             f"{shown(pair.labels[0])}: copies are no independent draws, and tests see less"
         )
+    for points, label in zip((pair.x, pair.y), pair.labels, strict=True):
+        notes += _series(points, pair.names, label)
     return notes
+
+
+def _series(points: Tensor, names: Sequence[str], label: str) -> list[str]:
+    """A note where each row is like the one before, as in a time series."""
+    rows = points[:MOST_POINTS]
+    if len(rows) < FEWEST_IN_SERIES:
+        return []
+    ranks = rows.argsort(0).argsort(0).double()
+    ranks = ranks - ranks.mean(0)
+    alike = (ranks[1:] * ranks[:-1]).sum(0) / ranks.square().sum(0).clamp_min(1.0)
+    alike = torch.where((rows == rows[0]).all(0), 0.0, alike)
+    most = int(alike.argmax())
+    if float(alike[most]) < max(ALIKE, 5 * len(rows) ** -0.5):
+        return []
+    return [
+        f"each row of {shown(label)} is like the one before (rank correlation "
+        f"{float(alike[most]):.2f} in {listed([names[most]])}): if rows are a series, and not "
+        "only sorted, they are no independent draws, and p-values and intervals are too small"
+    ]
 
 
 def _widest(pair: Matched) -> list[str]:

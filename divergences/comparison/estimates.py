@@ -15,7 +15,7 @@ from divergences.failed_estimates import UNANSWERED
 from divergences.in_words import possible
 from divergences.samples.authenticity import Authenticity
 from divergences.samples.clipped_coverage import ClippedCoverage, ClippedDensity
-from divergences.samples.coordinates import standardised
+from divergences.samples.coordinates import in_deviations, standardised
 from divergences.samples.coverage import Coverage, Density, Precision, Recall
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.energy_distance_and_mmd import MMD, EnergyDistance
@@ -128,7 +128,7 @@ def answers(x: Tensor, y: Tensor, ask: Sequence[Question], seed: int = 0) -> lis
     sizes. Where it measures none itself, both samples are dealt anew from the points of both, on
     average over a few deals if there are few points.
     """
-    standard = standardised(x, y)
+    standard = in_deviations(x, y)
     return [
         _answer(question, *((standard.x, standard.y) if question.standard else (x, y)), seed)
         for question in ask
@@ -206,4 +206,4 @@ def rounded_columns(x: Tensor, y: Tensor, names: Sequence[str]) -> list[str]:
 
 def lengths(x: Tensor, y: Tensor) -> Tensor:
     """The standard deviation of each column that lengths are divided by, ``(d,)``."""
-    return torch.as_tensor(standardised(x, y).scale)[0]
+    return torch.as_tensor(in_deviations(x, y).scale)[0]

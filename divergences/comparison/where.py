@@ -12,7 +12,7 @@ from divergences.comparison.dependence import equal_dependence
 from divergences.comparison.permutation_tests import LEVEL, some
 from divergences.comparison.permutations import Pooled, Ranked, p_values
 from divergences.estimate import Estimate
-from divergences.samples.coordinates import standardised
+from divergences.samples.coordinates import in_deviations
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.random_halves import random_order
 
@@ -56,7 +56,7 @@ def columns(
     a, b = (some(z, MOST_POINTS) for z in (x, y))
     scale = torch.ones(1, x.shape[1])
     if not own_units:
-        a, b, _, _, scale = standardised(a, b)
+        a, b, _, _, scale = in_deviations(a, b)
     order = scores.argsort(descending=True, stable=True).tolist()
     mover, found = EarthMover(), []
     for place, j in enumerate(map(int, order)):
@@ -156,7 +156,7 @@ def direction(x: Tensor, y: Tensor) -> Direction | None:
         weights[torch.tensor(vary)] = found.weights
         return replace(found, weights=weights)
     d = x.shape[1]
-    halves = [[z[0::2], z[1::2]] for z in map(_shuffled, standardised(x, y)[:2], (0, 1))]
+    halves = [[z[0::2], z[1::2]] for z in map(_shuffled, in_deviations(x, y)[:2], (0, 1))]
     if min(len(h) for pair in halves for h in pair) < max(8, 2 * d):
         return None
     (a, a_held), (b, b_held) = halves

@@ -12,6 +12,9 @@ from gans.monitors.tags import W1_FLOOR as FLOOR
 from gans.monitors.tags import W1_LOWER as LOWER
 from gans.monitors.tags import W1_UPPER as UPPER
 
+NEAR = 0.05
+"""By which share of W1 a critic may be off and be called right."""
+
 
 class Mean(NamedTuple):
     """A mean over members and half of its 95 % interval; members err independently."""
@@ -37,7 +40,7 @@ def w1_bracket(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> st
     Of means over members. Where W1 is known exactly it is said; elsewhere it is at least the lower
     end of the 95 % interval of a potential that has not seen the points, and at most the upper end
     of that of transport between samples. A critic measures more or less than W1 only if its own
-    interval lies wholly above or below.
+    interval lies wholly above or below, and its value is off by more than :data:`NEAR`.
 
     Arguments:
         values: Tag to values of shape ``(K,)``, of :class:`~gans.Divergences`.
@@ -67,7 +70,9 @@ def w1_bracket(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> st
     if CRITIC not in means or not math.isfinite(means[CRITIC].half):
         return said
     critic = means[CRITIC]
-    if critic.low > high:
+    if (1 - NEAR) * low <= critic.value <= (1 + NEAR) * high:
+        verdict = "which agrees with that"
+    elif critic.low > high:
         verdict = "more than that: its slope is above 1, so divide by the slope or do not quote it"
     elif critic.high < low:
         verdict = "less than that: it is held too flat, or lags behind (n_critic, warmup)"

@@ -289,3 +289,24 @@ def test_the_unit_of_answers_0_and_1_is_their_standard_deviation():
     deviation = (0.5 + (0.3 * 0.7) ** 0.5) / 2
     [column] = found.columns
     assert float(column.w1.value) == pytest.approx(0.2 / deviation, rel=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-6])
+def test_a_far_mode_is_in_the_standard_deviation_that_lengths_have(unit):
+    """A fifth and a tenth of the points at 10, the others near 0: W1 is 1, quartiles are .01."""
+    r = np.random.default_rng(0)
+    at = np.repeat([10.0, 0.0, 10.0, 0.0], [200, 800, 100, 900])
+    x, y = unit * (at + 0.01 * r.normal(size=2000)).reshape(2, 1000, 1)
+    [column] = compare(x, y, permutations=19).columns
+    assert float(column.w1.value) == pytest.approx(unit / ((x.std() + y.std()) / 2), rel=0.02)
+
+
+def test_rows_that_depend_on_the_row_before_are_said():
+    r = np.random.default_rng(0)
+    series = np.zeros((400, 2))
+    for i in range(1, 400):
+        series[i] = 0.9 * series[i - 1] + r.normal(size=2)
+    plain = r.normal(size=(400, 2))
+    for x, y, named in ((series, plain, ["x"]), (plain, series, ["y"]), (plain, plain[::-1], [])):
+        notes = compare(x, y, permutations=19).notes
+        assert [note[16] for note in notes if "independent draws, and p-values" in note] == named

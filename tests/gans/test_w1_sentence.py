@@ -103,3 +103,8 @@ def test_nothing_is_said_without_a_bracket(missing):
 def test_a_critic_without_an_error_is_not_judged():
     values = {EXACT: torch.ones(1), CRITIC: torch.tensor([9.0])}
     assert w1_bracket(values, {CRITIC: torch.tensor([math.nan])}) == "W1 is 1 (exact)"
+
+    surely, exact = torch.tensor([1e-4]), {EXACT: torch.tensor([0.414])}
+    for value, said in ((0.413, "agrees"), (0.3, "too flat"), (0.5, "slope is above 1")):
+        read = {**exact, CRITIC: torch.tensor([value])}
+        assert said in w1_bracket(read, {CRITIC: surely})
