@@ -310,5 +310,5 @@ def test_rows_that_depend_on_the_row_before_are_said():
     for x, y, named in ((series, plain, ["x"]), (plain, series, ["y"]), (plain, plain[::-1], [])):
         notes = compare(x, y, permutations=19).notes
         assert [
-            note.split()[3] for note in notes if "independent draws, and p-values" in note
+            note.split()[3][1:-1] for note in notes if "independent draws, and p-values" in note
         ] == named
