@@ -8,7 +8,8 @@ The operations on the way back are autograd's own, and so are its numbers, bit f
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, final
 
 import torch
@@ -99,7 +100,8 @@ class RecordedPasses:
     A pass is recorded where the points are data, or scores of an earlier pass; all else is left to
     autograd, which also finds the gradient of the loss with respect to the scores. Recorded scores
     may not be changed in place. A loss that takes gradients with respect to weights within itself,
-    as consensus optimisation does, must evaluate the network at points that require a gradient.
+    as consensus optimisation does, must evaluate the network at points that require a gradient;
+    one that trains a network within itself does so under :func:`unrecorded`.
 
     Arguments:
         parameters: Whose gradients are wanted.
@@ -145,6 +147,16 @@ class RecordedPasses:
             return None
         self._passes.append(_Pass(layers, rectifier, x))
         return self._passes[-1].scores
+
+
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Passes are left to autograd, for a loss that trains a network within itself."""
+    before, _here.recorder = _here.recorder, None
+    try:
+        yield
+    finally:
+        _here.recorder = before
 
 
 def recorder() -> RecordedPasses | None:

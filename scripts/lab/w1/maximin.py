@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from divergences import MLP, Streams
 from divergences.checks import whole_number
 from divergences.learned.sources import Source
+from divergences.networks.recorded_passes import unrecorded
 from scripts.lab.w1.batch_transport import BatchLearned
 
 
@@ -52,7 +53,8 @@ class Rivals(nn.Module):
         weights = list(self.displacement.parameters())
         for _ in range(steps):
             self.optimizer.zero_grad()
-            self.cost(x, sign).mean(1).sum().backward(inputs=weights)
+            with unrecorded():
+                self.cost(x, sign).mean(1).sum().backward(inputs=weights)
             self.optimizer.step()
         self.optimizer.zero_grad()  # what is left would reach the critic's own optimizer
         with torch.no_grad():
