@@ -284,7 +284,7 @@ def test_a_direction_has_the_unit_of_the_columns():
 
 def test_the_unit_of_answers_0_and_1_is_their_standard_deviation():
     """A fair coin against one of .7: the mass that moves, over the mean deviation of both."""
-    x, y = (np.repeat([0.0, 1.0], [n, 1000 - n])[:, None] for n in (500, 300))
+    x, y = (np.repeat([0.0, 1.0], [n, 200 - n])[:, None] for n in (100, 60))
     found = compare(x, y, permutations=19)
     deviation = (0.5 + (0.3 * 0.7) ** 0.5) / 2
     [column] = found.columns
@@ -295,8 +295,8 @@ def test_the_unit_of_answers_0_and_1_is_their_standard_deviation():
 def test_a_far_mode_is_in_the_standard_deviation_that_lengths_have(unit):
     """A fifth and a tenth of the points at 10, the others near 0: W1 is 1, quartiles are .01."""
     r = np.random.default_rng(0)
-    at = np.repeat([10.0, 0.0, 10.0, 0.0], [200, 800, 100, 900])
-    x, y = unit * (at + 0.01 * r.normal(size=2000)).reshape(2, 1000, 1)
+    at = np.repeat([10.0, 0.0, 10.0, 0.0], [40, 160, 20, 180])
+    x, y = unit * (at + 0.01 * r.normal(size=400)).reshape(2, 200, 1)
     [column] = compare(x, y, permutations=19).columns
     assert float(column.w1.value) == pytest.approx(unit / ((x.std() + y.std()) / 2), rel=0.02)
 
