@@ -32,7 +32,7 @@ from divergences.comparison.permutation_tests import (
     some,
 )
 from divergences.comparison.permutations import Pooled
-from divergences.comparison.sentence import sentence
+from divergences.comparison.sentence import number, sentence
 from divergences.comparison.sufficient import Sufficient, sufficient
 from divergences.comparison.tables import Matched, as_table, matched
 from divergences.comparison.text import as_text
@@ -347,7 +347,7 @@ def _widest(pair: Matched) -> list[str]:
         return []
     widest, narrowest = (pair.names[int(j)] for j in (scale.argmax(), scale.argmin()))
     return [
-        f"{listed([widest])} spreads {float(scale.max() / scale.min()):.0f} times as wide as "
+        f"{listed([widest])} spreads {number(float(scale.max() / scale.min()))} times as wide as "
         f"{listed([narrowest])}: as they are, distances are mostly those of the widest columns"
     ]
 

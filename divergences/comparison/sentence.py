@@ -19,6 +19,7 @@ POWER = 0.8
 MANY_TESTS = 1.2  # a shift that one of many tests is to see, over that for the best test alone
 LONGEST = 60  # characters of a column's name in the sentence
 NAMED = 3  # columns that the sentence names
+FINEST, WIDEST = 1e-4, 1e6  # sizes of numbers that are written out
 SURE = 0.01  # level of what is said beside the columns that differ
 
 
@@ -153,10 +154,14 @@ def number(value: float, least: float = 0.0) -> str:
     Example:
         >>> number(0.314), number(12.3), number(-0.0512), number(0.0044, 0.01), number(1234.0)
         ('.31', '12', '-.051', '.00', '1234')
+        >>> number(6.7e-16), number(-1.23e20)
+        ('6.7e-16', '-1.2e+20')
     """
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "-∞"}.get(value, "unknown")
     size = abs(value)
+    if not least and size and not FINEST <= size < WIDEST:
+        return f"{value:.1e}"
     digits = 0 if size == 0 or size >= 10 else 1 - math.floor(math.log10(size))
     if least:
         digits = min(digits, -math.floor(math.log10(least)))
