@@ -103,7 +103,7 @@ def streams_beside(source: Source, seeds: Sequence[int]) -> tuple[Streams, int]:
 
     Raises:
         TypeError: If the source cannot draw, or draws no floating-point tensor.
-        ValueError: If what it draws has another shape than ``(K, n, d)``.
+        ValueError: If what it draws has another shape than ``(K, n, d)``, or is not finite.
     """
     if not callable(getattr(source, "draw", None)):
         raise TypeError(
@@ -119,6 +119,8 @@ def streams_beside(source: Source, seeds: Sequence[int]) -> tuple[Streams, int]:
             f"a source draws shape {tuple(probe.shape)} for {len(seeds)} seeds; expected "
             f"({len(seeds)}, n, d)"
         )
+    if not probe.isfinite().all():
+        raise ValueError("a source draws numbers that are NaN or infinite")
     return Streams(seeds, device=probe.device, dtype=probe.dtype), probe.shape[-1]
 
 

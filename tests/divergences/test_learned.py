@@ -359,3 +359,11 @@ def test_distributions_of_torch_are_sources_whose_members_have_their_own_numbers
     assert points[0].mean(0).abs().max() < 4 * 4000**-0.5
     with pytest.raises(ValueError, match="Independent"):
         Sampled(Normal(torch.zeros(3), 1.0))
+
+
+@pytest.mark.parametrize("estimator", [Critic(steps=5), Discriminator(steps=5)])
+def test_a_source_of_nan_is_named(estimator):
+    nothing = Empirical([[0.0, 1.0], [1.0, 0.0]])
+    nothing.points = nothing.points * math.nan
+    with pytest.raises(ValueError, match="a source draws numbers that are NaN"):
+        estimator.fit(nothing, nothing, [0])
