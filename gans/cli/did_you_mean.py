@@ -107,7 +107,10 @@ def _fitting(message: str) -> str:
     owner = found and named().get(found[1])
     if not found or owner is None:
         return ""
-    hints = str(inspect.signature(owner).parameters[found[2]].annotation)
+    argument = inspect.signature(owner).parameters.get(found[2])
+    if argument is None:  # it is one of a class that a setting of the owner names
+        return ""
+    hints = str(argument.annotation)
     bases = tuple(base for base in SLOTS if re.search(rf"\b{base.__name__}\b", hints))
     fit = {c.__name__ for c in classes() if issubclass(c, bases) and not inspect.isabstract(c)}
     if not 0 < len(fit) <= MOST_CLASSES:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gans.cli.did_you_mean import meant
 from gans.cli.train import main
 
 MINE = """
@@ -118,3 +119,11 @@ def test_a_class_of_ones_own_is_named_where_it_is_at_fault(text, told, refused):
     error = refused(text)
     assert told in error
     assert "this is a bug" not in error
+
+
+def test_a_class_in_the_settings_of_another_has_no_hint_of_the_outer_one():
+    message = (
+        "Problem with given class_path 'divergences.MLP': dict_kwargs: "
+        'Parser key "network": no class is named 0'
+    )
+    assert meant(message) == ""

@@ -88,7 +88,7 @@ def killed(folder, kills, chance):
         way = chance.choice(["live", "killed", "two"]) if hit % 2 else "alone"
         rival = None
         if way == "live":
-            wait_for((rivals.run / "checkpoints").exists)
+            wait_until_it_trains(rivals, live[0], started)  # else the rival may be first
             rivals.refused(rivals.start(), live[0])
         if way == "killed":
             rival = rivals.start()
