@@ -250,8 +250,8 @@ def compare(
 
     Returns:
         A :class:`Comparison`. Printing it gives the table and one sentence. Lengths are in
-        standard deviations of the columns, which are read from the quartiles of both samples, so
-        that no outlier sets them; or in the columns' own unit.
+        standard deviations of the columns, of points brought in to the quantiles .025 and .975 of
+        both samples, so that no outlier sets them; or in the columns' own unit.
 
     Raises:
         TypeError: If a sample holds anything but real numbers.

@@ -45,7 +45,7 @@ def stacked(points: Any, n: int) -> Any:
     if not alike or not all(isinstance(point, (Tensor, np.ndarray)) for point in points):
         return points
     shapes = {tuple(point.shape) for point in points}
-    return torch.stack([first_tensor(point) for point in points]) if len(shapes) == 1 else points
+    return _stacked(points) if len(shapes) == 1 else points
 
 
 def drawn_from(law: Distribution, n: int) -> Tensor:

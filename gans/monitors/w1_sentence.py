@@ -70,11 +70,9 @@ def w1_bracket(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> st
     if CRITIC not in means or not math.isfinite(means[CRITIC].half):
         return said
     critic = means[CRITIC]
-    if (1 - NEAR) * low <= critic.value <= (1 + NEAR) * high:
-        verdict = "which agrees with that"
-    elif critic.low > high:
+    if critic.low > high and critic.value > (1 + NEAR) * high:
         verdict = "more than that: its slope is above 1, so divide by the slope or do not quote it"
-    elif critic.high < low:
+    elif critic.high < low and critic.value < (1 - NEAR) * low:
         verdict = "less than that: it is held too flat, or lags behind (n_critic, warmup)"
     else:
         verdict = "which agrees with that"
