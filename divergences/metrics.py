@@ -112,7 +112,12 @@ class DivergenceMetric(Metric):
         Arguments:
             val: What ``forward`` or ``compute`` returned, or a list of that; computed if omitted.
             ax: Matplotlib axes to draw on.
+
+        Raises:
+            TypeError: If ``ax`` are no axes of Matplotlib.
         """
+        if ax is not None and not hasattr(ax, "get_xaxis"):
+            raise TypeError(f"ax = {type(ax).__name__}: axes of Matplotlib, as plt.subplots() makes")
         return self._plot(self.compute() if val is None else val, ax)
 
 

@@ -31,7 +31,10 @@ from tests.random_arguments import Pool
 SECONDS = 20.0
 MEBIBYTES = 3000
 ALLOWED = (TypeError, ValueError, NotImplementedError, FileNotFoundError)
-MORE_ROOM = re.compile("iterations|evaluations|tolerance|points would be needed|`Trainer`")
+REMEDY = {
+    ModuleNotFoundError: re.compile("pip install"),
+    RuntimeError: re.compile("iterations|evaluations|tolerance|points would be needed|`Trainer`"),
+}
 
 
 def public_callables(package: str) -> dict[str, Callable[..., Any]]:
@@ -72,7 +75,7 @@ def one_call(rng: random.Random, names: list[str], public: dict[str, Callable]) 
     yield f"{name}(*{given!r}, **{named!r})"
     result = public[name](*given, **named)
     yield f"str of {type(result).__name__}"
-    check_text(result)
+    check_text(result, measured=name != "divergences.Estimate")  # and not made by hand
     for _ in range(2):
         if not getattr(type(result), "__module__", "").startswith(("divergences", "gans")):
             return
@@ -89,10 +92,10 @@ def one_call(rng: random.Random, names: list[str], public: dict[str, Callable]) 
         check_text(bound(*given, **named))
 
 
-def check_text(result: Any) -> None:
+def check_text(result: Any, measured: bool = True) -> None:
     """What comes back can be printed, and an estimate without a number says why."""
     text = str(result)
-    if type(result).__name__ == "Estimate" and result.seconds > 0:  # measured, not made by hand
+    if type(result).__name__ == "Estimate" and result.seconds > 0 and measured:
         said = result.warnings or not bool(result.value.isnan().any())
         assert said, f"no number and no warning: {text}"
 
@@ -108,7 +111,7 @@ def judge(error: BaseException) -> str:
     said = len(str(error)) > 8
     if isinstance(error, ALLOWED) and said:
         return "refused"
-    if isinstance(error, RuntimeError) and MORE_ROOM.search(str(error)):
+    if type(error) in REMEDY and REMEDY[type(error)].search(str(error)):
         return "refused"
     return type(error).__name__
 

@@ -139,8 +139,12 @@ class Comparison:
         Raises:
             ModuleNotFoundError: If pandas is not installed.
         """
-        import pandas  # pyright: ignore[reportMissingImports]
-
+        try:
+            import pandas  # pyright: ignore[reportMissingImports]
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "to_frame makes a table of pandas: pip install pandas, or use records()"
+            ) from error
         return pandas.DataFrame(self.records())
 
     def records(self) -> list[dict[str, Any]]:
