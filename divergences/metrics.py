@@ -117,7 +117,7 @@ class DivergenceMetric(Metric):
             TypeError: If ``ax`` are no axes of Matplotlib.
         """
         if ax is not None and not hasattr(ax, "get_xaxis"):
-            raise TypeError(f"ax = {type(ax).__name__}: axes of Matplotlib, as plt.subplots() makes")
+            raise TypeError(f"ax = {ax!r}: it must be Matplotlib axes, as plt.subplots() makes")
         return self._plot(self.compute() if val is None else val, ax)
 
 
