@@ -128,6 +128,8 @@ class Estimate:
                     f"Estimate: {name} is {kind}; pass a floating-point tensor, such as "
                     "torch.tensor(0.5)"
                 )
+            if number.layout != torch.strided:
+                raise TypeError(f"Estimate: {name} is {number.layout}; pass it dense")
             if number.shape != self.value.shape:
                 raise ValueError(
                     f"Estimate: {name} has shape {tuple(number.shape)} and value "

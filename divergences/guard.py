@@ -29,7 +29,9 @@ BLAMED_ON_ARGUMENTS = (
     AttributeError, AssertionError, TypeError, ValueError, KeyError, NotImplementedError,
 )  # fmt: skip
 LinAlgError = torch.linalg.LinAlgError  # pyright: ignore[reportPrivateImportUsage]
-BLAMED_ON_SHAPES = (RuntimeError, IndexError, OverflowError, LinAlgError)
+BLAMED_ON_SHAPES = (
+    RuntimeError, IndexError, OverflowError, ZeroDivisionError, LinAlgError,
+)  # fmt: skip
 TORCH = str(Path(torch.__file__).parent)
 SHAPE = re.compile(r"``(\([^`]*\))``")
 
@@ -122,7 +124,7 @@ def explanation(
             return TypeError(f"{name}: {key} = {shown(value)}: it must be {_described(hint)}")
     if any(p.kind is p.VAR_POSITIONAL for p in _parameters(function)) and not values:
         return ValueError(f"{name}: nothing was given")
-    if isinstance(error, BLAMED_ON_ARGUMENTS) or not (isinstance(error, OverflowError) or values):
+    if isinstance(error, BLAMED_ON_ARGUMENTS) or not (isinstance(error, ArithmeticError) or values):
         return None
     listed = ", ".join(f"{key} {_with_shape(value)}" for key, value in values.items())
     documented = SHAPE.findall(f"{function.__doc__} {type(args[0]).__doc__ if args else ''}")
