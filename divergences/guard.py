@@ -124,7 +124,8 @@ def explanation(
             return TypeError(f"{name}: {key} = {shown(value)}: it must be {_described(hint)}")
     if any(p.kind is p.VAR_POSITIONAL for p in _parameters(function)) and not values:
         return ValueError(f"{name}: nothing was given")
-    if isinstance(error, BLAMED_ON_ARGUMENTS) or not (isinstance(error, ArithmeticError) or values):
+    numeric = isinstance(error, ArithmeticError)
+    if isinstance(error, BLAMED_ON_ARGUMENTS) or not (numeric or values):
         return None
     listed = ", ".join(f"{key} {_with_shape(value)}" for key, value in values.items())
     documented = SHAPE.findall(f"{function.__doc__} {type(args[0]).__doc__ if args else ''}")
