@@ -21,6 +21,7 @@ from gans.networks.plain import generator_factory
 from gans.objectives import Objective
 from gans.sharing import average_gradients
 from gans.targets import Target
+from gans.targets.units import warn_of_units
 
 GeneratorFactory = Callable[[Streams, int], Generator]
 """From the members' streams and the dimension of the points to a generator."""
@@ -95,6 +96,7 @@ class GeneratorModule(pl.LightningModule, ABC):
             )
         self.streams = Streams(self.seeds)
         self.target = target
+        warn_of_units(target)
         self.dimension = target.draw(Streams(self.seeds, "shape"), 1).shape[-1]
         make = generator_factory(generator)
         self.generator = self.made(

@@ -28,7 +28,8 @@ DESCRIPTION = """\
 Write points of a trained generator to a file.
 
 The generator is that of the newest good checkpoint of a run. Where the run kept
-averaged weights (--model.ema), these are taken.
+averaged weights (--model.ema), these are taken. Points are in the units of the
+data, also where the target standardises these.
 """
 
 EPILOG = """\
@@ -77,7 +78,8 @@ def _run(chosen: argparse.Namespace) -> int:
     members = len(module.seeds)
     if not 0 <= chosen.member < members:
         raise ValueError(f"--member {chosen.member}: this run has members 0 to {members - 1}")
-    points = module.sample(chosen.n, chosen.seed, not chosen.live)[chosen.member].cpu()
+    points = module.sample(chosen.n, chosen.seed, not chosen.live)[chosen.member]
+    points = module.target.as_given(points).cpu()
     if not points.isfinite().all():
         raise ValueError("some generated points are NaN or infinite; take an earlier --checkpoint")
     atomically(out, partial(WRITERS[out.suffix.lower()], points))

@@ -54,8 +54,9 @@ The flags people need. Each can stand in the YAML file instead, except --out, --
                                          and flags override it
   --out DIR                              where the run goes (default runs/NAME of the config)
   --model.target Ring                    or Grid, TwoMoons, Circles, Pinwheel, Checkerboard, ...;
-                                         PointCloud with --model.target.points FILE, ImageDensity
-                                         with --model.target.image FILE
+                                         PointCloud with --model.target.points FILE and, for
+                                         columns of other units, --model.target.standardise true;
+                                         ImageDensity with --model.target.image FILE
   --model.seeds '[0,1,2,3,4]'            members, trained side by side as one program
   --model.iterations N                   generator iterations
   --model.n_critic N                     critic steps per generator iteration

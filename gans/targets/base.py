@@ -72,6 +72,10 @@ class Target(Distribution, ABC):
         """
         return self.draw(streams, n)
 
+    def as_given(self, points: Tensor) -> Tensor:
+        """Points ``(..., d)`` in the units of the data that the target was made of."""
+        return points
+
     def sample(self, sample_shape: Size | tuple[int, ...] = Size()) -> Tensor:
         with torch.no_grad():
             return self._from_global_generator(sample_shape)

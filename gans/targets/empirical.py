@@ -9,7 +9,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
-from divergences.checks import real_number, seed_number
+from divergences.checks import boolean, real_number, seed_number
 from divergences.random_streams import Streams
 from gans.targets.base import NoiseSource, Target, fine_uniform
 from gans.targets.loading import read_points
@@ -76,6 +76,11 @@ class PointCloud(GivenPoints):
     Points of a file are held in torch's default precision, a tensor's in its own, integers in the
     default one; if that leaves too few digits to tell them apart, they are refused.
 
+    Networks begin with outputs of about 1, so columns in other units are learned slowly or never.
+    With ``standardise`` each column is taken in its own standard deviation, from its own mean.
+    The law, what is generated and all that is measured are then in these units. :meth:`as_given`
+    turns generated points into the units of the data; ``gans sample`` writes these.
+
     Arguments:
         points: A ``.npy``, ``.csv`` or ``.parquet`` file, see
             :func:`~gans.targets.loading.read_points`, or a tensor; of shape ``(n, d)`` for any
@@ -83,12 +88,15 @@ class PointCloud(GivenPoints):
         share_held_out: Share of the points that is held out, at least 0 and below 1. With 0
             :meth:`held_out` draws from the points of the law itself, and says so.
         seed: Of the random choice of that part.
+        standardise: Whether to subtract the mean of each column and to divide by its standard
+            deviation, both of the points that are not held out. A constant column becomes 0.
 
     Attributes:
         points: The points of the law, ``(n - m, d)``.
         kept_back: The points held out, ``(m, d)``.
 
     Raises:
+        TypeError: If ``standardise`` is neither true nor false.
         FileNotFoundError: If there is no such file.
         ValueError: If it does not hold numbers, is not of shape ``(n, d)``, has fewer than two
             points for the law or none to hold out, some are NaN or infinite, or a column has too
@@ -101,6 +109,9 @@ class PointCloud(GivenPoints):
         [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]
         >>> cloud.held_out(Streams([0, 1]), 3).shape
         torch.Size([2, 3, 1])
+        >>> people = PointCloud(torch.tensor([[160.0], [184.0]]), 0.0, standardise=True)
+        >>> people.points.T, people.as_given(people.points).T
+        (tensor([[-1.,  1.]]), tensor([[160., 184.]], dtype=torch.float64))
     """
 
     def __init__(
@@ -108,6 +119,7 @@ class PointCloud(GivenPoints):
         points: Tensor | str | Path,
         share_held_out: float = 0.2,
         seed: int = 0,
+        standardise: bool = False,
         validate_args: bool | None = None,
     ):
         if isinstance(points, Tensor):
@@ -116,11 +128,26 @@ class PointCloud(GivenPoints):
         else:
             name, given, dtype = str(points), read_points(points), torch.get_default_dtype()
         every = _checked(name, given.to(dtype))
-        check_resolved(name, given, every)
         self._told = set()
-        law, kept = split(name, len(every), share_held_out, seed)
-        self.points, self.kept_back = every[law.to(every.device)], every[kept.to(every.device)]
+        law, kept = (
+            rows.to(every.device) for rows in split(name, len(every), share_held_out, seed)
+        )
+        middle, unit = mean_and_deviation(given.double()[law])
+        if boolean("standardise", standardise):
+            self._middle, self._unit = middle, unit
+            given = (given.double() - middle) / unit
+            every = given.to(dtype)
+        else:
+            self._middle, self._unit = torch.zeros_like(middle), torch.ones_like(unit)
+        check_resolved(name, given, every)
+        self.points, self.kept_back = every[law], every[kept]
         super().__init__(Size(), Size([every.shape[1]]), validate_args)
+
+    def as_given(self, points: Tensor) -> Tensor:
+        """Points ``(..., d)`` in the units of the data, in double precision if standardised."""
+        if bool((self._unit == 1).all() & (self._middle == 0).all()):
+            return points
+        return points.double() * self._unit.to(points.device) + self._middle.to(points.device)
 
     @property
     def mean(self) -> Tensor:
@@ -181,6 +208,22 @@ def split(name: str, points: int, share: float, seed: int) -> tuple[Tensor, Tens
             "measure on the points of training"
         )
     return order[kept:].sort().values, order[:kept]
+
+
+def mean_and_deviation(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each column of points ``(n, d)`` in double precision; of a constant one, 1."""
+    largest = points.abs().amax(0).clamp(min=torch.finfo(points.dtype).tiny)
+    scaled = (
+        points / largest
+    )  # squares of numbers near the ends of the range are not representable
+    deviation = scaled.std(0, correction=0) * largest
+    constant = (points == points[0]).all(0) | (deviation == 0)
+    mean = scaled.mean(0)
+    mean = mean + (scaled - mean).mean(0)  # what rounding of the first sum has left
+    return (
+        torch.where(constant, points[0], mean * largest),
+        torch.where(constant, 1.0, deviation),
+    )
 
 
 def _checked(name: str, points: Tensor) -> Tensor:

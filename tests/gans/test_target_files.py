@@ -451,3 +451,33 @@ def test_a_point_of_whole_numbers_among_such_is_a_point(tmp_path, first):
     table = "\n".join(f"{i},{100 - i}" for i in range(100))
     path = saved(tmp_path, "p.csv", f"{first}\n{table}\n")
     assert len(read_points(path)) == 101
+
+
+def test_standardised_columns_are_free_of_their_units_and_come_back_in_them():
+    draw = torch.Generator().manual_seed(0)
+    plain = torch.randn(200, 3, dtype=torch.float64, generator=draw)
+    units = torch.tensor([1e-200, 2.2e4, 1e150], dtype=torch.float64)
+    origin = torch.tensor([0.0, 5e6, -1e150], dtype=torch.float64)
+    one, other = (PointCloud(z, standardise=True) for z in (plain, plain * units + origin))
+    for cloud in (one, other):
+        torch.testing.assert_close(cloud.mean, torch.zeros(3).double(), atol=1e-9, rtol=0)
+        torch.testing.assert_close(cloud.variance, torch.ones(3).double())
+    torch.testing.assert_close(other.points, one.points, atol=1e-9, rtol=1e-9)
+    both = torch.cat([other.as_given(z) for z in (other.points, other.kept_back)])
+    wanted = plain * units + origin
+    for j in range(3):  # each point once, the order being another
+        torch.testing.assert_close(both[:, j].sort().values, wanted[:, j].sort().values)
+
+
+def test_map_coordinates_are_taken_in_single_precision_where_they_are_standardised(tmp_path):
+    np.save(tmp_path / "map.npy", 5e6 + np.random.default_rng(0).standard_normal((300, 2)))
+    with pytest.raises(ValueError, match="cannot tell the points apart"):
+        PointCloud(tmp_path / "map.npy")
+    assert PointCloud(tmp_path / "map.npy", standardise=True).points.dtype == torch.float32
+
+
+def test_a_constant_column_is_standardised_to_0_and_comes_back():
+    points = torch.tensor([[3.3, 1.0], [3.3, 2.0], [3.3, 4.0], [3.3, 8.0]])
+    cloud = PointCloud(points, 0.0, standardise=True)
+    assert (cloud.points[:, 0] == 0).all()
+    torch.testing.assert_close(cloud.as_given(cloud.points), points.double())
