@@ -27,11 +27,10 @@ from divergences.shown_text import nearest_name
 
 BLAMED_ON_ARGUMENTS = (
     AttributeError, AssertionError, TypeError, ValueError, KeyError, NotImplementedError,
+    ZeroDivisionError,
 )  # fmt: skip
 LinAlgError = torch.linalg.LinAlgError  # pyright: ignore[reportPrivateImportUsage]
-BLAMED_ON_SHAPES = (
-    RuntimeError, IndexError, OverflowError, ZeroDivisionError, LinAlgError,
-)  # fmt: skip
+BLAMED_ON_SHAPES = (RuntimeError, IndexError, OverflowError, LinAlgError)
 TORCH = str(Path(torch.__file__).parent)
 SHAPE = re.compile(r"``(\([^`]*\))``")
 
@@ -124,8 +123,8 @@ def explanation(
             return TypeError(f"{name}: {key} = {shown(value)}: it must be {_described(hint)}")
     if any(p.kind is p.VAR_POSITIONAL for p in _parameters(function)) and not values:
         return ValueError(f"{name}: nothing was given")
-    numeric = isinstance(error, ArithmeticError)
-    if isinstance(error, BLAMED_ON_ARGUMENTS) or not (numeric or values):
+    overflow = isinstance(error, OverflowError)
+    if isinstance(error, BLAMED_ON_ARGUMENTS) or not (overflow or values):
         return None
     listed = ", ".join(f"{key} {_with_shape(value)}" for key, value in values.items())
     documented = SHAPE.findall(f"{function.__doc__} {type(args[0]).__doc__ if args else ''}")

@@ -20,6 +20,9 @@ from divergences.samples.units import in_own_unit
 
 FEWEST = 20  # points of a cell that count
 
+COINCIDING = 0.01
+"""Share of both samples in the place of training points from which a warning tells of it."""
+
 
 @final
 @dataclass(frozen=True)
@@ -194,14 +197,25 @@ class DataCopying(Estimator):
         share = np.array(weights) / sum(weights)
         stderr = math.sqrt(float(share**2 @ np.array(variances)))
         stderr = max(stderr, math.sqrt(1 / len(x) + 1 / len(y)) / 20)  # 0 or 1 in these samples
-        notes = ()
+        notes = _coinciding(own[0], other[0])
         if left_out:
-            notes = (
+            notes += (
                 f"{left_out} of {len(x)} points of x are in cells with fewer than {FEWEST} points "
                 "of a sample, which do not count",
             )
         numbers = x.new_tensor(float(share @ np.array(values))), x.new_tensor(stderr)
         return Estimate(*numbers, bound=self.bound, n=(len(x), len(y)), warnings=notes)
+
+
+def _coinciding(own: Array, other: Array) -> tuple[str, ...]:
+    """A warning where both samples have points in the place of a training point."""
+    ties = [int((near == 0).sum()) for near in (own, other)]
+    if min(ties[0] / len(own), ties[1] / len(other)) <= COINCIDING:
+        return ()
+    return (
+        f"ties: {ties[0]} of {len(own)} x and {ties[1]} of {len(other)} y coincide with training "
+        "points, by copying or by the rounding of their numbers; they count as equally far",
+    )
 
 
 def _cells(train: Array, points: Array, cells: int, seed: int) -> Array:

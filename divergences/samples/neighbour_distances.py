@@ -84,8 +84,14 @@ def refuse_ties(nearest: Array, kth: Array, where: str) -> None:
 
 
 def seen_dimension(distances: Array, k: int) -> float:
-    """Dimension of the set on which distances grow so with the neighbour's order."""
-    growth = float(np.log(distances[:, 2 * k - 1] / distances[:, k - 1]).mean())
+    """Dimension of the set on which distances grow so with the neighbour's order.
+
+    It is 0 where more than k points coincide.
+    """
+    kth = distances[:, k - 1]
+    if not kth.all():
+        return 0.0
+    growth = float(np.log(distances[:, 2 * k - 1] / kth).mean())
     return float(digamma(2 * k) - digamma(k)) / growth if growth > 0 else math.inf
 
 
