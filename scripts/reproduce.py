@@ -32,7 +32,7 @@ from scripts.lab.executors import Engine
 from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.options import add_flags, at_least, check_folder, engine_of
 from scripts.lab.origin import fingerprint, origin
-from scripts.lab.plotting import as_pictures
+from scripts.lab.plotting import as_pictures, laid_out
 from scripts.lab.record_shapes import Record, changed_files
 from scripts.lab.records import Records, run_all
 from scripts.report import write_report
@@ -102,10 +102,11 @@ def keep(
     for title, figure in findings.figures.items():
         folder = out / "figures"
         written += [folder / f"{title}.png", folder / f"{title}.svg"]
+        laid_out(figure)
         atomically(folder / f"{title}.png", partial(figure.savefig, dpi=150))
         as_pictures(figure)
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):  # text stays text
-            told: Any = {"Description": figure.get_label()}
+            told: Any = {"Description": figure.get_label(), "Date": None}
             drawn = partial(figure.savefig, transparent=True, metadata=told)
             atomically(folder / f"{title}.svg", drawn)
     for title, rows in findings.tables.items():

@@ -15,7 +15,7 @@ from divergences.comparison.tables import aligned, as_table
 from divergences.comparison.text import table
 from divergences.estimate import Estimate
 from divergences.pair_distances import pair_distances
-from divergences.samples.coordinates import in_deviations
+from divergences.samples.coordinates import in_deviations, standardised
 from divergences.samples.energy_distance_and_mmd import EnergyDistance
 from divergences.samples.few_points import variance_rests_on_few
 from divergences.shown_text import visible
@@ -164,7 +164,8 @@ def closer(target: Any, a: Any, b: Any, *, seed: int = 0) -> Closer:
         if len(some_of) < len(t.values)
     ]
     both = torch.cat(used)
-    z, first, second = in_deviations(both, both).x.split([len(part) for part in used])
+    points = in_deviations(standardised(both, both)).x
+    z, first, second = points.split([len(part) for part in used])
     difference = energy_difference(z, first, second)
     distance = EnergyDistance()
     distances = distance(z, first), distance(z, second)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
-import torch
 from torch import Tensor
 
 from divergences.checks import boolean, seed_number, shown, whole_number
@@ -19,9 +17,7 @@ from divergences.comparison.estimates import (
     Answer,
     answers,
     in_own_units,
-    lengths,
     questions,
-    rounded_columns,
 )
 from divergences.comparison.permutation_tests import (
     LEVEL,
@@ -32,9 +28,10 @@ from divergences.comparison.permutation_tests import (
     some,
 )
 from divergences.comparison.permutations import Pooled
-from divergences.comparison.sentence import number, sentence
+from divergences.comparison.remarks import once_each, remarks, widest
+from divergences.comparison.sentence import sentence
 from divergences.comparison.sufficient import Sufficient, sufficient
-from divergences.comparison.tables import Matched, as_table, matched
+from divergences.comparison.tables import as_table, matched
 from divergences.comparison.text import as_text
 from divergences.comparison.where import (
     Column,
@@ -46,17 +43,11 @@ from divergences.comparison.where import (
     pattern,
     region,
 )
-from divergences.repeated_points import different
-from divergences.shown_text import listed
+from divergences.samples.coordinates import in_deviations, standardised
 from divergences.whole_files import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-ALIKE = 0.3  # rank correlation of neighbouring rows from which they are a series
-FEWEST_IN_SERIES = 30
-UNLIKE = 10  # ratio of spreads from which columns have hardly one unit
 
 
 @final
@@ -262,6 +253,7 @@ def compare(
         ValueError: If columns differ, values are missing, or there are too few rows.
 
     Example:
+        >>> import torch
         >>> draw = torch.Generator().manual_seed(0)
         >>> x, y = (torch.randn(200, 3, generator=draw) for _ in range(2))
         >>> y[:, 1] += 1
@@ -275,96 +267,35 @@ def compare(
     boolean("own_units", own_units)
     pair = matched(as_table(x, "x"), as_table(y, "y"))
     first, second = pair.x, pair.y
-    notes = [*pair.notes, *_notes(pair), *(_widest(pair) if own_units else ())]
+    standard = standardised(first, second)
+    notes = [*pair.notes, *remarks(pair, standard)]
+    standard = in_deviations(standard)
     ask = questions(first.shape[1])
+    if own_units:
+        ask, notes = in_own_units(ask), [*notes, *widest(pair, standard)]
     test = CombinedTest(permutations=permutations, seed=seed)
-    a, b, more = _once_each(first, second, pair.labels)
-    notes += more
+    a, b, repeats = once_each(pair)
     a, b = (some(z, MOST_POINTS, seed) for z in (a, b))
     pooled = Pooled.of(a, b, int(permutations), int(seed))
     tests = test.each(pooled)
-    differing = columns(first, second, pooled, pair.names, own_units)
+    differing = columns(pair, pooled, None if own_units else standard)
     differ = next(iter(tests.values())) <= LEVEL
     several = differ and len(pair.names) > 1
     return Comparison(
         labels=pair.labels,
         n=(len(first), len(second)),
         names=pair.names,
-        answers=tuple(answers(first, second, in_own_units(ask) if own_units else ask, int(seed))),
+        answers=tuple(answers(first, second, ask, int(seed), standard)),
         tests=tests,
         permutations=int(permutations),
         tested=(len(a), len(b)),
         columns=tuple(differing),
         pattern=pattern(a, b, pooled, differing, int(seed)) if several else None,
-        direction=direction(first, second),
+        direction=direction(standard.x, standard.y),
         region=region(pooled),
         sufficient=sufficient(a, b, seed) if differ else None,
-        notes=tuple(notes),
+        notes=(*notes, *repeats),
         seconds=time.perf_counter() - start,
         unit=OWN_UNITS if own_units else DEVIATIONS,
         points=(some(first, MOST_POINTS), some(second, MOST_POINTS)),
     )
-
-
-def _notes(pair: Matched) -> list[str]:
-    notes = []
-    rough = rounded_columns(pair.x, pair.y, pair.names)
-    if rough:
-        notes.append(
-            f"{listed(rough)}: rounded to few values; JS, KL and TV may be refused or rough"
-        )
-    kept = {row.tobytes() for row in pair.x.numpy()}
-    copied = sum(row.tobytes() in kept for row in pair.y.numpy())
-    if copied > 0.01 * len(pair.y) and len(kept) > 0.9 * len(pair.x):
-        notes.append(
-            f"{copied} of {len(pair.y)} rows of {shown(pair.labels[1])} are also in "
-            f"{shown(pair.labels[0])}: copies are no independent draws, and tests see less"
-        )
-    for points, label in zip((pair.x, pair.y), pair.labels, strict=True):
-        notes += _series(points, pair.names, label)
-    return notes
-
-
-def _series(points: Tensor, names: Sequence[str], label: str) -> list[str]:
-    """A note where each row is like the one before, as in a time series."""
-    rows = points[:MOST_POINTS]
-    if len(rows) < FEWEST_IN_SERIES:
-        return []
-    ranks = rows.argsort(0).argsort(0).double()
-    ranks = ranks - ranks.mean(0)
-    alike = (ranks[1:] * ranks[:-1]).sum(0) / ranks.square().sum(0).clamp_min(1.0)
-    alike = torch.where((rows == rows[0]).all(0), 0.0, alike)
-    most = int(alike.argmax())
-    if float(alike[most]) < max(ALIKE, 5 * len(rows) ** -0.5):
-        return []
-    return [
-        f"each row of {shown(label)} is like the one before (rank correlation "
-        f"{float(alike[most]):.2f} in {listed([names[most]])}): if rows are a series, and not "
-        "only sorted, they are no independent draws, and p-values and intervals are too small"
-    ]
-
-
-def _widest(pair: Matched) -> list[str]:
-    """A note where one column decides what distances in the columns' own units are."""
-    scale = lengths(pair.x, pair.y)
-    if float(scale.max()) <= UNLIKE * float(scale.min()):
-        return []
-    widest, narrowest = (pair.names[int(j)] for j in (scale.argmax(), scale.argmin()))
-    return [
-        f"{listed([widest])} spreads {number(float(scale.max() / scale.min()))} times as wide as "
-        f"{listed([narrowest])}: as they are, distances are mostly those of the widest columns"
-    ]
-
-
-def _once_each(x: Tensor, y: Tensor, labels: tuple[str, str]) -> tuple[Tensor, Tensor, list[str]]:
-    """Both samples for the tests, each row once where rows are repeated; and a note on each."""
-    both, notes = [], []
-    for sample, other, label in ((x, y, labels[0]), (y, x, labels[1])):
-        few = different(sample, other)
-        both.append(sample if few is None else torch.unique(sample, dim=0))
-        if few is not None:
-            notes.append(
-                f"{shown(label)} holds only {few} different rows of {len(sample)}: the tests use "
-                "each row once, and intervals are too short"
-            )
-    return both[0], both[1], notes

@@ -15,7 +15,7 @@ from divergences.failed_estimates import UNANSWERED
 from divergences.in_words import possible
 from divergences.samples.authenticity import Authenticity
 from divergences.samples.clipped_coverage import ClippedCoverage, ClippedDensity
-from divergences.samples.coordinates import in_deviations, standardised
+from divergences.samples.coordinates import Standardised, in_deviations, standardised
 from divergences.samples.coverage import Coverage, Density, Precision, Recall
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.energy_distance_and_mmd import MMD, EnergyDistance
@@ -121,14 +121,21 @@ def in_own_units(ask: Sequence[Question]) -> tuple[Question, ...]:
     return tuple(replace(q, standard=False, unit=units.get(q.unit, q.unit)) for q in ask)
 
 
-def answers(x: Tensor, y: Tensor, ask: Sequence[Question], seed: int = 0) -> list[Answer]:
+def answers(
+    x: Tensor,
+    y: Tensor,
+    ask: Sequence[Question],
+    seed: int = 0,
+    standard: Standardised | None = None,
+) -> list[Answer]:
     """The answer to each question about samples ``(n, d)`` and ``(m, d)``.
 
     Each estimate has a floor: what the same estimator gives for samples of equal laws of these
     sizes. Where it measures none itself, both samples are dealt anew from the points of both, on
-    average over a few deals if there are few points.
+    average over a few deals if there are few points. ``standard`` are both samples in standard
+    deviations, if they are known.
     """
-    standard = in_deviations(x, y)
+    standard = standard or in_deviations(standardised(x, y))
     return [
         _answer(question, *((standard.x, standard.y) if question.standard else (x, y)), seed)
         for question in ask
@@ -196,14 +203,3 @@ def _asked(ask: Callable[[], Estimate], reasons: list[str]) -> Estimate | None:
     except UNANSWERED as error:
         reasons.append(" ".join(str(error).split()))
         return None
-
-
-def rounded_columns(x: Tensor, y: Tensor, names: Sequence[str]) -> list[str]:
-    """The columns whose numbers are rounded to steps that are not small against their spread."""
-    steps = standardised(x, y).resolution[0]
-    return [names[int(j)] for j in (steps > 0.05).nonzero()[:, 0]]
-
-
-def lengths(x: Tensor, y: Tensor) -> Tensor:
-    """The standard deviation of each column that lengths are divided by, ``(d,)``."""
-    return torch.as_tensor(in_deviations(x, y).scale)[0]

@@ -11,8 +11,9 @@ from torch import Tensor
 from divergences.comparison.dependence import equal_dependence
 from divergences.comparison.permutation_tests import LEVEL, some
 from divergences.comparison.permutations import Pooled, Ranked, p_values
+from divergences.comparison.tables import Matched
 from divergences.estimate import Estimate
-from divergences.samples.coordinates import in_deviations
+from divergences.samples.coordinates import Standardised
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.random_halves import random_order
 
@@ -46,17 +47,14 @@ class Column:
     spread: float
 
 
-def columns(
-    x: Tensor, y: Tensor, pooled: Pooled, names: Sequence[str], own_units: bool = False
-) -> list[Column]:
-    """Every column, those that differ most first."""
+def columns(pair: Matched, pooled: Pooled, standard: Standardised | None) -> list[Column]:
+    """Every column, those that differ most first; in standard deviations if these are given."""
     ranked = Ranked.of(pooled.of_columns.flatten(0, 1))
     adjusted = ranked.adjusted().reshape(2, -1).amin(0).tolist()
     scores = ranked.excess[:, 0].reshape(2, -1).amax(0)
-    a, b = (some(z, MOST_POINTS) for z in (x, y))
-    scale = torch.ones(1, x.shape[1])
-    if not own_units:
-        a, b, _, _, scale = in_deviations(a, b)
+    x, y = pair.x, pair.y
+    a, b = (some(z, MOST_POINTS) for z in ((standard.x, standard.y) if standard else (x, y)))
+    scale = standard.scale if standard else torch.ones(1, x.shape[1])
     order = scores.argsort(descending=True, stable=True).tolist()
     mover, found = EarthMover(), []
     for place, j in enumerate(map(int, order)):
@@ -65,7 +63,7 @@ def columns(
         found.append(
             Column(
                 index=j,
-                name=names[j],
+                name=pair.names[j],
                 w1=w1,
                 p_value=adjusted[j],
                 score=float(scores[j]),
@@ -142,8 +140,8 @@ class Direction:
 def direction(x: Tensor, y: Tensor) -> Direction | None:
     """The linear direction of the largest W1, of those of mean and of variance.
 
-    Largest over the standard deviation along it. Columns in which neither sample varies are left
-    out. ``None`` in one dimension, or where a half has fewer points than columns.
+    Of standardised columns, over the standard deviation along it. Columns in which neither sample
+    varies are left out. ``None`` in one dimension, or where a half has fewer points than columns.
     """
     vary = [bool(p.max() > p.min() or q.max() > q.min()) for p, q in zip(x.T, y.T, strict=True)]
     if sum(vary) < 2:
@@ -156,7 +154,7 @@ def direction(x: Tensor, y: Tensor) -> Direction | None:
         weights[torch.tensor(vary)] = found.weights
         return replace(found, weights=weights)
     d = x.shape[1]
-    halves = [[z[0::2], z[1::2]] for z in map(_shuffled, in_deviations(x, y)[:2], (0, 1))]
+    halves = [[z[0::2], z[1::2]] for z in map(_shuffled, (x, y), (0, 1))]
     if min(len(h) for pair in halves for h in pair) < max(8, 2 * d):
         return None
     (a, a_held), (b, b_held) = halves

@@ -72,23 +72,19 @@ def standardised(x: Tensor, y: Tensor) -> Standardised:
     )
 
 
-def in_deviations(x: Tensor, y: Tensor) -> Standardised:
-    """As :func:`standardised`, in units that may be called standard deviations.
+def in_deviations(found: Standardised) -> Standardised:
+    """The same samples in units that may be called standard deviations.
 
     Quartiles do not see a mode that holds a fifth of the points, however far it is. So a unit is
     at least the standard deviation, of both samples on average, of points that are brought in to
     the pooled quantiles .025 and .975; what lies beyond these does not set it.
 
-    Arguments:
-        x: Points of shape ``(..., n, d)``.
-        y: Points of shape ``(..., m, d)``.
-
     Example:
         >>> x = torch.cat([torch.linspace(0, 1, 80), torch.linspace(100, 101, 20)])[:, None]
-        >>> [round(float(f(x, x).scale)) for f in (standardised, in_deviations)]
-        [0, 40]
+        >>> found = standardised(x, x)
+        >>> round(float(found.scale)), round(float(in_deviations(found).scale))
+        (0, 40)
     """
-    found = standardised(x, y)
     ordered = _sorted(torch.cat([found.x, found.y], -2))
     ends = _quantile(ordered, 0.025), _quantile(ordered, 0.975)
     inside = [torch.clamp(sample, *ends) for sample in (found.x, found.y)]

@@ -15,18 +15,12 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from divergences.checks import positive_number, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.checks import positive_number
+from divergences.estimate import Estimate
 from divergences.pair_distances import pair_distances
 from divergences.samples.few_points import variance_rests_on_few
 from divergences.samples.random_halves import random_order
-from divergences.samples.u_statistic import (
-    LARGEST_PAIRS,
-    MOST_PAIRS,
-    UStatistic,
-    check_pairs,
-    u_statistic,
-)
+from divergences.samples.u_statistic import MOST_PAIRS, PairsEstimator, UStatistic, u_statistic
 from divergences.samples.units import coarse, in_own_unit, times_two_to
 from divergences.tail_index import tail_index
 
@@ -84,7 +78,7 @@ def _without_mean(x: Tensor, y: Tensor) -> tuple[str, ...]:
 
 @final
 @dataclass(frozen=True)
-class EnergyDistance(Estimator):
+class EnergyDistance(PairsEstimator):
     r"""Energy distance between two samples, in the unit of the data, without bias.
 
     .. math:: 2 E\|X - Y\| - E\|X - X'\| - E\|Y - Y'\|
@@ -114,19 +108,10 @@ class EnergyDistance(Estimator):
     """
 
     quantity: ClassVar[str] = "energy"
-    bound: ClassVar[Bound] = "exact"
-    rate: ClassVar[float | None] = 0.5
 
     most_pairs: int = MOST_PAIRS
 
-    def __post_init__(self) -> None:
-        whole_number("most_pairs", self.most_pairs, most=LARGEST_PAIRS)
-
-    def measure(self, x: Tensor, y: Tensor) -> Estimate:
-        return each_member(self._one, x, y)
-
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        check_pairs(x, y, self.most_pairs)
         a, b, exponent = in_own_unit(x, y)
         found = u_statistic(_nearness, a, b)
         estimate = _read(found, exponent, x)
@@ -138,7 +123,7 @@ class EnergyDistance(Estimator):
 
 @final
 @dataclass(frozen=True)
-class MMD(Estimator):
+class MMD(PairsEstimator):
     r"""Squared maximum mean discrepancy between two samples under a Gaussian kernel, without bias.
 
     .. math:: E k(X, X') + E k(Y, Y') - 2 E k(X, Y), \qquad
@@ -169,22 +154,16 @@ class MMD(Estimator):
     """
 
     quantity: ClassVar[str] = "mmd"
-    bound: ClassVar[Bound] = "exact"
-    rate: ClassVar[float | None] = 0.5
 
     bandwidth: float | None = None
     most_pairs: int = MOST_PAIRS
 
     def __post_init__(self) -> None:
-        whole_number("most_pairs", self.most_pairs, most=LARGEST_PAIRS)
+        super().__post_init__()
         if self.bandwidth is not None:
             positive_number("bandwidth", self.bandwidth)
 
-    def measure(self, x: Tensor, y: Tensor) -> Estimate:
-        return each_member(self._one, x, y)
-
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        check_pairs(x, y, self.most_pairs)
         a, b, exponent = in_own_unit(x, y)
         h = self._width(a.detach(), b.detach(), exponent)
         found = u_statistic(partial(_gaussian, unit=h * 2**0.5), a, b)

@@ -5,15 +5,14 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
-from divergences.checks import whole_number
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.estimate import Estimate
 from divergences.samples.few_points import variance_rests_on_few
-from divergences.samples.u_statistic import LARGEST_PAIRS, MOST_PAIRS, Z, check_pairs, u_statistic
+from divergences.samples.u_statistic import MOST_PAIRS, PairsEstimator, Z, u_statistic
 
 
 @final
 @dataclass(frozen=True)
-class KernelDistance(Estimator):
+class KernelDistance(PairsEstimator):
     r"""Squared MMD under a cubic kernel, without bias; "KID" on features.
 
     .. math:: k(x, y) = \left(\frac{x \cdot y}{d} + 1\right)^3
@@ -41,19 +40,10 @@ class KernelDistance(Estimator):
     """
 
     quantity: ClassVar[str] = "kid"
-    bound: ClassVar[Bound] = "exact"
-    rate: ClassVar[float | None] = 0.5
 
     most_pairs: int = MOST_PAIRS
 
-    def __post_init__(self) -> None:
-        whole_number("most_pairs", self.most_pairs, most=LARGEST_PAIRS)
-
-    def measure(self, x: Tensor, y: Tensor) -> Estimate:
-        return each_member(self._one, x, y)
-
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        check_pairs(x, y, self.most_pairs)
         a, b, d = x.double(), y.double(), x.shape[1]
         found = u_statistic(lambda p, q: (p @ q.T / d + 1) ** 3, a, b)
         stderr = found.variance.sqrt()

@@ -7,12 +7,16 @@ itself, its variance Hoeffding's, see *Unbiased estimators for the variance of M
 (Sutherland and Deka, 2019, arXiv 1906.02104).
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from divergences.checks import whole_number
+from divergences.estimate import Bound, Estimate, Estimator, each_member
 
 AT_ONCE = 2**17  # pairs in memory at a time, 1 MB a matrix: it stays in a processor's cache
 FEW = 32  # points a side whose kernel is typical
@@ -43,19 +47,37 @@ class UStatistic(NamedTuple):
     of_y: Tensor
 
 
-def check_pairs(x: Tensor, y: Tensor, most_pairs: int) -> None:
-    """Refuse samples whose pairs would take too long.
+class PairsEstimator(Estimator):
+    """What estimators from a kernel between all pairs of points share.
 
-    Raises:
-        ValueError: If both samples together have more than ``most_pairs`` pairs of points.
+    Arguments:
+        most_pairs: More pairs of points than this, of both samples together, are refused.
     """
-    points = len(x) + len(y)
-    pairs = points * (points - 1) // 2
-    if pairs > most_pairs:
-        raise ValueError(
-            f"{len(x)} and {len(y)} points have {pairs:.2g} pairs, more than most_pairs = "
-            f"{most_pairs:.2g}: take fewer points, or raise it"
-        )
+
+    bound: ClassVar[Bound] = "exact"
+    rate: ClassVar[float | None] = 0.5
+
+    most_pairs: int
+
+    def __post_init__(self) -> None:
+        whole_number("most_pairs", self.most_pairs, most=LARGEST_PAIRS)
+
+    def measure(self, x: Tensor, y: Tensor) -> Estimate:
+        return each_member(self._of_few_pairs, x, y)
+
+    def _of_few_pairs(self, x: Tensor, y: Tensor) -> Estimate:
+        points = len(x) + len(y)
+        pairs = points * (points - 1) // 2
+        if pairs > self.most_pairs:
+            raise ValueError(
+                f"{len(x)} and {len(y)} points have {pairs:.2g} pairs, more than most_pairs = "
+                f"{self.most_pairs:.2g}: take fewer points, or raise it"
+            )
+        return self._one(x, y)
+
+    @abstractmethod
+    def _one(self, x: Tensor, y: Tensor) -> Estimate:
+        """From points ``(n, d)`` and ``(m, d)`` to shape ``()``."""
 
 
 def u_statistic(kernel: Kernel, x: Tensor, y: Tensor) -> UStatistic:

@@ -12,10 +12,10 @@ import torch
 
 from divergences import compare
 from divergences.comparison.dependence import equal_dependence
-from divergences.comparison.estimates import lengths
 from divergences.comparison.permutation_tests import CombinedTest
 from divergences.comparison.permutations import Pooled
 from divergences.comparison.sentence import least_shift
+from divergences.samples.coordinates import in_deviations, standardised
 from divergences.whole_files import write_atomically
 from gans.cli.errors import Parser
 from gans.runtime.escaping import say
@@ -144,7 +144,8 @@ def seen(law: str, n: int, d: int, pairs: int) -> dict[str, Any]:
     def draw(seed: int) -> tuple[Points, Points]:
         rng = np.random.default_rng([2, seed, d])
         x, y = LAWS[law](rng, n, d), LAWS[law](rng, n, d)
-        y[:, 0] += shift * float(lengths(*map(torch.from_numpy, (x, y)))[0])
+        found = in_deviations(standardised(*map(torch.from_numpy, (x, y))))
+        y[:, 0] += shift * float(found.scale[0, 0])
         return x, y
 
     what = {"table": "shifts", "law": law, "points": n, "dimensions": d, "shift": round(shift, 3)}

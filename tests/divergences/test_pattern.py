@@ -10,7 +10,9 @@ from scipy.stats import binom
 from divergences import compare
 from divergences.comparison.dependence import equal_dependence
 from divergences.comparison.permutations import Pooled
+from divergences.comparison.tables import Matched
 from divergences.comparison.where import columns, pattern
+from divergences.samples.coordinates import in_deviations, standardised
 
 NULLS = int(os.environ.get("DEPENDENCE_NULLS", "15"))
 
@@ -27,8 +29,9 @@ def tensors(x, y):
 def pattern_of(x, y):
     x, y = tensors(x, y)
     pooled = Pooled.of(x, y, 99, 0)
-    names = [f"column {j}" for j in range(x.shape[1])]
-    return pattern(x, y, pooled, columns(x, y, pooled, names), 0)
+    pair = Matched(x, y, tuple(f"column {j}" for j in range(x.shape[1])), ("x", "y"))
+    found = columns(pair, pooled, in_deviations(standardised(x, y)))
+    return pattern(x, y, pooled, found, 0)
 
 
 ALIKE = {

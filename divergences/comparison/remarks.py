@@ -1,0 +1,81 @@
+"""What is remarked on two samples beside their comparison, one sentence each."""
+
+import torch
+from torch import Tensor
+
+from divergences.checks import shown
+from divergences.comparison.permutation_tests import MOST_POINTS
+from divergences.comparison.sentence import number
+from divergences.comparison.tables import Matched
+from divergences.repeated_points import different
+from divergences.samples.coordinates import Standardised
+from divergences.shown_text import listed
+
+ALIKE = 0.3  # rank correlation of neighbouring rows from which they are a series
+FEWEST_IN_SERIES = 30
+ROUGH = 0.05  # of a spread: steps of rounded numbers that are not small
+UNLIKE = 10  # ratio of spreads from which columns have hardly one unit
+
+
+def remarks(pair: Matched, standard: Standardised) -> list[str]:
+    """On rounded columns, rows that both samples have, and rows that are like those before."""
+    notes = []
+    rough = [pair.names[int(j)] for j in (standard.resolution[0] > ROUGH).nonzero()[:, 0]]
+    if rough:
+        notes.append(
+            f"{listed(rough)}: rounded to few values; JS, KL and TV may be refused or rough"
+        )
+    kept = {row.tobytes() for row in pair.x.numpy()}
+    copied = sum(row.tobytes() in kept for row in pair.y.numpy())
+    if copied > 0.01 * len(pair.y) and len(kept) > 0.9 * len(pair.x):
+        notes.append(
+            f"{copied} of {len(pair.y)} rows of {shown(pair.labels[1])} are also in "
+            f"{shown(pair.labels[0])}: copies are no independent draws, and tests see less"
+        )
+    for points, label in zip((pair.x, pair.y), pair.labels, strict=True):
+        alike = _likeness_of_neighbours(points[:MOST_POINTS])
+        most = int(alike.argmax())
+        if float(alike[most]) >= max(ALIKE, 5 * min(len(points), MOST_POINTS) ** -0.5):
+            notes.append(
+                f"each row of {shown(label)} is like the one before (rank correlation "
+                f"{float(alike[most]):.2f} in {listed([pair.names[most]])}): if rows are a "
+                "series, and not only sorted, they are no independent draws, and p-values and "
+                "intervals are too small"
+            )
+    return notes
+
+
+def _likeness_of_neighbours(rows: Tensor) -> Tensor:
+    """Rank correlation of each row with the one before, by columns; 0 of few rows."""
+    if len(rows) < FEWEST_IN_SERIES:
+        return torch.zeros(rows.shape[1])
+    ranks = rows.argsort(0).argsort(0).double()
+    ranks = ranks - ranks.mean(0)
+    alike = (ranks[1:] * ranks[:-1]).sum(0) / ranks.square().sum(0).clamp_min(1.0)
+    return torch.where((rows == rows[0]).all(0), 0.0, alike)
+
+
+def widest(pair: Matched, standard: Standardised) -> list[str]:
+    """On a column that decides what distances in the columns' own units are."""
+    scale = standard.scale[0]
+    if float(scale.max()) <= UNLIKE * float(scale.min()):
+        return []
+    wide, narrow = (pair.names[int(j)] for j in (scale.argmax(), scale.argmin()))
+    return [
+        f"{listed([wide])} spreads {number(float(scale.max() / scale.min()))} times as wide as "
+        f"{listed([narrow])}: as they are, distances are mostly those of the widest columns"
+    ]
+
+
+def once_each(pair: Matched) -> tuple[Tensor, Tensor, list[str]]:
+    """Both samples for the tests, each row once where rows are repeated; and a note on each."""
+    both, notes = [], []
+    for sample, other, label in zip((pair.x, pair.y), (pair.y, pair.x), pair.labels, strict=True):
+        few = different(sample, other)
+        both.append(sample if few is None else torch.unique(sample, dim=0))
+        if few is not None:
+            notes.append(
+                f"{shown(label)} holds only {few} different rows of {len(sample)}: the tests use "
+                "each row once, and intervals are too short"
+            )
+    return both[0], both[1], notes
