@@ -10,6 +10,7 @@ from matplotlib.collections import Collection
 from matplotlib.colors import to_hex, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
 from torch import Tensor
 
 EXACT, TRAP = "#222222", "#b0a08a"
@@ -69,7 +70,7 @@ def laid_out(figure: Figure) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
-        axes.set_position([round(float(side), 9) for side in axes.get_position(True).bounds])
+        axes.set_position(Bbox(axes.get_position(True).get_points().round(9)))
 
 
 MANY = 200
