@@ -46,7 +46,9 @@ DEPTH = 12
 
 @dataclass(frozen=True)
 class Settings(CommonSettings):
-    """Width of the critic, its training, and the clip values: one that explodes, one that dies.
+    """Width of the critic, its training, and two clip values.
+
+    Gradients explode under the larger one and vanish under the smaller one.
 
     A layer of saturated weights multiplies a gradient by about ``c * width / 2``. The paper's
     critic is 512 wide.

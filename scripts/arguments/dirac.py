@@ -1,4 +1,4 @@
-r"""The smallest GAN there is: one point against one point, and which games come to rest.
+r"""The smallest GAN there is: one point against one point, and which games converge.
 
 The data sit at 0, the generator at theta, the critic is linear: f(x) = psi x. Every game has its
 equilibrium at theta = psi = 0. Whether gradient descent gets there is a matter of the objective

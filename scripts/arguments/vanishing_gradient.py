@@ -2,7 +2,7 @@ r"""The better the discriminator, the smaller the generator's gradient.
 
 A generator is held fixed and a discriminator trained against it; now and then the generator's
 gradient through it is looked at, on the same noise each time. Where the two supports cannot
-overlap, on curves in the plane or in 32 dimensions, the saturating gradient dies like a power of
+overlap, on curves in the plane or in 32 dimensions, the saturating gradient falls like a power of
 the steps. Where they do overlap it settles: it is then the gradient of a JS that is not flat.
 
 Source: Towards Principled Methods for Training Generative Adversarial Networks (Arjovsky &
@@ -253,7 +253,7 @@ def vanishing_figure(seen: Results, steps: Sequence[int]) -> Figure:
     late = torch.tensor([step for step in steps if step >= 30])
     line = 2 * plain[:, -1].log().mean().exp() * steps[-1] / late
     dying.plot(late, line, color=EXACT, lw=1, ls=":", label="slope of 1 / steps")
-    dying.set(ylabel="norm of the generator's gradient", title="No overlap: it dies")
+    dying.set(ylabel="norm of the generator's gradient", title="No overlap: it vanishes")
     staying.set(title="Overlap, or a critic: it can stay")
     legends(dying, staying, loc="lower left")
     return figure

@@ -1,6 +1,7 @@
 """The tables of claims in ``scripts/arguments/README.md``, written from reproduce folders."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -42,7 +43,7 @@ def write_readme(folders: Sequence[Path], titles: Mapping[str, str], path: Path 
 
 
 def lines(folders: Sequence[Path], titles: Mapping[str, str]) -> Iterator[str]:
-    """One table per argument, in the order of ``titles``."""
+    """A table of what does not hold, and one per argument, in the order of ``titles``."""
     every = [read_whole(out) for out in folders]
     claims, *others = every
     missing = set(titles) - {claim["argument"] for claim in claims}
@@ -54,7 +55,16 @@ def lines(folders: Sequence[Path], titles: Mapping[str, str]) -> Iterator[str]:
     head = ["claim", "sentence", "verdict", "quantity", "predicted", "measured", "n"]
     head += [f"profile {name}" for name in profiles[1:]]
     seconds = {claim["argument"]: claim["seconds"] for claim in claims}
-    yield f"{len(claims)} claims; profile {profiles[0]}, {sum(seconds.values()):.0f} s in all."
+    total = sum(seconds.values())
+    verdicts = Counter(claim["verdict"] for claim in claims)
+    yield f"{len(claims)} claims; profile {profiles[0]}, {total:.0f} s of computing in all."
+    yield f"{verdicts[HOLDS]} hold, {verdicts[QUALIFIED]} hold with a qualification.\n"
+    yield row(["does not hold", "quantity", "predicted", "measured", "argument"])
+    yield row(["---"] * 5)
+    for claim in claims:
+        if claim["verdict"] == FAILS:
+            found = [escaped(claim["what"]), predicted(claim), measured(claim)]
+            yield row([escaped(claim["statement"]), *found, claim["argument"]])
     for name, group in groupby(claims, lambda claim: claim["argument"]):
         yield f"\n### {name}: {escaped(titles.get(name, ''))}\n"
         yield f"Rerun: `python -m scripts.reproduce {name}` ({seconds[name]:.0f} s).\n"

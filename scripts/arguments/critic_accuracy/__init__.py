@@ -1,4 +1,4 @@
-r"""Which critics deserve the name W1? Their value and gradient against pairs that know both.
+r"""Which critics measure W1? Their value and gradient on pairs for which both are known.
 
 Points of a cube slide down the funnels of a known potential, so that W1, the potential and its
 gradient are known in any dimension. Beside each critic's value stands its gradient's cosine with

@@ -3,7 +3,7 @@ r"""What cures the vanishing gradient: the Wasserstein objective, or the Lipschi
 A discriminator whose slope is limited measures neither JS nor W1, but something between that has a
 closed form on the segments and a gradient (limited_slope, trained), and becomes either of the two
 at the ends (family). Training against it takes as long as the closed form says (limited_training).
-What the gradient of W1 is worth: it has a kink where theta is home (kink), and from minibatches it
+What the gradient of W1 is worth: it has a kink where theta is 0 (kink), and from minibatches it
 is biased (biased).
 
 Sources: Zhou et al. 2019, arXiv 1902.05687; Qin et al. 2018, arXiv 1811.09567; Bellemare et al.

@@ -201,7 +201,7 @@ def paths(found: dict[str, Tensor], trained: Tensor) -> Figure:
     critic = f"trained critic, step {CRITIC_STEP:g}"
     distance.plot(trained[0].abs(), color=W1_COLOUR, lw=0.8, alpha=0.5, label=critic)
     distance.set(yscale="log", ylim=(1e-14, 30), xlabel="iterations", ylabel="|theta|")
-    distance.set_title("How far from home", fontsize=11)
+    distance.set_title("Distance from 0", fontsize=11)
     distance.legend(fontsize=8, loc="lower right")
     end.axhline(0, color=EXACT, lw=0.6, ls=":")
     end.set(xlabel="iterations", ylabel="theta", ylim=(-0.065, 0.12))

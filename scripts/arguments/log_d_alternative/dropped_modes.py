@@ -131,7 +131,7 @@ def dropping_claim(cost: dict[str, Tensor]) -> Claim:
     return Claim(
         id="mode-dropping",
         source=f"{SOURCE}, Section 2.2.2; A4",
-        statement="KL(Pg||Pr) - 2 JS, which the -log D loss descends, hardly charges a dropped "
+        statement="KL(Pg||Pr) - 2 JS, which the -log D loss descends, barely penalises a dropped "
         "mode and charges points where there are no data without bound.",
         equation=r"\mathrm{KL}(P_g \| P_r) = E_{P_g} \log \frac{p_g}{p_r}, \quad "
         r"\mathrm{KL}(P_r \| P_g) = E_{P_r} \log \frac{p_r}{p_g}",
@@ -170,7 +170,7 @@ def dropping_claim(cost: dict[str, Tensor]) -> Claim:
 @captioned
 def dropping_figure(cost: dict[str, Tensor]) -> Figure:
     """Left: what it costs to drop a mode; right: what it costs to make points where no data are.
-    One divergence hardly charges the first, the other hardly the second.
+    One divergence barely penalises the first, the other hardly the second.
     """
     figure, (dropping, junk) = drawing(9.6, 4.0, 1, 2)
     for name, colour in ((MINIMISED, FIRST), (COVERING, KL_COLOUR)):

@@ -154,7 +154,7 @@ def dying_gradient(seen: dict[str, Tensor], slope: Tensor) -> Figure:
     for label, (values, colour) in curves.items():
         with_band(sizes, step, values.T, colour, label)
     sizes.set(xlabel="training steps of the opponent", ylabel="|d loss / d theta| at theta = 1")
-    sizes.set_title("One dies, one explodes, one stays")
+    sizes.set_title("One vanishes, one explodes, one stays")
     with_band(bound, step, seen["saturating"].abs().T, JS_COLOUR, "saturating gradient")
     limits = {
         "K E[-log(1 - D)]": (seen["bound"], ":"),

@@ -33,7 +33,7 @@ CLIP_SGD = "WGAN, clipping, SGD on theta"
 CLIP_RMS = "WGAN, clipping, RMSprop on theta"
 
 _D = partial(Adam, lr=1e-3, fused=True)
-# a critic must follow a moving generator: with momentum theta circles home at a distance of .05
+# a critic must follow a moving generator: with momentum theta circles 0 at a distance of .05
 _CRITIC = partial(Adam, lr=1e-3, betas=(0.0, 0.9), fused=True)
 _SATURATING = partial(VanillaGAN, objective=Saturating(), critic_optimizer=_D)
 _WGAN = partial(WGAN, critic_optimizer=_CRITIC, generator_optimizer=partial(SGD, lr=0.01))
@@ -176,7 +176,7 @@ def wasserstein_claim(walks: dict[str, Tensor]) -> Claim:
         figure="segments_training",
         note="With the one-sided penalty the path is a straight line, "
         f"{arrival(walks[ONE_SIDED]).mean():.0f} iterations at a step of .01. The two-sided "
-        f"penalty leaves {lost} of {SEEDS} seeds away from home. Clipping at .01 gives a gradient "
+        f"penalty leaves {lost} of {SEEDS} seeds away from 0. Clipping at .01 gives a gradient "
         f"of .001: under SGD theta gets to {walks[CLIP_SGD][:, -1].mean():.2f}, under RMSprop, "
         f"which rescales it, to {resting(walks[CLIP_RMS]).mean():.4f}.",
     )
@@ -195,7 +195,7 @@ def non_saturating_claim(walks: dict[str, Tensor]) -> Claim:
         n_seeds=SEEDS,
         figure="segments_training",
         note="The flat JS belongs to an optimal discriminator. With five steps of an imperfect "
-        f"one and the -log D loss, {int((rest < 0.05).sum())} of {SEEDS} seeds get home, and even "
+        f"one and the -log D loss, {int((rest < 0.05).sum())} of {SEEDS} seeds reach 0, and even "
         "the saturating loss does with one step.",
     )
 
