@@ -12,6 +12,7 @@ from torch import Tensor
 from divergences.checks import boolean, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
 from divergences.samples.common_space import CommonSpace
+from divergences.samples.finer_structure import finer_structure
 from divergences.samples.log_ratio_model import Drift, DriftWithin
 from divergences.samples.neighbour_distances import (
     FLAT,
@@ -59,10 +60,11 @@ class NearestNeighbours(Estimator):
     grows by up to log 2 (times d over the dimension of P's support) with each doubling of the
     points, or some of P's points have many others around them and none of Q. It then carries a
     warning that begins with ``"diverging"``, and no correction; with ``"biased"`` where it grows
-    less but by much for its size, or where another model of log p/q gives another value, as where
-    P has the heavier tail; with ``"few"`` where few of the :math:`y` are neighbours of most
-    :math:`x`, or lie in clumps smaller than their neighbourhoods; with ``"rounded"`` where
-    neighbours are as near as the spacing of their numbers.
+    less but by much for its size, where another model of log p/q gives another value, as where
+    P has the heavier tail, or where only the nearest neighbours of P's points are more often of P;
+    with ``"few"`` where few of the :math:`y` are neighbours of most :math:`x`, or lie in clumps
+    smaller than their neighbourhoods; with ``"rounded"`` where neighbours are as near as the
+    spacing of their numbers.
     Where fewer than 2 % of P's points have none of Q around them, the interval has no upper end.
     Where the two samples lie in different affine subspaces, as parallel segments do, the value is
     ``inf``, with a warning.
@@ -169,6 +171,7 @@ class NearestNeighbours(Estimator):
             estimate = replace(estimate, ci=(estimate.ci[0], unbounded))
         warnings += _few(-bare[1][1] - jumps, k) + _clumped(b, d, k)
         warnings += diverging or _biased(near, far, bare, bent, rate)
+        warnings += finer_structure(rho, nu, m, d)
         return replace(estimate, warnings=warnings)
 
 

@@ -143,30 +143,35 @@ def _variance(values: Array) -> float:
     return float(deviations @ deviations) / (len(values) - 1)
 
 
+def extrapolated(near: Reading, far: Reading, rate: float) -> tuple[float, float]:
+    """The value without a bias of ``c (k / n)**rate``, by those at k and 2k; and its stderr."""
+    factor = 1 / (2**rate - 1)
+    changes: list[Array] = [a + factor * (a - b) for a, b in zip(near[1], far[1], strict=True)]
+    return near[0] + factor * (near[0] - far[0]), stderr_of(changes)
+
+
 def from_influences(
     near: Reading,
     far: Reading,
     rate: float,
     like: Tensor,
     slack: float = 0.0,
+    at_jumps: float | None = None,
 ) -> Estimate:
     """Estimate from the values at ``k`` and ``2k`` neighbours and each point's influence on them.
 
-    With a bias of ``c (k / n)**rate`` the value without bias is ``value + factor (near - far)``.
+    With a bias of ``c (k / n)**rate`` the value without bias is known (:func:`extrapolated`).
     The interval reaches from 1.96 standard errors beyond the value to 1.96 standard errors beyond
-    this extrapolation, and ``slack`` further.
+    that, and ``slack`` further; its upper end so, too, with the rate where densities jump.
     """
-
-    factor = 1 / (2**rate - 1)
     value, error = near[0], stderr_of(near[1])
-    best = value + factor * (value - far[0])
-    best_error = stderr_of([a + factor * (a - b) for a, b in zip(near[1], far[1], strict=True)])
-    ends = (
-        min(value - 1.959964 * error, best - 1.959964 * best_error) - slack,
-        max(value + 1.959964 * error, best + 1.959964 * best_error) + slack,
-    )
-    low, high = (like.new_tensor(end) for end in ends)
-    return Estimate(like.new_tensor(value), like.new_tensor(error), ci=(low, high))
+    known = [(value, error), extrapolated(near, far, rate)]
+    low = min(v - 1.959964 * e for v, e in known) - slack
+    if at_jumps is not None:
+        known.append(extrapolated(near, far, at_jumps))
+    high = max(v + 1.959964 * e for v, e in known) + slack
+    ends = like.new_tensor(low), like.new_tensor(high)
+    return Estimate(like.new_tensor(value), like.new_tensor(error), ci=ends)
 
 
 def known(value: float, reason: str, like: Tensor) -> Estimate:

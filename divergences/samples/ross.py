@@ -24,12 +24,15 @@ from divergences.samples.neighbour_distances import (
     known_apart,
     no_estimate,
     refuse_ties,
+    stderr_of,
     threads_for,
 )
 
 UNEQUAL = 0.15  # difference of two shares that are equal, from which the value is off by much
 MEANINGLESS = 0.5  # the same, from which it says nothing
 SURE = 4.0  # standard errors that such a difference has at least
+GROWS = 3.0  # standard errors by which the value grows as balls shrink, from which it does
+BY_MUCH = 0.25  # share of the value that it may then lack
 
 
 @final
@@ -51,6 +54,10 @@ class RossJS(Estimator):
 
     If one law is much narrower than the other, in many dimensions, balls of one label hold all of
     the other. The value is then too low, with a warning, or ``nan``, with the reason.
+
+    Where densities jump, balls that cross a jump make the value too low. From three dimensions on
+    that decays as slowly as :math:`n^{-1/d}`: the interval reaches up to the value without it, and
+    is too wide for smooth laws. A warning says where it is large.
 
     With unequal sizes ``min(n, m)`` points of each are used, those of the larger sample picked at
     random with a fixed seed, with a warning: all of them would give the information at label
@@ -152,9 +159,10 @@ class RossJS(Estimator):
         warnings += _unequal(*shares)
         # rule of three: an overlap of less than 3 in 2n may show no point at all
         unseen = 3 * math.log(2) / (2 * n)
-        estimate = from_influences(
-            read(k), read(2 * k), min(1 / 2, 2 / space.dimension), x, slack=unseen
-        )
+        near, far, d = read(k), read(2 * k), space.dimension
+        at_jumps = min(1 / 2, 1 / d)  # the share of points whose ball crosses a jump
+        estimate = from_influences(near, far, min(1 / 2, 2 / d), x, unseen, at_jumps)
+        warnings += _low(near, far, at_jumps)
         if abs(shares[0].mean() - shares[1].mean()) > MEANINGLESS:
             estimate = no_estimate(warnings[-1], x)
         return replace(estimate, n=size, warnings=warnings)
@@ -187,6 +195,20 @@ def _unequal(of_y: Array, of_x: Array) -> tuple[str, ...]:
         f"biased: by the neighbours, x lies in y to {100 * float(of_y.mean()):.0f} % and y in x "
         f"to {100 * float(of_x.mean()):.0f} %, where equal shares are certain: one law is too "
         "narrow for so few points in so many dimensions; use C2ST, or more points",
+    )
+
+
+def _low(near: Reading, far: Reading, rate: float) -> tuple[str, ...]:
+    """A warning where the value still grows as the balls shrink, as where they cross jumps."""
+    growth = near[0] - far[0]
+    noise = stderr_of([a - b for a, b in zip(near[1], far[1], strict=True)])
+    more = growth / (2**rate - 1)
+    if growth <= GROWS * noise or more <= BY_MUCH * abs(near[0]):
+        return ()
+    return (
+        f"biased: the value grows by {growth:.2g} nats as the balls around points shrink to half "
+        f"their volume, and may be low by {more:.2g} or more, as where densities jump between "
+        "points; give more points",
     )
 
 

@@ -4,6 +4,7 @@ A grid does not show it, however sure the counts of its cells are.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from divergences.samples.quantile_grid import Cells, Numbers, QuantileGrid
 
-DEPTH = 4  # how often a cell is halved along an axis, at most
+DEPTH = 7  # how often a cell is halved along an axis, at most
 PARTS = 2**DEPTH  # of a cell along an axis
+STRIPS = 4  # how often half cells side by side are halved along one axis
 FEWEST_IN_A_PART = 4  # points, of both samples together
-SURE = 4.0  # standard errors from which a difference is no chance
+SURE = 4.5  # standard errors from which a difference is no chance
 RARE_END = 1e-4  # how rarely chance gives one sample as many of the lowest points
 
 
@@ -23,7 +25,8 @@ def js_within_cells(cells: Cells, fine: QuantileGrid) -> float:
 
     The cells are cut along one axis at a time, in two and in as many parts as leave some points
     in each: the teeth of a comb may be narrow, and alike in both halves of a cell. In more than a
-    line few points are left, so half cells that lie side by side are cut together as well.
+    line few points are left, so half cells that lie side by side are cut together as well, and
+    cells along all axes at once.
 
     Arguments:
         cells: Those of the points of x and y.
@@ -39,19 +42,32 @@ def js_within_cells(cells: Cells, fine: QuantileGrid) -> float:
         (0.0, True)
     """
     found = [0.0]
-    for places in fine.places.T:
-        n, parts = len(places), places & (PARTS - 1)
-        levels = {1, min(DEPTH, int(math.log2(max(n / (cells.many * FEWEST_IN_A_PART), 2))))}
-        cut = [(cells, parts >> (DEPTH - level), 2**level) for level in levels]
-        if fine.places.shape[1] > 1:
+    for some, part, many in _cuts(cells, fine):
+        unseen, chance = information_of_parts(some, part, many)
+        if unseen > SURE * chance:
+            found.append(unseen)
+    return max(found)
+
+
+def _cuts(cells: Cells, fine: QuantileGrid) -> Iterator[tuple[Cells, Numbers, int]]:
+    """Cells, in which of its parts each point is, and into how many parts they are cut."""
+    n, d = fine.places.shape
+    parts = fine.places & (PARTS - 1)
+    in_each = max(n / cells.many, 2)
+    for places, part in zip(fine.places.T, parts.T, strict=True):
+        levels = {1, min(DEPTH, int(math.log2(max(in_each / FEWEST_IN_A_PART, 2))))}
+        if d == 1:  # teeth as narrow as the points are apart
+            levels.add(min(DEPTH, int(math.log2(in_each))))
+        for level in levels:
+            yield cells, part >> (DEPTH - level), 2**level
+        if d > 1:
             strips = places >> (DEPTH - 1)
             side_by_side = Cells(strips[: fine.n], strips[fine.n :], 2 * fine.bins // PARTS)
-            cut.append((side_by_side, parts & (PARTS // 2 - 1), PARTS // 2))
-        for some, part, many in cut:
-            unseen, chance = information_of_parts(some, part, many)
-            if unseen > SURE * chance:
-                found.append(unseen)
-    return max(found)
+            yield side_by_side, part >> (DEPTH - STRIPS) & (2**STRIPS // 2 - 1), 2**STRIPS // 2
+    if d > 1:  # along all axes at once, as a chessboard looks alike along each
+        level = min(DEPTH, max(1, round(math.log2(in_each) / d)))
+        numbers = (parts >> (DEPTH - level)) @ (2**level) ** np.arange(d)
+        yield cells, numbers, 2 ** (level * d)
 
 
 def js_beyond_ends(cells: Cells, x: Tensor, y: Tensor) -> float:
@@ -100,8 +116,13 @@ def information_of_parts(cells: Cells, parts: Numbers, many: int) -> tuple[float
         many: How many parts a cell has.
 
     Returns:
-        The estimate, and its standard error if the parts say nothing: from above, as it takes
-        each :math:`\chi^2` to vary as with many points.
+        The estimate, and its standard error if the parts say nothing, by all ways to deal the
+        points out.
+
+    References:
+        | A simplified expression for the variance of the chi-squared function on a contingency
+          table (Dawson, 1954)
+        | https://doi.org/10.1093/biomet/41.1-2.280
     """
     n = len(cells.x)
     of_x, of_y = (
@@ -110,12 +131,22 @@ def information_of_parts(cells: Cells, parts: Numbers, many: int) -> tuple[float
     )
     mixed = (of_x.sum(1) > 0) & (of_y.sum(1) > 0)
     of_x, total = of_x[mixed], (of_x + of_y)[mixed]
-    size = total.sum(1)
-    share = of_x.sum(1) / size
+    size, sampled = total.sum(1), of_x.sum(1)
+    share = sampled / size
     off = of_x - total * share[:, None]
     found = (off**2 / np.maximum(total, 1)).sum(1) / (share * (1 - share))
-    freedom = (total > 0).sum(1) - 1
+    occupied = total > 0
+    freedom = occupied.sum(1) - 1
     excess = float((found - freedom * size / (size - 1)).sum())
+    beyond = np.maximum(size - 2, 1)  # what these divide is 0 where they are too small
+    of_samples = (size - 2) / (size - 1)
+    of_parts = freedom * (size - freedom - 1) / (size - 1)
+    uneven_samples = (size / sampled + size / (size - sampled) - 4) / beyond
+    inverses = (occupied / np.maximum(total, 1)).sum(1)
+    uneven_parts = (size * inverses - (freedom + 1) ** 2) / beyond
+    variance = (of_samples - uneven_samples) * (of_parts - uneven_parts)
+    variance = 2 * size / np.maximum(size - 3, 1) * variance
+    variance += size**2 / (size - 1) * uneven_samples * uneven_parts
     weight = n / len(parts)
     unit = 8 * weight * (1 - weight) * len(parts)
-    return excess / unit, math.sqrt(2 * freedom.sum()) / unit
+    return excess / unit, math.sqrt(max(float(variance.sum()), 0.0)) / unit
