@@ -281,6 +281,7 @@ def tv_gaussians(p: Distribution, q: Distribution) -> Tensor:
     d = m.shape[-1]
     if d == 1:
         return tv_line(m[..., 0], P.root[..., 0, 0], n[..., 0], Q.root[..., 0, 0], dtype)
+    P.root, Q.root = _shared_gradient(P.root, Q.root)
     x, error = _standardised(m - n, Q)
     half = length(x.squeeze(-1)) / math.sqrt(8)
     with torch.no_grad():
@@ -297,6 +298,12 @@ def tv_gaussians(p: Distribution, q: Distribution) -> Tensor:
     apart = squared > 0
     value = torch.erf(torch.where(apart, torch.where(apart, squared, 1).sqrt(), half))
     return value.to(dtype)
+
+
+def _shared_gradient(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The same numbers; of what depends on the second, each has half of the gradient."""
+    moved = (a - b) / 2
+    return a, b + (moved - moved.detach())
 
 
 def wasserstein_gaussians(p: Distribution, q: Distribution, order: float) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.distributions.utils import probs_to_logits
 
-__all__ = ["all_finite", "finite", "from_logits", "given", "positive"]
+__all__ = ["all_finite", "finite", "from_logits", "given", "not_negative", "positive"]
 
 
 def all_finite(x: Tensor) -> bool:
@@ -46,6 +46,17 @@ def positive(side: Distribution, *names: str) -> Iterator[Tensor]:
     for name, x in zip(names, finite(side, *names), strict=True):
         if not _within(x, 0, math.inf):
             _refuse(side, name, x, x <= 0, "positive")
+        yield x
+
+
+def not_negative(side: Distribution, *names: str) -> Iterator[Tensor]:
+    """Parameters by name.
+
+    Raises:
+        ValueError: If one is NaN, infinite or negative.
+    """
+    for name, x in zip(names, finite(side, *names), strict=True):
+        _refuse(side, name, x, x < 0, "at least 0")
         yield x
 
 

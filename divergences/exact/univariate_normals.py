@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from divergences.exact.evaluation import evaluate, result_dtype, rounded
-from divergences.exact.parameters import finite, positive
+from divergences.exact.parameters import finite, not_negative, positive
 
 
 def tv_normals(p: Normal, q: Normal) -> Tensor:
@@ -30,7 +30,8 @@ def tv_line(m: Tensor, s: Tensor, n: Tensor, t: Tensor, dtype: torch.dtype) -> T
     m, s, n, t = torch.broadcast_tensors(*(x.double() for x in (m, s, n, t)))
     equal = s == t
     shift = torch.where(m < n, n - m, m - n)  # mirrored, so that the wider lies to the right
-    shifted = torch.erf(shift / (s * math.sqrt(8)))
+    middle = s + (t - s) / 2  # where they are equal each has half of the gradient
+    shifted = torch.erf(shift / (middle * math.sqrt(8)))
     narrow, wide = torch.where(s > t, t, s), torch.where(s > t, s, torch.where(equal, 2 * s, t))
     if bool(equal.all()):
         return shifted.to(dtype)
@@ -64,7 +65,7 @@ def wasserstein_normals(p: Normal, q: Normal, order: float) -> Tensor:
     A scale of 0, a point, is allowed.
     """
     m, n = locations(p, q)
-    (s,), (t,) = finite(p, "scale"), finite(q, "scale")
+    (s,), (t,) = not_negative(p, "scale"), not_negative(q, "scale")
     return wasserstein_line(m, s, n, t, order, result_dtype(m, s, n, t))
 
 
@@ -86,7 +87,7 @@ def wasserstein_line(
         raise NotImplementedError(
             f"normals of different scales have one at orders 1 and 2, not at {order}"
         )
-    return rounded(shift.abs(), dtype)
+    return rounded(shift.abs() + 0 * stretch, dtype)  # to first order it depends on shift alone
 
 
 def length(x: Tensor) -> Tensor:

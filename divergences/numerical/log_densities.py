@@ -15,11 +15,14 @@ import torch
 from torch import Tensor
 from torch.distributions import (
     Bernoulli,
+    Beta,
     Categorical,
     ContinuousBernoulli,
     Distribution,
+    GeneralizedPareto,
     Independent,
     Kumaraswamy,
+    LKJCholesky,
     MixtureSameFamily,
     MultivariateNormal,
     Normal,
@@ -64,7 +67,9 @@ def in_double(thing: Any) -> Any:
         made._validate_args = False
     if isinstance(thing, MultivariateNormal):
         _factor_again(thing, made)
-    if hasattr(made, "_param"):
+    if isinstance(thing, LKJCholesky):
+        made._beta = _squared_rows(made)
+    if "_param" in vars(made):
         made._param = vars(made)["probs" if "probs" in vars(made) else "logits"]
     return made
 
@@ -78,6 +83,17 @@ def _factor_again(given: MultivariateNormal, made: Any) -> None:
     ):
         if name in order and order.index(name) < order.index("_unbroadcasted_scale_tril"):
             made._unbroadcasted_scale_tril = factor(vars(made)[name])
+
+
+def _squared_rows(law: LKJCholesky) -> Beta:
+    """Law of the squared norm of each row left of the diagonal.
+
+    With d dimensions and concentration c, that of row k = 1, 2, ... is Beta(k / 2,
+    c + (d - 1 - k) / 2). torch's sampler takes Beta(k - 1/2, ...), right for two rows only.
+    Random correlation matrices (Lewandowski, Kurowicka & Joe, 2009), section 3.2.
+    """
+    before = torch.arange(law.dim, dtype=torch.float64).clamp_min(1)
+    return Beta(before / 2, law.concentration[..., None] + (law.dim - 1 - before) / 2)
 
 
 def _forget_what_was_computed(law: Any) -> None:
@@ -218,6 +234,16 @@ def _kumaraswamy(law: Kumaraswamy, x: Tensor) -> Tensor:
     return torch.where((x > 0) & (x < 1), found, -math.inf)
 
 
+def _generalised_pareto(law: GeneralizedPareto, x: Tensor) -> Tensor:
+    c, z = law.concentration, (x - law.loc) / law.scale
+    bend, power = c * z, 1 + 1 / c
+    inside = (z >= 0) & (bend >= -1)
+    curved = torch.where(power == 0, 0.0, power * torch.log1p(torch.where(inside, bend, 0.0)))
+    line = z + bend - bend * z / 2  # where c is too small for a power
+    found = -law.scale.log() - torch.where(bend.abs() < 1e-8, line, curved)
+    return torch.where(inside, torch.where(found.isneginf(), TINIEST, found), -math.inf)
+
+
 def _von_mises(law: VonMises, x: Tensor) -> Tensor:
     inside = (-math.pi <= x) & (x <= math.pi)  # where it draws; torch repeats it along the line
     return torch.where(inside, law.log_prob(x), -math.inf)
@@ -264,6 +290,7 @@ _OURS: dict[type, Callable[[Any, Tensor], Tensor]] = {
     Bernoulli: _bernoulli,
     Categorical: _categorical,
     ContinuousBernoulli: _continuous_bernoulli,
+    GeneralizedPareto: _generalised_pareto,  # torch's own fails in float64
     Independent: _independent,
     Kumaraswamy: _kumaraswamy,
     MixtureSameFamily: _mixture,

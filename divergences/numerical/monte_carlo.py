@@ -64,9 +64,10 @@ class MonteCarlo(Integrator):
     coincide, because they are rounded. An infinite KL is noticed wherever the support of one
     distribution of torch ends inside that of the other, drawn or not.
 
-    Of a density of your own, it is checked that its mass is that of the other one as far as
-    ratios of the two tell. Not noticed are a common factor of both densities, and mass that no
-    point fell on, unless it is a component of a mixture.
+    It is checked that both densities have the same mass, as far as ratios of the two at the draws
+    tell. That also shows a ``sample`` that is not of the law of its ``log_prob``. Not noticed are
+    a common factor of both densities, and mass that no point fell on, unless it is a component of
+    a mixture.
 
     Leaves torch's global random state as it was.
 
@@ -298,9 +299,9 @@ class _Side:
     def _check_masses(self, log_ratios: Tensor) -> None:
         """E_p q/p is the mass of q where p is: at most 1, and 1 if q's own draws all lie there."""
         pair = self.pair
-        own = not (isinstance(pair.p, Distribution) and isinstance(pair.q, Distribution))
-        if not own or pair.q is pair.p:
+        if pair.q is pair.p:
             return
+        known = all(type(d).__module__.startswith("torch.") for d in (pair.p, pair.q))
         ratios = log_ratios.exp()
         mean, stderr = ratios.mean(0), ratios.std(0) / math.sqrt(self.n)
         told = (effective_size(log_ratios.T) > 100) & (tail_index(ratios) < 0.5)
@@ -309,11 +310,15 @@ class _Side:
             other = pair.exchanged()
             points = other.draw(1000)
             share = (other.logs(points)[1] > -math.inf).double().mean(0).floor()
-        off = (mean - 1 > 6 * stderr + 1e-9) | (share - mean > 6 * stderr + 1e-9)
+        missed = 10 / self.n  # mass that no draw fell on, at most
+        off = mean - 1 > 6 * stderr + missed
+        if not known:  # of torch's laws a part of q may lie where p hardly draws
+            off |= share - mean > 6 * stderr + missed
         if (told & off).any():
             raise ValueError(
-                f"the mean of q/p over draws from {type(pair.p).__name__} is {mean.tolist()}, and "
-                "the masses of both densities are not equal: normalise them"
+                f"the mean of q/p over draws from {type(pair.p).__name__} is {mean.tolist()}, "
+                "where equal masses give 1: normalise both densities, or draw from the law whose "
+                "log_prob it is"
             )
 
     def _look_beyond_the_draws(self) -> None:

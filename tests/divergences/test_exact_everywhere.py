@@ -479,3 +479,47 @@ def test_small_probabilities_are_told_apart():
     assert total_variation(never, hardly).item() == pytest.approx(1e-30)
     p, q = (td.Bernoulli(logits=torch.tensor(x, dtype=torch.float64)) for x in (500.0, 1000.0))
     assert total_variation(p, q).item() == pytest.approx(math.exp(-500))
+
+
+@pytest.mark.parametrize("measure", [total_variation, wasserstein])
+@pytest.mark.parametrize("alike", [True, False])
+def test_equal_scales_share_the_gradient(measure, alike):
+    """Central differences, on one side and the other of equal scales, are the oracle."""
+    at = [1.0, 1.0, 0.0, 1.0 if alike else 1.3]
+
+    def value(m, s, n, t):
+        return measure(td.Normal(m, s), td.Normal(n, t))
+
+    given = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in at]
+    found = torch.autograd.grad(value(*given), given)
+    for i, slope in enumerate(found):
+        ends = []
+        for step in (1e-5, -1e-5):
+            moved = [torch.tensor(x, dtype=torch.float64) for x in at]
+            moved[i] += step
+            ends.append(float(value(*moved)))
+        assert float(slope) == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-6)
+
+
+def test_equal_covariances_share_the_gradient():
+    """By symmetry each has half of what the total variation changes by if both change."""
+    root = torch.tensor([[1.0, 0.0], [0.4, 0.8]], dtype=torch.float64)
+    common = (root @ root.mT).requires_grad_()
+    each = [(root @ root.mT).requires_grad_() for _ in range(2)]
+    means = torch.zeros(2).double(), torch.tensor([1.0, -0.5]).double()
+
+    def value(covariances):
+        laws = [td.MultivariateNormal(m, c) for m, c in zip(means, covariances, strict=True)]
+        return total_variation(*laws)
+
+    (whole,) = torch.autograd.grad(value([common, common]), common)
+    halves = torch.autograd.grad(value(each), each)
+    for half in halves:
+        torch.testing.assert_close(2 * half, whole)
+
+
+def test_a_negative_scale_has_no_distance():
+    wrong = td.Normal(torch.tensor(0.0), torch.tensor(-1.0), validate_args=False)
+    for order in (1, 2, 3):
+        with pytest.raises(ValueError, match="scale of Normal is -1"):
+            wasserstein(wrong, td.Normal(0.0, 1.0), order)
