@@ -56,6 +56,13 @@ def as_tensor(sample: Any, name: str = "x") -> Tensor:
         raise ValueError(f"{name} is no array: {error}; give every row as many numbers") from None
     if array.dtype == object and names is not None:
         array = _with_gaps(sample, array, name)
+    if array.dtype == object and any(value is None for value in array.flat):
+        raise TypeError(f"{name} holds None; remove such rows, or fill them")
+    if array.dtype.kind in "mM":
+        raise TypeError(
+            f"{name} holds {visible(array.dtype)}; divide by a unit, such as "
+            "numpy.timedelta64(1, 's'), and subtract a first date from dates"
+        )
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{name} holds {visible(array.dtype)}, not real numbers; convert it, for instance "
@@ -152,6 +159,7 @@ def _from_tensor(sample: Tensor, name: str) -> Tensor:
     plain = sample.layout == torch.strided and not sample.is_nested
     if not plain or sample.is_quantized or sample.is_meta:
         kind = "quantized" if sample.is_quantized else "meta" if sample.is_meta else sample.layout
+        kind = "nested" if sample.is_nested else kind
         raise TypeError(f"{name} is a {kind} tensor; pass a dense one that holds its numbers")
     if sample.is_complex():
         raise TypeError(f"{name} holds {sample.dtype}, not real numbers; pass sample.real")

@@ -13,13 +13,15 @@ from divergences.shown_text import listed
 
 ALIKE = 0.3  # rank correlation of neighbouring rows from which they are a series
 FEWEST_IN_SERIES = 30
+FEWEST_VALUES = 10  # different ones in a column of which a far one may stand for missing values
 ROUGH = 0.05  # of a spread: steps of rounded numbers that are not small
 UNLIKE = 10  # ratio of spreads from which columns have hardly one unit
 
 
 def remarks(pair: Matched, standard: Standardised) -> list[str]:
-    """On rounded columns, rows that both samples have, and rows that are like those before."""
-    notes = []
+    """On rounded columns, values that may stand for missing ones, rows that both samples have, and
+    rows that are like those before."""
+    notes = _codes(pair)
     rough = [pair.names[int(j)] for j in (standard.resolution[0] > ROUGH).nonzero()[:, 0]]
     if rough:
         notes.append(
@@ -42,6 +44,24 @@ def remarks(pair: Matched, standard: Standardised) -> list[str]:
                 "series, and not only sorted, they are no independent draws, and p-values and "
                 "intervals are too small"
             )
+    return notes
+
+
+def _codes(pair: Matched) -> list[str]:
+    """On repeated values farther from all others than these are from each other, such as -999."""
+    notes = []
+    for name, column in zip(pair.names, torch.cat([pair.x, pair.y]).T, strict=True):
+        for value in (column.min(), column.max()):
+            rest = column[column != value]
+            times = len(column) - len(rest)
+            if times < 2 or len(rest) < FEWEST_VALUES or len(rest.unique()) < FEWEST_VALUES:
+                continue
+            if float((rest - value).abs().min()) > float(rest.max() - rest.min()):
+                notes.append(
+                    f"{listed([name])}: {number(float(value))} occurs {times} times, farther from "
+                    "all other values than they are from each other; if it stands for missing "
+                    "values, remove these rows, in both samples alike"
+                )
     return notes
 
 

@@ -17,6 +17,7 @@ from divergences.comparison.tables import MOST_NUMBERS, Table, numbers
 from divergences.comparison.unfit_files import no_numbers, too_fine, too_large
 from divergences.shown_text import is_number, listed, shortened, visible
 
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 BLANKS = ""  # stands for a separator of any blanks
 
@@ -29,6 +30,7 @@ def read_text(path: Path, choice: Choice, separator: str | None = None) -> Table
         first = first.lstrip("# \t")
     if separator is None:
         separator = _separator(path, first)
+        _refuse_commas(path, first)
     try:
         cells = [cell.strip() for cell in next(_rows([first], separator), [])]
     except csv.Error:
@@ -60,6 +62,8 @@ def read_text(path: Path, choice: Choice, separator: str | None = None) -> Table
             f"{path}: the header has {len(cells)} cells and the rows {values.shape[1]}; give "
             "every column a name"
         )
+    if separator == "," and not header and values.shape[1] % 2 == 0 and _whole(values):
+        file.refuse_halves_of_numbers()
     if values.size and np.abs(values).max() >= RESOLVED:
         try:
             file.refuse_fine()
@@ -83,6 +87,25 @@ def _separator(path: Path, first: str) -> str:
     counts = {mark: first.count(mark) for mark in (",", ";", "\t")}
     likely = max(counts, key=lambda mark: counts[mark])
     return BLANKS if path.suffix.lower() == ".txt" and not counts[likely] else likely
+
+
+def _refuse_commas(path: Path, first: str) -> None:
+    """Refuse a first line of numbers with decimal commas between other separators."""
+    for cells in (first.split(";"), first.split("\t"), first.split()):
+        with_comma = [cell for cell in cells if DECIMAL_COMMA.fullmatch(cell)]
+        others = all(is_number(cell) for cell in cells if cell not in with_comma)
+        if len(cells) > 1 and with_comma and others:
+            raise _decimal_comma(path, 1, with_comma[0].strip())
+
+
+def _decimal_comma(path: Path, line: int, cell: str) -> TypeError:
+    return TypeError(
+        f"{path}: line {line} has {shown(cell)}: write numbers with a decimal point, not a comma"
+    )
+
+
+def _whole(values: np.ndarray) -> bool:
+    return bool((values == np.round(values)).all())
 
 
 def _rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
@@ -119,7 +142,7 @@ def _first_row(path: Path) -> str:
         with path.open(encoding="utf-8-sig", newline=None) as lines:
             first = lines.readline(2**22)
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: is no text in UTF-8; save the table as .csv again") from None
+        raise ValueError(f"{path}: is no text in UTF-8; save the table so") from None
     if "\0" in first:
         raise ValueError(f"{path}: is no text; save the table as .csv again")
     if not first.strip():
@@ -165,6 +188,18 @@ class _File:
                 if whole and math.isfinite(float(cell)) and int(cell) != int(float(cell)):
                     raise too_fine(self.path, self.names[j])
 
+    def refuse_halves_of_numbers(self) -> None:
+        """Refuse pairs of columns such as 0 and 0876, of which -0 or a leading zero shows that a
+        comma has parted them."""
+        for number, row in self.rows():
+            for whole, part in zip(row[::2], row[1::2], strict=True):
+                if whole.strip() == "-0" or re.fullmatch(r"\s*0\d+\s*", part):
+                    raise TypeError(
+                        f"{self.path}: line {number} has {shown(f'{whole},{part}')}, which looks "
+                        "like a number with a decimal comma: write a decimal point. If these are "
+                        "two numbers, write them without leading zeros"
+                    )
+
     def fault(self) -> Exception | None:
         """What keeps it from being a table, from its first bad cells; ``None`` if nothing does."""
         path, width = self.path, len(self.names)
@@ -185,13 +220,9 @@ class _File:
                     elif not is_number(cell):
                         text.setdefault(j, (number, cell))
         except (UnicodeDecodeError, csv.Error):
-            return ValueError(f"{path}: is no text in UTF-8; save the table as .csv again")
-        if text and all(re.fullmatch(r"[+-]?\d+,\d+", cell) for _, cell in text.values()):
-            line, cell = text[min(text)]
-            return TypeError(
-                f"{path}: line {line} has {shown(cell)}: write numbers with a decimal point, not "
-                "a comma"
-            )
+            return ValueError(f"{path}: is no text in UTF-8; save the table so")
+        if text and all(DECIMAL_COMMA.fullmatch(cell) for _, cell in text.values()):
+            return _decimal_comma(path, *text[min(text)])
         if text:
             line, cell = text[min(text)]
             what = f"line {line} has {shown(cell)}"

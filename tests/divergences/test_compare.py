@@ -312,3 +312,19 @@ def test_rows_that_depend_on_the_row_before_are_said():
         assert [
             note.split()[3][1:-1] for note in notes if "independent draws, and p-values" in note
         ] == named
+
+
+@pytest.mark.parametrize(("code", "unit"), [(-999.0, 1.0), (9999.0, 1e-9)])
+def test_values_that_may_stand_for_missing_ones_are_remarked_on(code, unit):
+    r = np.random.default_rng(0)
+    x, y = r.normal(size=(2, 80, 2))
+    counts = r.poisson(3, size=(2, 80, 2)).astype(float)
+    rare = (r.random((2, 80, 2)) < 0.05).astype(float)
+    for plain in ((x, y), counts, rare):
+        notes = compare(plain[0] * unit, plain[1] * unit, permutations=19).notes
+        assert not any("missing values" in note for note in notes)
+    x[:20, 1] = code
+    found = [n for n in compare(x * unit, y * unit, permutations=19).notes if "missing" in n]
+    assert len(found) == 1
+    assert found[0].startswith("column 1")
+    assert "occurs 20 times" in found[0]
