@@ -78,7 +78,16 @@ def _misfit(content: Any, name: str) -> str | None:
     step = content["global_step"]
     if not 0 <= step < 2**63 or (name.isdecimal() and int(name) != step):
         return f"it is of iteration {step:.6g}, and its name says another"
+    if not _counts(content.get("loops")):
+        return "the counts of its loops are no whole numbers"
     return "it was changed after it was written" if broken(content) else None
+
+
+def _counts(loops: Any) -> bool:
+    """Whether all numbers in Lightning's state of its loops count something; others never end."""
+    if isinstance(loops, (dict, list)):
+        return all(map(_counts, loops.values() if isinstance(loops, dict) else loops))
+    return not isinstance(loops, (int, float)) or (isinstance(loops, int) and 0 <= loops < 2**63)
 
 
 def numbered(folder: Path) -> list[Path]:

@@ -126,6 +126,8 @@ def resaved(path, way, value):
         (("streams", "rand/16"), places),
         (("streams",), {"x": 1}),
         (("loops",), {}),
+        (("loops", "fit_loop", "epoch_progress", "current", "processed"), float("nan")),
+        (("loops", "fit_loop", "epoch_progress", "current", "completed"), -(10**9)),
         (("callbacks", "Divergences"), places),
         (("callbacks", "Divergences", "latest"), 3),
         (("pytorch-lightning_version",), "x"),
