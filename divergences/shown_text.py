@@ -56,6 +56,18 @@ def nearest_name(word: str, options: Iterable[str]) -> str | None:
     return plain[close[0]] if close else None
 
 
+def parted_by_a_comma(whole: str, part: str) -> bool:
+    """Whether two cells of whole numbers look like one number with a decimal comma.
+
+    Example:
+        >>> parted_by_a_comma("1", "0876"), parted_by_a_comma("-0", "5")
+        (True, True)
+        >>> parted_by_a_comma("1", "876"), parted_by_a_comma("0", "0")
+        (False, False)
+    """
+    return whole.strip() == "-0" or re.fullmatch(r"\s*0\d+\s*", part) is not None
+
+
 def is_number(cell: str) -> bool:
     """Whether a cell of a table holds a number, as files spell it.
 

@@ -15,7 +15,7 @@ from divergences.checks import shown
 from divergences.comparison.chosen_columns import Choice, numbered
 from divergences.comparison.tables import MOST_NUMBERS, Table, numbers
 from divergences.comparison.unfit_files import no_numbers, too_fine, too_large
-from divergences.shown_text import is_number, listed, shortened, visible
+from divergences.shown_text import is_number, listed, parted_by_a_comma, shortened, visible
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
@@ -193,7 +193,7 @@ class _File:
         comma has parted them."""
         for number, row in self.rows():
             for whole, part in zip(row[::2], row[1::2], strict=True):
-                if whole.strip() == "-0" or re.fullmatch(r"\s*0\d+\s*", part):
+                if parted_by_a_comma(whole, part):
                     raise TypeError(
                         f"{self.path}: line {number} has {shown(f'{whole},{part}')}, which looks "
                         "like a number with a decimal comma: write a decimal point. If these are "

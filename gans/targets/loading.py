@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from divergences.image_pixels import read_image
-from divergences.shown_text import is_number
+from divergences.shown_text import is_number, parted_by_a_comma
 from gans.targets.resolution import check_resolved
 
 MOST_NUMBERS = 2**28
@@ -86,6 +86,8 @@ def _read_csv(path: Path) -> np.ndarray:
         raise fault
     if not header:
         _check_first_line(path, values)
+        if values.shape[1] % 2 == 0 and (values == np.floor(values)).all():
+            _refuse_parted_numbers(path)
     large = np.abs(values).max(initial=0) >= 2**53  # integers of that size need more digits
     return read(path, dtype=np.longdouble) if large else values
 
@@ -130,6 +132,15 @@ def _check_first_line(path: Path, values: np.ndarray) -> None:
             f"line {number} holds whole numbers, unlike the lines below, as names of columns do; "
             "if they are names, use text, and if they are a point, write 1.0 instead of 1"
         )
+
+
+def _refuse_parted_numbers(path: Path) -> None:
+    for number, cells in _rows(path):
+        if any(map(parted_by_a_comma, cells[::2], cells[1::2])):
+            raise Unreadable(
+                f"line {number} looks like numbers with decimal commas: write decimal points; if "
+                "each comma is between two numbers, write them without leading zeros"
+            )
 
 
 def _first_fault(path: Path) -> Unreadable | None:

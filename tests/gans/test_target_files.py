@@ -481,3 +481,15 @@ def test_a_constant_column_is_standardised_to_0_and_comes_back():
     cloud = PointCloud(points, 0.0, standardise=True)
     assert (cloud.points[:, 0] == 0).all()
     torch.testing.assert_close(cloud.as_given(cloud.points), points.double())
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_decimal_commas_are_not_taken_for_two_columns(tmp_path, columns):
+    points = np.random.default_rng(0).standard_normal((40, columns))
+    lines = [",".join(f"{x:.4f}".replace(".", ",") for x in row) for row in points]
+    (tmp_path / "points.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match="decimal commas"):
+        PointCloud(tmp_path / "points.csv")
+    counts = np.random.default_rng(0).poisson(30, (40, 2))
+    np.savetxt(tmp_path / "counts.csv", counts, "%d", ",")
+    assert PointCloud(tmp_path / "counts.csv").points.shape[1] == 2
