@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from divergences.whole_files import write_atomically
 from scripts import reproduce
 from scripts.lab.claims import FAILS, HOLDS, QUALIFIED, Check, Claim, Findings
-from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR, captioned
+from scripts.lab.plotting import Colour, captioned
 
 MET = Check.near("JS at theta = 1", 0.6931, 0.6930, 1e-3, 2e-5)
 MISSED = Check.at_most("theta after 400 iterations", 0.1, 0.9)
@@ -165,9 +165,9 @@ def curve():
     """Look at the <end> of the curves."""
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots()
-    axes.axhline(0.69, color=EXACT, label="exact, <b>")
-    axes.plot([0, 1], [1, 0], color=JS_COLOUR, marker="o", label="JS")
-    axes.plot([0, 1], [0, 1], color=W1_COLOUR, label=r"$W_1$")
+    axes.axhline(0.69, color=Colour.EXACT, label="exact, <b>")
+    axes.plot([0, 1], [1, 0], color=Colour.JS, marker="o", label="JS")
+    axes.plot([0, 1], [0, 1], color=Colour.W1, label=r"$W_1$")
     axes.legend()
     return figure
 

@@ -22,7 +22,7 @@ from divergences import Streams
 from divergences.discrete import cross_entropy, entropy
 from scripts.lab.claims import Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, FIRST, SECOND, captioned, drawing
+from scripts.lab.plotting import Colour, captioned, drawing
 
 ROUNDING = 1e-12
 GUESSES = {0.8: (0.3219, 0.2231), 0.7: (0.5146, 0.3567)}
@@ -156,17 +156,21 @@ def curves(seen: dict[str, Tensor]) -> Figure:
     """
     figure, (left, right) = drawing(9.6, 3.8, 1, 2)
     x, h = seen["x"], seen["entropy"]
-    left.plot(x, h, color=EXACT, lw=1.6)
-    left.plot([0.5], [1], "o", color=EXACT)
+    left.plot(x, h, color=Colour.EXACT, lw=1.6)
+    left.plot([0.5], [1], "o", color=Colour.EXACT)
     left.annotate("1 bit at 1/2", (0.5, 1), (0.5, 0.86), ha="center", fontsize=9)
     left.set(xlabel="probability of one of the outcomes", ylabel="bits", title="Entropy of a coin")
     y = x[1:-1]
-    for label, colour, style in ((1.0, FIRST, "-"), (0.0, SECOND, "-"), (0.3, EXACT, "--")):
+    for label, colour, style in (
+        (1.0, Colour.FIRST, "-"),
+        (0.0, Colour.SECOND, "-"),
+        (0.3, Colour.EXACT, "--"),
+    ):
         loss = binary(torch.full_like(y, label), y) / math.log(2)
         right.plot(y, loss, color=colour, ls=style, lw=1.4, label=f"label {label:g}")
         right.plot([label], [float(h[round(1000 * label)])], "o", color=colour, ms=5)
     for guess, (bits, _) in GUESSES.items():
-        right.plot([guess], [bits], "s", color=FIRST, ms=5)
+        right.plot([guess], [bits], "s", color=Colour.FIRST, ms=5)
         right.annotate(f"{bits:g}", (guess, bits), (guess - 0.01, bits + 0.12), fontsize=9)
     right.set(xlabel="guess", ylabel="bits", ylim=(-0.1, 5))
     right.set_title("Binary cross-entropy: at the label it is H", fontsize=11)

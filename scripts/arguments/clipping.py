@@ -30,16 +30,7 @@ from divergences.networks.layers import Linear
 from gans import Ring, SwissRoll, Target, Wasserstein
 from scripts.lab.claims import Check, Claim, Findings, in_table, standard_error
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import (
-    EXACT,
-    FIRST,
-    TRAP,
-    W1_COLOUR,
-    captioned,
-    drawing,
-    legends,
-    with_band,
-)
+from scripts.lab.plotting import Colour, captioned, drawing, legends, with_band
 
 DEPTH = 12
 
@@ -235,7 +226,9 @@ def by_layer(found: Gradients) -> Figure:
     figure, panels = drawing(9.6, 4.0, 1, len(TARGETS), sharey=True)
     names = list(dict.fromkeys(name for name, _ in found))
     for law, axes in zip(TARGETS, panels, strict=True):
-        for name, colour in zip(names, (FIRST, TRAP, W1_COLOUR, EXACT), strict=True):
+        for name, colour in zip(
+            names, (Colour.FIRST, Colour.TRAP, Colour.W1, Colour.EXACT), strict=True
+        ):
             gradients = found[name, law]
             layers = range(1, gradients.shape[-1] + 1)
             with_band(axes, list(layers), gradients.T, colour, name)

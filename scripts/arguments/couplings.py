@@ -36,7 +36,7 @@ from divergences.pair_distances import pair_distances
 from divergences.samples.plans import linear_program
 from scripts.lab.claims import Check, Claim, Findings, in_table
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, FIRST, SECOND, TRAP, W1_COLOUR, captioned, drawing
+from scripts.lab.plotting import Colour, captioned, drawing
 
 ENTROPIC = (1.0, 0.3, 0.1, 0.03)
 """Strengths of the entropy, in the unit of the points."""
@@ -225,8 +225,8 @@ def arrows(
     look: Any = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.004, "headwidth": 5}
     look |= {"color": colour, "alpha": share[seen].clamp(max=1).tolist()}
     axes.quiver(*x[i[seen]].T, *(y[j] - x[i])[seen].T, **look)
-    axes.plot(*x.T, "o", color=EXACT, ms=4)
-    axes.plot(*y.T, "s", color=TRAP, ms=4, mec=EXACT, mew=0.6)
+    axes.plot(*x.T, "o", color=Colour.EXACT, ms=4)
+    axes.plot(*y.T, "s", color=Colour.TRAP, ms=4, mec=Colour.EXACT, mew=0.6)
 
 
 @captioned
@@ -240,10 +240,10 @@ def earth_moved(one: dict[str, Tensor]) -> Figure:
     pairs = torch.cartesian_prod(every, every).T
     entropic = f"entropic, epsilon = {ENTROPIC[DRAWN]:g}"
     drawn = [
-        ("independent", one["independent"], pairs, torch.full((n * n,), 1 / n**2), TRAP),
-        ("a random matching", one["random"][0], (every, one["matching"]), each, FIRST),
-        (entropic, one["entropic"][DRAWN], pairs, one["entropic plan"].flatten(), SECOND),
-        ("least cost: W1", one["exact"], one["plan"], each, W1_COLOUR),
+        ("independent", one["independent"], pairs, torch.full((n * n,), 1 / n**2), Colour.TRAP),
+        ("a random matching", one["random"][0], (every, one["matching"]), each, Colour.FIRST),
+        (entropic, one["entropic"][DRAWN], pairs, one["entropic plan"].flatten(), Colour.SECOND),
+        ("least cost: W1", one["exact"], one["plan"], each, Colour.W1),
     ]
     for axes, (name, cost, (i, j), weight, colour) in zip(panels, drawn, strict=True):
         arrows(axes, one, i, j, weight, colour)

@@ -21,7 +21,7 @@ from torch import Tensor
 from gans import NonSaturating, Objective, Saturating, Wasserstein
 from scripts.lab.claims import Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, captioned
+from scripts.lab.plotting import Colour, captioned
 
 SOURCE = "Mescheder, Geiger & Nowozin 2018, arXiv 1801.04406"
 START = (1.0, -1.0)
@@ -245,15 +245,15 @@ def phase_portraits(found: Results) -> Figure:
     """Each path starts at the dot and should end at the cross. Circles never arrive."""
     figure = Figure(figsize=(10.5, 6.4), layout="constrained")
     grid = figure.add_gridspec(2, 4, width_ratios=[1, 1, 1, 1.25])
-    colours = [JS_COLOUR, TRAP, W1_COLOUR, W1_COLOUR, JS_COLOUR, JS_COLOUR]
+    colours = [Colour.JS, Colour.TRAP, Colour.W1, Colour.W1, Colour.JS, Colour.JS]
     size = figure.add_subplot(grid[:, 3])
     styles = ["-", "-", "-", "--", "--", ":"]
     for i, (name, paths) in enumerate(found.items()):
         path = paths["alternating"][0]
         panel = figure.add_subplot(grid[i // 3, i % 3])
         panel.plot(*path.T, color=colours[i], lw=0.8)
-        panel.plot(*START, "o", color=EXACT, ms=4)
-        panel.plot(0, 0, "+", color=EXACT, ms=10)
+        panel.plot(*START, "o", color=Colour.EXACT, ms=4)
+        panel.plot(0, 0, "+", color=Colour.EXACT, ms=10)
         panel.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal")
         panel.set_title(name.replace(", ", ",\n"), fontsize=9)
         size.plot(radius(path), color=colours[i], ls=styles[i], lw=1.2, label=name)

@@ -21,7 +21,7 @@ from divergences.networks.constraint import input_gradient
 from gans import Gaussian
 from scripts.lab.claims import Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, captioned, drawing, with_band
+from scripts.lab.plotting import Colour, captioned, drawing, with_band
 
 SEEDS = 8  # at least
 FAR, NEAR = 8.0, 1.0
@@ -171,24 +171,24 @@ def two_views(seen: Results) -> Figure:
     x = line(FAR).double()
     for mean, style, name in ((0.0, "-", "density of the data"), (FAR, "--", "of the fakes")):
         density = Normal(mean, 1.0).log_prob(x).exp()
-        left.plot(x, density, color=EXACT, lw=1, ls=style, label=name)
-        left.fill_between(x, density, color=TRAP, alpha=0.25, lw=0)
+        left.plot(x, density, color=Colour.EXACT, lw=1, ls=style, label=name)
+        left.fill_between(x, density, color=Colour.TRAP, alpha=0.25, lw=0)
     best = torch.sigmoid(FAR * (FAR / 2 - x))  # p / (p + q) of two normal laws
-    with_band(left, x.tolist(), seen["D"]["curve"].T, JS_COLOUR, "discriminator D")
-    left.plot(x, best, color=EXACT, lw=1, ls=":", label="exact: p / (p + q), slope -1")
+    with_band(left, x.tolist(), seen["D"]["curve"].T, Colour.JS, "discriminator D")
+    left.plot(x, best, color=Colour.EXACT, lw=1, ls=":", label="exact: p / (p + q), slope -1")
     critics = seen["critic"]["curve"]
     critics = critics - critics.mean(-1, keepdim=True)
-    with_band(right, x.tolist(), critics.T, W1_COLOUR, "critic f, up to a constant")
-    right.plot(x, FAR / 2 - x, color=EXACT, lw=1, ls=":")
+    with_band(right, x.tolist(), critics.T, Colour.W1, "critic f, up to a constant")
+    right.plot(x, FAR / 2 - x, color=Colour.EXACT, lw=1, ls=":")
     left.set(xlabel="x", ylabel="density, D", title="Two views of the same pair")
-    right.set_ylabel("critic f", color=W1_COLOUR)
+    right.set_ylabel("critic f", color=Colour.W1)
     handles = [*left.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     left.legend(handles=handles, fontsize=8, loc="upper right", bbox_to_anchor=(1, 0.9))
-    with_band(slopes, x.tolist(), seen["critic"]["steepness"].T, W1_COLOUR, "critic: |f'|")
-    with_band(slopes, x.tolist(), seen["D"]["steepness"].T, JS_COLOUR, "discriminator: |D'|")
+    with_band(slopes, x.tolist(), seen["critic"]["steepness"].T, Colour.W1, "critic: |f'|")
+    with_band(slopes, x.tolist(), seen["D"]["steepness"].T, Colour.JS, "discriminator: |D'|")
     exact = FAR * best * (1 - best)
-    slopes.plot(x, exact, color=EXACT, lw=1, ls=":", label="exact: |D'| at the optimum")
-    slopes.axvspan(FAR - 2, FAR + 2, color=TRAP, alpha=0.25, lw=0)
+    slopes.plot(x, exact, color=Colour.EXACT, lw=1, ls=":", label="exact: |D'| at the optimum")
+    slopes.axvspan(FAR - 2, FAR + 2, color=Colour.TRAP, alpha=0.25, lw=0)
     slopes.text(FAR, 1e-12, "the fakes", ha="center", fontsize=8)
     slopes.set(xlabel="x", ylabel="slope", yscale="log", ylim=(1e-13, 30), title="Their slopes")
     slopes.legend(fontsize=8, loc="lower left")

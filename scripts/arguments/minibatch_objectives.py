@@ -18,14 +18,7 @@ from scripts.arguments.mode_collapse.ring_modes import KEEPS, MODE_METRICS, play
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, in_table
 from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.mode_protocols.this_project import OURS
-from scripts.lab.plotting import (
-    JS_COLOUR,
-    LIMITED_COLOUR,
-    SAMPLE_COLOUR,
-    W1_COLOUR,
-    captioned,
-    drawing,
-)
+from scripts.lab.plotting import Colour, captioned, drawing
 
 TRANSPORT, ENERGY, MMD, SINKHORN = (
     "exact transport",
@@ -41,11 +34,11 @@ BLIND = "MMD, width .01"
 SLOWER = 10
 """Iterations of others for one of the Sinkhorn divergence."""
 COLOURS = {
-    KEEPS: JS_COLOUR,
-    TRANSPORT: W1_COLOUR,
+    KEEPS: Colour.JS,
+    TRANSPORT: Colour.W1,
     ENERGY: "#3c8d5a",
-    MMD: LIMITED_COLOUR,
-    SINKHORN: SAMPLE_COLOUR,
+    MMD: Colour.LIMITED,
+    SINKHORN: Colour.SAMPLE,
 }
 
 

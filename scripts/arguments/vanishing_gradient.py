@@ -35,16 +35,7 @@ from scripts.lab.fixed_generator import (
     segments,
 )
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import (
-    EXACT,
-    FIRST,
-    JS_COLOUR,
-    TRAP,
-    W1_COLOUR,
-    captioned,
-    drawing,
-    legends,
-)
+from scripts.lab.plotting import Colour, captioned, drawing, legends
 from scripts.lab.training import quiet_trainer
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
@@ -242,17 +233,17 @@ def vanishing_figure(seen: Results, steps: Sequence[int]) -> Figure:
     """
     figure, (dying, staying) = drawing(9.6, 4.4, 1, 2, sharey=True)
     for axes, curves in (
-        (dying, {RING: JS_COLOUR, RING_32: FIRST, SEGMENTS: TRAP}),
-        (staying, {PRETRAINED: JS_COLOUR, BLURRED: TRAP, CRITIC: W1_COLOUR}),
+        (dying, {RING: Colour.JS, RING_32: Colour.FIRST, SEGMENTS: Colour.TRAP}),
+        (staying, {PRETRAINED: Colour.JS, BLURRED: Colour.TRAP, CRITIC: Colour.W1}),
     ):
         for name, colour in curves.items():
             geometric_band(axes, steps, seen[name]["norm"], colour, name)
         axes.set(xlabel="training steps of the opponent", xscale="log", yscale="log")
     plain = seen[PLAIN]["norm"]
-    geometric_band(dying, steps, plain, TRAP, PLAIN, "--")
+    geometric_band(dying, steps, plain, Colour.TRAP, PLAIN, "--")
     late = torch.tensor([step for step in steps if step >= 30])
     line = 2 * plain[:, -1].log().mean().exp() * steps[-1] / late
-    dying.plot(late, line, color=EXACT, lw=1, ls=":", label="slope of 1 / steps")
+    dying.plot(late, line, color=Colour.EXACT, lw=1, ls=":", label="slope of 1 / steps")
     dying.set(ylabel="norm of the generator's gradient", title="No overlap: it vanishes")
     staying.set(title="Overlap, or a critic: it can stay")
     legends(dying, staying, loc="lower left")

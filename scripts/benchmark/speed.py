@@ -19,19 +19,19 @@ from scripts.benchmark.racing.race import HAVE_JAX, Race
 from scripts.benchmark.racing.tasks import TASKS
 from scripts.lab.executors import Local
 from scripts.lab.jobs import Job
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR
+from scripts.lab.plotting import Colour
 from scripts.lab.records import results
 
 TOY_WIDTH = 512
 """Of the networks in the toy example that the authors of WGAN-GP published."""
 GPU_MEMBERS = (1, 64, 256, 1024, 4096)
 STYLES = {
-    "ours": (W1_COLOUR, "o-"),
-    "ours, compiled": (W1_COLOUR, "o--"),
-    "plain loop": (EXACT, "s-"),
-    "usual module": (JS_COLOUR, "^-"),
-    "JAX, batched": (TRAP, "d-"),
-    "JAX, in turn": (TRAP, "v--"),
+    "ours": (Colour.W1, "o-"),
+    "ours, compiled": (Colour.W1, "o--"),
+    "plain loop": (Colour.EXACT, "s-"),
+    "usual module": (Colour.JS, "^-"),
+    "JAX, batched": (Colour.TRAP, "d-"),
+    "JAX, in turn": (Colour.TRAP, "v--"),
 }
 
 

@@ -17,12 +17,12 @@ from gans.runtime.files import as_csv
 from scripts.benchmark.published import published
 from scripts.lab.jobs import Job
 from scripts.lab.options import at_least, share
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, drawing
+from scripts.lab.plotting import Colour, drawing
 from scripts.lab.records import Records, results
 from scripts.lab.w1 import accuracy
 from scripts.lab.w1.solvers import SOLVERS
 
-COLOURS = {"anchored": W1_COLOUR, "GP": JS_COLOUR, "sorted": EXACT, "released": "#c77dbb"}
+COLOURS = {"anchored": Colour.W1, "GP": Colour.JS, "sorted": Colour.EXACT, "released": "#c77dbb"}
 
 
 def add_arguments(command: Parser) -> None:
@@ -150,7 +150,7 @@ def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Fi
                     [shown(sum(r[key] for r in p) / len(p)) for p in by_pair],
                     # pairs differ, seeds on one pair are independent of those on another
                     [sum(r[f"{key}_stderr"] ** 2 for r in p) ** 0.5 / len(p) for p in by_pair],
-                    color=COLOURS.get(solver, TRAP),
+                    color=COLOURS.get(solver, Colour.TRAP),
                     marker="o",
                     ms=4,
                     lw=1.2,
@@ -159,11 +159,11 @@ def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Fi
         for dimension in dimensions:
             best = [r for r in theirs if (r["funnels"], r["dimension"]) == (n, dimension)]
             if best:
-                hollow: dict[str, Any] = {"mfc": "none", "mec": JS_COLOUR, "ms": 9}
+                hollow: dict[str, Any] = {"mfc": "none", "mec": Colour.JS, "ms": 9}
                 top.plot(dimension, max(r["cosine"] for r in best), "o", **hollow)
                 bottom.plot(dimension, min(r["deviation"] for r in best), "o", **hollow)
         top.set(title=f"{n} funnels", ylim=(-0.6, 1.02))
-        top.axhline(0, color=TRAP, lw=0.6)
+        top.axhline(0, color=Colour.TRAP, lw=0.6)
         bottom.set_yscale("symlog", linthresh=0.01)  # some published errors round to 0
         bottom.set_xlabel("dimension")
         bottom.set_xscale("log", base=2)
@@ -173,7 +173,7 @@ def by_dimension(rows: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Fi
     first.set_ylabel("cosine with the true gradient")
     below.set_ylabel("error of the value, |value / W1 - 1|")
     below.set_ylim(bottom=-0.001)
-    first.plot([], [], "o", mfc="none", mec=JS_COLOUR, ms=9, label="best published")
-    first.plot([], [], "o", color=TRAP, ms=4, label="other critics")
+    first.plot([], [], "o", mfc="none", mec=Colour.JS, ms=9, label="best published")
+    first.plot([], [], "o", color=Colour.TRAP, ms=4, label="other critics")
     first.legend(fontsize=8)
     return figure

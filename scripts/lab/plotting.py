@@ -1,6 +1,7 @@
 """The colours, panels, legends and the seed band that figures share."""
 
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -13,14 +14,22 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 from torch import Tensor
 
-EXACT, TRAP = "#222222", "#b0a08a"
-"""What is exact and of no quantity; what misleads."""
-JS_COLOUR, W1_COLOUR, LIMITED_COLOUR = "#c8501e", "#1f5fa8", "#7d3fa3"
-KL_COLOUR, TV_COLOUR = "#6d6f2a", "#8c5a78"
-OWN_COLOUR, PULL_COLOUR, SAMPLE_COLOUR = "#2c7a5b", "#8a6a1f", "#b3315f"
-"""The critic's own value, the gradient at the generated points, and these points."""
-FIRST, SECOND = "#0e7c86", "#bf4f8f"
-"""Set-ups and whatever else has no colour of its own."""
+
+class Colour(StrEnum):
+    """One colour per quantity; what has none of its own is FIRST or SECOND."""
+
+    EXACT = "#222222"  # also of what is of no quantity
+    TRAP = "#b0a08a"  # what misleads
+    JS = "#c8501e"
+    W1 = "#1f5fa8"
+    LIMITED = "#7d3fa3"
+    KL = "#6d6f2a"
+    TV = "#8c5a78"
+    OWN = "#2c7a5b"  # a critic's own value
+    PULL = "#8a6a1f"  # the gradient at the generated points
+    SAMPLE = "#b3315f"  # these points
+    FIRST = "#0e7c86"
+    SECOND = "#bf4f8f"
 
 
 P = ParamSpec("P")
@@ -91,5 +100,5 @@ def as_pictures(figure: Figure) -> None:
             colours = np.concatenate([artist.get_facecolor(), artist.get_edgecolor()])
         else:
             continue
-        if marks > MANY and EXACT not in map(to_hex, colours):
+        if marks > MANY and Colour.EXACT not in map(to_hex, colours):
             artist.set_rasterized(True)

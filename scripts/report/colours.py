@@ -3,19 +3,13 @@
 import colorsys
 from collections.abc import Mapping
 
-from scripts.lab import plotting
+from scripts.lab.plotting import Colour
 
 DARK_PAGE = "#15171b"  # --page of style.css on dark ground
 CONTRAST = 4.5
 QUANTITIES = {
-    "js": plotting.JS_COLOUR,
-    "w1": plotting.W1_COLOUR,
-    "limited": plotting.LIMITED_COLOUR,
-    "kl": plotting.KL_COLOUR,
-    "tv": plotting.TV_COLOUR,
-    "own": plotting.OWN_COLOUR,
-    "pull": plotting.PULL_COLOUR,
-    "sample": plotting.SAMPLE_COLOUR,
+    name: str(Colour[name.upper()])
+    for name in ("js", "w1", "limited", "kl", "tv", "own", "pull", "sample")
 }
 """Names of the page's variables, and what the figures have for the same quantity."""
 

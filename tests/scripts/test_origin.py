@@ -41,7 +41,7 @@ class Made(Base):
 def experiment(n):
     table = n
     from scripts.lab.claims import worst
-    return Made().call() + table, standard_error(n), plotting.EXACT, drawn
+    return Made().call() + table, standard_error(n), plotting.Colour.EXACT, drawn
 
 def judge(results):
     return results["a"] + 1
@@ -96,7 +96,7 @@ def test_what_an_experiment_needs_is_seen_and_nothing_else(old, new, seen, writt
 def test_what_other_modules_of_ours_define_is_seen(written):
     text = written(SOURCE)
     assert "std(-1) / math.sqrt" in text  # standard_error of scripts.lab.claims
-    assert "'#222222'" in text  # scripts.lab.plotting.EXACT
+    assert "'#222222'" in text  # scripts.lab.plotting.Colour
     assert "class Claim" not in text
 
 

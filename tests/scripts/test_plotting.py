@@ -3,7 +3,7 @@ import io
 import pytest
 import torch
 
-from scripts.lab.plotting import EXACT, as_pictures, drawing
+from scripts.lab.plotting import Colour, as_pictures, drawing
 
 
 def weight(draw, points):
@@ -33,7 +33,7 @@ def test_many_marks_weigh_what_a_picture_weighs(draw):
 
 
 def test_what_the_page_recolours_stays_an_outline():
-    assert weight(lambda axes, at: axes.plot(*at, ".", color=EXACT), 1000)[1] is False
+    assert weight(lambda axes, at: axes.plot(*at, ".", color=Colour.EXACT), 1000)[1] is False
 
 
 def test_a_line_without_marks_stays_a_line():

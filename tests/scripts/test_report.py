@@ -208,7 +208,7 @@ def test_widgets_need_their_data(folder):
 
 def test_a_quantity_has_one_colour_on_the_page_and_in_its_figures(text):
     for name in ("js", "w1"):
-        drawn = getattr(plotting, f"{name.upper()}_COLOUR")
+        drawn = plotting.Colour[name.upper()]
         assert f"--{name}:{drawn};" in text
         assert f"--c{drawn[1:]}:{drawn};" in text
     named = set(re.findall(r"\.q-(\w+) {", (ROOT / "scripts/report/widgets.css").read_text()))

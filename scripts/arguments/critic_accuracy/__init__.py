@@ -39,7 +39,7 @@ from scripts.arguments.critic_accuracy.critics import (
 )
 from scripts.lab.claims import FAILS, Check, Claim, Findings, means, standard_error
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, captioned, with_band
+from scripts.lab.plotting import Colour, captioned, with_band
 
 SOURCE = "Korotin, Kolesov & Burnaev 2022, arXiv 2206.07767"
 FUNNELS = 4
@@ -268,7 +268,7 @@ def by_dimension(found: Found, results: Results, settings: Settings) -> Figure:
     x = list(settings.dimensions)
     figure, left = value_and_cosine(found, COMPARED, x, "dimension")
     by_samples = torch.stack([results[sampled(d)]["deviation"] + 1 for d in x])
-    with_band(left, x, by_samples, EXACT, "exact transport of samples")
+    with_band(left, x, by_samples, Colour.EXACT, "exact transport of samples")
     left.set_ylim(-0.05, 2.5)
     left.legend(*[h[-1:] for h in left.get_legend_handles_labels()], fontsize=8)
     return figure

@@ -17,7 +17,7 @@ from scripts.arguments.critic_accuracy.critics import (
     Found,
 )
 from scripts.lab.claims import QUALIFIED, Check, Claim, means
-from scripts.lab.plotting import EXACT, captioned, drawing, with_band
+from scripts.lab.plotting import Colour, captioned, drawing, with_band
 
 COLUMNS = ("cosine", "deviation", "slope")
 
@@ -105,7 +105,7 @@ def value_and_cosine(
         for axes, key, shift in ((left, "deviation", 1), (right, "cosine", 0)):
             values = torch.stack([found[name, at][key].double() + shift for at in x])
             with_band(axes, x, values, COLOURS[name], name)
-    left.axhline(1, color=EXACT, lw=0.8, ls=":")
+    left.axhline(1, color=Colour.EXACT, lw=0.8, ls=":")
     left.set_ylabel("value / W1")
     right.set(ylabel="cosine with the true gradient", ylim=(-0.1, 1.02))
     for axes in (left, right):

@@ -24,7 +24,7 @@ from divergences import (
 from divergences.learned.base import Learned
 from gans import Transported
 from scripts.lab.jobs import CommonSettings
-from scripts.lab.plotting import EXACT, FIRST, TRAP, W1_COLOUR
+from scripts.lab.plotting import Colour
 from scripts.lab.w1 import solvers
 from scripts.lab.w1.accuracy import compared
 
@@ -68,14 +68,14 @@ PERCEPTRONS: dict[str, tuple[Constraint, type[nn.Module]]] = {
 TRAINED = (CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, RELEASED, PENALISED)
 COMPARED = (*TRAINED, ANCHORED)
 COLOURS = {
-    CLIPPED: TRAP,
+    CLIPPED: Colour.TRAP,
     SPECTRAL: "#7a5195",
     ORTHOGONAL: "#2a8a57",
     SORTED: "#7ec8a0",
     RELEASED: "#c77dbb",
-    PENALISED: FIRST,
-    TWO_SIDED: EXACT,
-    ANCHORED: W1_COLOUR,
+    PENALISED: Colour.FIRST,
+    TWO_SIDED: Colour.EXACT,
+    ANCHORED: Colour.W1,
 }
 
 

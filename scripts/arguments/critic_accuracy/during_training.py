@@ -11,7 +11,7 @@ from torch.optim import Adam
 from divergences import MLP, Constraint, EarthMover, Streams
 from gans import WGAN, Generator, Transported
 from scripts.lab.claims import FAILS, Check, Claim, in_table, means, standard_error
-from scripts.lab.plotting import EXACT, captioned, drawing
+from scripts.lab.plotting import Colour, captioned, drawing
 from scripts.lab.training import quiet_trainer
 from scripts.lab.training_monitors import spearman
 
@@ -165,8 +165,8 @@ def scatter(
             w1 = generators[name]["w1"].mean(0)
             axes.plot([x] * len(w1), w1, "o", color=colours[name], ms=4, alpha=0.6)
             axes.plot(x, w1.mean(), "D", color=colours[name], ms=7, label=name)
-        axes.axhline(start, color=EXACT, lw=0.8, ls=":")
-        axes.axhline(floor, color=EXACT, lw=0.8, ls="--")
+        axes.axhline(start, color=Colour.EXACT, lw=0.8, ls=":")
+        axes.axhline(floor, color=Colour.EXACT, lw=0.8, ls="--")
         axes.set(xlim=(0, None), ylim=(0, 1.1 * start))
     left, right = panels
     left.set(xlabel="error of the critic's value, |value / W1 - 1|", ylabel="W1 of the generator")

@@ -9,22 +9,15 @@ from matplotlib.patches import Rectangle
 from scripts.arguments.fidelity_diversity.pass_table import IN_PUBLISHED, Passes, rows
 from scripts.arguments.fidelity_diversity.quality_scores import MEASURES
 from scripts.lab.jobs import Results
-from scripts.lab.plotting import (
-    EXACT,
-    FIRST,
-    JS_COLOUR,
-    LIMITED_COLOUR,
-    OWN_COLOUR,
-    SECOND,
-    W1_COLOUR,
-    captioned,
-    drawing,
-    legends,
-)
+from scripts.lab.plotting import Colour, captioned, drawing, legends
 
 PASSED, FAILED = "#bfe3cf", "#f2c4b3"
 COLOURS = dict(
-    zip(MEASURES, (W1_COLOUR, FIRST, OWN_COLOUR, JS_COLOUR, SECOND, LIMITED_COLOUR), strict=True)
+    zip(
+        MEASURES,
+        (Colour.W1, Colour.FIRST, Colour.OWN, Colour.JS, Colour.SECOND, Colour.LIMITED),
+        strict=True,
+    )
 )
 DESIDERATA = {"purpose": "D1", "hyperparameters": "D2", "data": "D3", "bounds": "D4",
               "invariance": "D5"}  # fmt: skip
@@ -49,7 +42,7 @@ def pass_table(found: Passes) -> Figure:
             if theirs is not None:
                 _cell(axes, x + 1, i, theirs)
                 if row[measure] != theirs:
-                    frame = {"facecolor": "none", "edgecolor": EXACT, "lw": 1.6}
+                    frame = {"facecolor": "none", "edgecolor": Colour.EXACT, "lw": 1.6}
                     axes.add_patch(Rectangle((x - 0.5, i - 0.5), 2, 1, **frame))
     axes.set_xlim(-0.6, max(at.values()) + 0.6)
     axes.set_ylim(len(table) - 0.4, -0.6)
@@ -86,12 +79,12 @@ def lines(results: Results) -> Figure:
         axes[0].plot(dimensions, middle, marker="o", ms=3.5, color=colour, label=measure)
         for panel, line in zip(axes[1:], _both(results), strict=True):
             panel.plot(line["places"], line["scores"][k].mean(0), color=colour, label=measure)
-    axes[0].axhline(1, color=EXACT, lw=1.1, ls="--", label="1 - TV")
+    axes[0].axhline(1, color=Colour.EXACT, lw=1.1, ls="--", label="1 - TV")
     axes[0].set(xscale="log", ylim=(0, 1.2), xlabel="dimensions", title="two samples of one law")
     axes[0].set_xticks(dimensions, list(map(str, dimensions)))
     axes[0].minorticks_off()
     for panel, line in zip(axes[1:], _both(results), strict=True):
-        panel.plot(line["places"], line["overlap"], color=EXACT, ls="--", lw=1.1)
+        panel.plot(line["places"], line["overlap"], color=Colour.EXACT, ls="--", lw=1.1)
     axes[1].set(yscale="symlog", xlabel="radius of the generated sphere, in 128-D",
                 title="surfaces of spheres, the real one of radius 1")  # fmt: skip
     axes[2].set(xscale="log", ylim=(-0.05, 1.2), xlabel="coordinates with equal laws",

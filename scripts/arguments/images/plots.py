@@ -8,28 +8,16 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from scripts.lab.fixed_generator import geometric_band
-from scripts.lab.plotting import (
-    EXACT,
-    FIRST,
-    JS_COLOUR,
-    LIMITED_COLOUR,
-    OWN_COLOUR,
-    TRAP,
-    W1_COLOUR,
-    captioned,
-    drawing,
-    legends,
-    with_band,
-)
+from scripts.lab.plotting import Colour, captioned, drawing, legends, with_band
 
 VIEWS = (
-    ("js", JS_COLOUR, "pictures as made"),
-    ("js_rounded", TRAP, "rounded to grey levels"),
-    ("js_noisy", LIMITED_COLOUR, "noise on both sides"),
+    ("js", Colour.JS, "pictures as made"),
+    ("js_rounded", Colour.TRAP, "rounded to grey levels"),
+    ("js_noisy", Colour.LIMITED, "noise on both sides"),
 )
 LENGTHS = (
-    ("transport", W1_COLOUR, "exact transport"),
-    ("excess", FIRST, "its excess over equal laws"),
+    ("transport", Colour.W1, "exact transport"),
+    ("excess", Colour.FIRST, "its excess over equal laws"),
 )
 
 
@@ -43,15 +31,15 @@ def beside(games: dict[str, Any], ceiling: float) -> Figure:
         at = run["iterations"]
         for key, colour, label in VIEWS:
             with_band(above, at, run[key].T, colour, label)
-        above.axhline(ceiling, color=EXACT, lw=1, ls="--", label="ceiling: a disjoint pair")
+        above.axhline(ceiling, color=Colour.EXACT, lw=1, ls="--", label="ceiling: a disjoint pair")
         above.set(title=name, ylabel="JS by fresh discriminators, nats", ylim=(0, 0.75))
         for key, colour, label in LENGTHS:
             with_band(below, at, run[key].T, colour, label)
         below.set(xlabel="iteration", ylabel="W1 between pictures")
         below.set_ylim(bottom=0)
         right = below.twinx()
-        with_band(right, at, run["own"].T, OWN_COLOUR, "own value")
-        right.set_ylabel("value of its own critic", color=OWN_COLOUR)
+        with_band(right, at, run["own"].T, Colour.OWN, "own value")
+        right.set_ylabel("value of its own critic", color=Colour.OWN)
     legends(panels[0, 0], loc="lower left")
     legends(panels[1, 0])
     return figure
@@ -63,10 +51,10 @@ def gradients(runs: dict[str, dict[str, Tensor]], steps: Sequence[int]) -> Figur
     under a penalty stays.
     """
     figure, axes = drawing(6.4, 4.2)
-    colours = (JS_COLOUR, TRAP, LIMITED_COLOUR)
+    colours = (Colour.JS, Colour.TRAP, Colour.LIMITED)
     for colour, (name, run) in zip(colours, runs.items(), strict=True):
         geometric_band(axes, steps, run["discriminator"], colour, f"saturating, {name}")
-        geometric_band(axes, steps, run["critic"], W1_COLOUR, f"critic, {name}", "--")
+        geometric_band(axes, steps, run["critic"], Colour.W1, f"critic, {name}", "--")
     axes.set(xscale="log", yscale="log", xlabel="steps of the opponent", ylabel="norm")
     legends(axes, loc="lower left")
     return figure

@@ -30,7 +30,7 @@ from torch import Tensor
 
 from divergences import EarthMover, EnergyDistance, Estimator, Streams
 from scripts.lab.claims import Check, Claim, standard_error
-from scripts.lab.plotting import EXACT, FIRST, W1_COLOUR, captioned, drawing
+from scripts.lab.plotting import Colour, captioned, drawing
 
 TRUE = 0.3
 SIZES = (1, 2, 3, 4, 6, 8)
@@ -219,29 +219,31 @@ def drawn(found: dict[str, Tensor], scaled: dict[tuple[int, int], dict]) -> Figu
     figure, (value, gradient, size) = drawing(12.0, 3.9, 1, 3)
     for m, alpha in ((1, 0.4), (2, 0.65), (8, 1.0)):
         k = SIZES.index(m)
-        for name, colour in (("W1", W1_COLOUR), ("energy", FIRST)):
+        for name, colour in (("W1", Colour.W1), ("energy", Colour.FIRST)):
             curve, least = found[name][k], int(found[name][k].argmin())
             value.plot(GRID, curve, color=colour, alpha=alpha, lw=1.3, label=f"{name}, m = {m}")
             value.plot(GRID[least], curve[least], "o", color=colour, alpha=alpha, ms=5)
-        blue = {"color": W1_COLOUR, "alpha": alpha, "lw": 1.3, "label": f"m = {m}"}
+        blue = {"color": Colour.W1, "alpha": alpha, "lw": 1.3, "label": f"m = {m}"}
         gradient.plot(BETWEEN, found["W1 gradient"][k], **blue)
     for axes in (value, gradient):
-        axes.axvline(TRUE, color=EXACT, lw=0.8, ls=":")
-    gradient.plot(BETWEEN, found["W1 true"], color=EXACT, lw=1, ls="--", label="true: a sign")
+        axes.axvline(TRUE, color=Colour.EXACT, lw=0.8, ls=":")
+    gradient.plot(
+        BETWEEN, found["W1 true"], color=Colour.EXACT, lw=1, ls="--", label="true: a sign"
+    )
     value.set(xlabel="theta", title="expected distance to m points\n(dots: where it is least)")
     value.legend(fontsize=7)
     gradient.set(xlabel="theta", title="expected gradient of W1\n(theta* = .3)")
     gradient.legend(fontsize=8)
     sizes = [*range(2, 11), *LARGE]
-    size.plot(sizes, [bias_of_rare(m) for m in sizes], ".-", color=W1_COLOUR, label="coins: 1/m")
-    size.axhline(2 / math.e, color=EXACT, lw=0.8, ls=":")
+    size.plot(sizes, [bias_of_rare(m) for m in sizes], ".-", color=Colour.W1, label="coins: 1/m")
+    size.axhline(2 / math.e, color=Colour.EXACT, lw=0.8, ls=":")
     for marker, (d, n) in zip("osDs", SHAPES, strict=True):
-        for name, colour in (("W1", W1_COLOUR), ("energy", FIRST)):
+        for name, colour in (("W1", Colour.W1), ("energy", Colour.FIRST)):
             bias = scaled[d, n][f"{name} gradient"]
             label = f"scale, {d}-D" if name == "W1" and n == SHAPES[0][1] else "_"
             size.errorbar(n, float(bias.mean()), float(standard_error(bias)), marker=marker,
                           color=colour, ms=5, label=label)  # fmt: skip
-    size.axhline(0, color=FIRST, lw=1)
+    size.axhline(0, color=Colour.FIRST, lw=1)
     size.set(xscale="log", xlabel="points m", title="bias over m\n(blue: W1, red: energy, 0)")
     size.legend(fontsize=7)
     return figure

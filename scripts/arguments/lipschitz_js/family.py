@@ -18,7 +18,7 @@ from scripts.arguments.lipschitz_js.limited_slope import (
 )
 from scripts.arguments.lipschitz_js.trained import SLOPES, THETAS
 from scripts.lab.claims import Check, Claim, standard_error
-from scripts.lab.plotting import EXACT, JS_COLOUR, W1_COLOUR, captioned, drawing
+from scripts.lab.plotting import Colour, captioned, drawing
 
 FLAT, STEEP = 1e-3, 1e3
 SHARES = (1e-3, 0.01, 0.03, 0.1, 0.3, 1.01)
@@ -123,9 +123,9 @@ def of_the_family(trained: dict[str, Tensor]) -> Figure:
     """
     figure, (whole, per_slope, gradient) = drawing(12.0, 4.2, 1, 3)
     colours = colormaps["viridis_r"](np.linspace(0.05, 0.95, len(DRAWN)))
-    whole.axhline(LOG2, color=JS_COLOUR, lw=1.6, ls="--", label="JS: log 2, and 0 at 0")
-    whole.plot([0], [0], "o", color=JS_COLOUR, mfc="none", ms=7)
-    per_slope.plot(WIDE, WIDE.abs(), color=W1_COLOUR, lw=1.6, ls="--", label="W1")
+    whole.axhline(LOG2, color=Colour.JS, lw=1.6, ls="--", label="JS: log 2, and 0 at 0")
+    whole.plot([0], [0], "o", color=Colour.JS, mfc="none", ms=7)
+    per_slope.plot(WIDE, WIDE.abs(), color=Colour.W1, lw=1.6, ls="--", label="W1")
     away = WIDE != 0
     for colour, slope in zip(colours, DRAWN, strict=True):
         value = limited_js(WIDE, slope)
@@ -134,11 +134,11 @@ def of_the_family(trained: dict[str, Tensor]) -> Figure:
         per_slope.plot(WIDE, 4 * value / slope, color=colour, lw=1.3)
         gradient.plot(WIDE, (4 * derivative / slope).where(away, torch.nan), color=colour, lw=1.3)
     signs = WIDE.sign().where(away, torch.nan)
-    gradient.plot(WIDE, signs, color=W1_COLOUR, lw=1.6, ls="--")
-    gradient.axhline(0, color=JS_COLOUR, lw=1.2, ls="--")
+    gradient.plot(WIDE, signs, color=Colour.W1, lw=1.6, ls="--")
+    gradient.axhline(0, color=Colour.JS, lw=1.2, ls="--")
     for k, slope in enumerate(SLOPES.tolist()):
         mean, near = trained["js"][k].mean(-1), trained["gradient"][k].mean(-1)
-        mark = {"ls": "", "marker": "o", "ms": 4.5, "mec": EXACT, "mew": 0.6}
+        mark = {"ls": "", "marker": "o", "ms": 4.5, "mec": Colour.EXACT, "mew": 0.6}
         mark["color"] = colours[DRAWN.index(slope)]
         name = "trained discriminators" if k == 0 else "_"
         whole.plot(THETAS, mean, label=name, **mark)

@@ -20,7 +20,7 @@ from gans import ParallelSegments
 from scripts.arguments.lipschitz_js.limited_slope import limited_js
 from scripts.arguments.segments.common import HOME
 from scripts.lab.claims import Check, Claim, standard_error, worst
-from scripts.lab.plotting import EXACT, JS_COLOUR, LIMITED_COLOUR, W1_COLOUR, captioned, drawing
+from scripts.lab.plotting import Colour, captioned, drawing
 
 STEPS = (0.1, 0.03, 0.01)
 SLOPE = 2.0
@@ -184,12 +184,12 @@ def paths(found: dict[str, Tensor], trained: Tensor) -> Figure:
     """
     figure, (distance, end) = drawing(10.5, 3.9, 1, 2)
     drawn = [
-        ("W1", 0, W1_COLOUR, "-", f"W1, step {STEPS[0]:g}"),
-        ("W1", 2, W1_COLOUR, "--", f"W1, step {STEPS[2]:g}"),
-        ("W1, falling", 0, EXACT, "-", f"W1, step {STEPS[0]:g} / sqrt(k)"),
+        ("W1", 0, Colour.W1, "-", f"W1, step {STEPS[0]:g}"),
+        ("W1", 2, Colour.W1, "--", f"W1, step {STEPS[2]:g}"),
+        ("W1, falling", 0, Colour.EXACT, "-", f"W1, step {STEPS[0]:g} / sqrt(k)"),
         ("W2 squared", 0, "#3c8d5a", "-", f"W2 squared, step {STEPS[0]:g}"),
-        ("JS_L", 0, LIMITED_COLOUR, "-", f"JS_L, L = {SLOPE:g}, step {STEPS[0]:g}"),
-        ("JS", 0, JS_COLOUR, "-", "JS, any step"),
+        ("JS_L", 0, Colour.LIMITED, "-", f"JS_L, L = {SLOPE:g}, step {STEPS[0]:g}"),
+        ("JS", 0, Colour.JS, "-", "JS, any step"),
     ]
     late = torch.arange(ITERATIONS - 30, ITERATIONS + 1)
     for name, k, colour, style, label in drawn:
@@ -199,11 +199,11 @@ def paths(found: dict[str, Tensor], trained: Tensor) -> Figure:
         if name != "JS":
             end.plot(late, path[-31:], marker=".", ms=4, **look)
     critic = f"trained critic, step {CRITIC_STEP:g}"
-    distance.plot(trained[0].abs(), color=W1_COLOUR, lw=0.8, alpha=0.5, label=critic)
+    distance.plot(trained[0].abs(), color=Colour.W1, lw=0.8, alpha=0.5, label=critic)
     distance.set(yscale="log", ylim=(1e-14, 30), xlabel="iterations", ylabel="|theta|")
     distance.set_title("Distance from 0", fontsize=11)
     distance.legend(fontsize=8, loc="lower right")
-    end.axhline(0, color=EXACT, lw=0.6, ls=":")
+    end.axhline(0, color=Colour.EXACT, lw=0.6, ls=":")
     end.set(xlabel="iterations", ylabel="theta", ylim=(-0.065, 0.12))
     end.legend(fontsize=8, loc="upper center", ncols=2)
     end.set_title("The last iterations: a jump as large as the step", fontsize=11)

@@ -28,7 +28,7 @@ from gans import Saturating, SegmentGenerator, VanillaGAN
 from scripts.arguments.segments.common import HOME
 from scripts.arguments.segments.trained_theta import Trajectory
 from scripts.lab.claims import Check, Claim, in_table, over_seeds
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, captioned, drawing, legends
+from scripts.lab.plotting import Colour, captioned, drawing, legends
 from scripts.lab.training import quiet_trainer
 
 ARRIVING, STALLED = (0.5, 2.0, 8.0), 16.0
@@ -215,22 +215,24 @@ def drawn(found: Tensor, free: Tensor) -> Figure:
     """
     figure, (paths, times) = drawing(10.5, 3.9, 1, 2, width_ratios=(1.6, 1))
     clock = STEP * torch.arange(found.shape[-1], dtype=torch.float64)
-    colours = ("#3c8d5a", W1_COLOUR, "#7b4ea3", JS_COLOUR)
+    colours = ("#3c8d5a", Colour.W1, "#7b4ea3", Colour.JS)
     for slope, path, colour in zip(SLOPES, found, colours, strict=True):
         paths.plot(clock, path.T, color=colour, lw=0.8, alpha=0.5)
         paths.plot([], [], color=colour, lw=1.4, label=f"L = {slope:g}, trained")
-        paths.plot(clock, theta_at(clock, START, slope), color=EXACT, lw=1.1, ls="--")
-    paths.plot(clock, free.T, color=TRAP, lw=1)
-    paths.plot([], [], color=TRAP, lw=1.4, label="no constraint")
-    paths.plot([], [], color=EXACT, lw=1.1, ls="--", label="flow, closed form")
+        paths.plot(clock, theta_at(clock, START, slope), color=Colour.EXACT, lw=1.1, ls="--")
+    paths.plot(clock, free.T, color=Colour.TRAP, lw=1)
+    paths.plot([], [], color=Colour.TRAP, lw=1.4, label="no constraint")
+    paths.plot([], [], color=Colour.EXACT, lw=1.1, ls="--", label="flow, closed form")
     paths.set(xlabel="time (2 x learning rate x iterations)", ylabel="theta", ylim=(-0.3, 1.1))
     paths.set_title("Saturating training, a discriminator of slope at most L", fontsize=11)
     slopes = torch.logspace(-1, math.log10(24), 120, dtype=torch.float64)
-    times.plot(slopes, [predicted_arrival(float(s)) for s in slopes], color=EXACT, lw=1.1, ls="--")
+    times.plot(
+        slopes, [predicted_arrival(float(s)) for s in slopes], color=Colour.EXACT, lw=1.1, ls="--"
+    )
     for slope, path, colour in zip(ARRIVING, found, colours, strict=False):
         mean, bar = over_seeds(arrival(path))
         times.errorbar(slope, mean, bar, fmt="o", ms=6, color=colour)
-    times.axhline(float(clock[-1]), color=TRAP, lw=0.8, ls=":", label="end of training")
+    times.axhline(float(clock[-1]), color=Colour.TRAP, lw=0.8, ls=":", label="end of training")
     times.set(xscale="log", yscale="log", xlabel="L", ylim=(1, 3000))
     times.set_title("Time until theta = .1", fontsize=11)
     legends(paths, times)

@@ -13,7 +13,7 @@ from divergences.numerical import js_divergence, kl_divergence
 from scripts.arguments.log_d_alternative.identity import SOURCE
 from scripts.lab.claims import Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, FIRST, KL_COLOUR, TRAP, captioned, drawing, legends
+from scripts.lab.plotting import Colour, captioned, drawing, legends
 
 SD = 0.5
 """Of either mode and of the junk between them."""
@@ -173,18 +173,18 @@ def dropping_figure(cost: dict[str, Tensor]) -> Figure:
     One divergence barely penalises the first, the other hardly the second.
     """
     figure, (dropping, junk) = drawing(9.6, 4.0, 1, 2)
-    for name, colour in ((MINIMISED, FIRST), (COVERING, KL_COLOUR)):
+    for name, colour in ((MINIMISED, Colour.FIRST), (COVERING, Colour.KL)):
         dropping.plot(LEFT, cost[f"{name}: dropping"], color=colour, lw=1.6, label=name)
         junk.plot(JUNK, cost[f"{name}: junk"], color=colour, lw=1.6, label=name)
     some = LEFT[::3]
     exact = dropped_between_far_modes(some)
-    dropping.plot(some, exact, "o", ms=4, mfc="none", color=EXACT, label="exact, far modes")
-    dropping.axhline(math.log(2), color=TRAP, lw=1, ls="--", label="log 2")
+    dropping.plot(some, exact, "o", ms=4, mfc="none", color=Colour.EXACT, label="exact, far modes")
+    dropping.axhline(math.log(2), color=Colour.TRAP, lw=1, ls="--", label="log 2")
     dropping.set(xlabel="share of Pg in the left mode (.5 in the data)", xscale="log")
     dropping.set(ylabel="cost in nats", title="A dropped mode")
     shares = JUNK[::4].tolist()
     exact = [float(junk_without_overlap(share)) for share in shares]
-    junk.plot(shares, exact, "o", ms=4, mfc="none", color=EXACT, label="exact, far modes")
+    junk.plot(shares, exact, "o", ms=4, mfc="none", color=Colour.EXACT, label="exact, far modes")
     junk.set(xlabel="share of Pg midway between the modes", title="Points where no data are")
     legends(dropping, junk)
     return figure

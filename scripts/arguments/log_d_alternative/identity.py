@@ -14,16 +14,7 @@ from divergences import Quadrature
 from divergences.numerical import js_divergence, kl_divergence
 from scripts.lab.claims import Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import (
-    EXACT,
-    FIRST,
-    JS_COLOUR,
-    KL_COLOUR,
-    TRAP,
-    captioned,
-    drawing,
-    legends,
-)
+from scripts.lab.plotting import Colour, captioned, drawing, legends
 
 SOURCE = "Arjovsky & Bottou 2017, arXiv 1701.04862"
 EXACTLY = 1e-6
@@ -196,15 +187,15 @@ def identity_figure(rows: list[dict[str, float]]) -> Figure:
     at = {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]}
     theta, pushed = at["theta"], -2 * at["JS"]
     total, turned = at["KL(Pg||Pr)"] + pushed, at["KL(Pr||Pg)"] + pushed
-    halves.plot(theta, at["KL(Pg||Pr)"], color=KL_COLOUR, label="of KL(Pg||Pr)")
-    halves.plot(theta, pushed, color=JS_COLOUR, label="of -2 JS")
+    halves.plot(theta, at["KL(Pg||Pr)"], color=Colour.KL, label="of KL(Pg||Pr)")
+    halves.plot(theta, pushed, color=Colour.JS, label="of -2 JS")
     halves.set(ylabel="d/dtheta", title="One pulls together, the other pushes apart")
-    whole.plot(theta, total, color=EXACT, lw=1.4, label="of KL(Pg||Pr) - 2 JS")
-    whole.plot(theta, turned, color=TRAP, lw=1.4, ls="--", label="of KL(Pr||Pg) - 2 JS")
-    whole.plot(theta, at["-log D"], "o", ms=4, color=FIRST, label="of E[-log D*]")
+    whole.plot(theta, total, color=Colour.EXACT, lw=1.4, label="of KL(Pg||Pr) - 2 JS")
+    whole.plot(theta, turned, color=Colour.TRAP, lw=1.4, ls="--", label="of KL(Pr||Pg) - 2 JS")
+    whole.plot(theta, at["-log D"], "o", ms=4, color=Colour.FIRST, label="of E[-log D*]")
     whole.set_title("Together they are the -log D gradient")
     for axes in (halves, whole):
-        axes.axhline(0, color=EXACT, lw=0.5)
+        axes.axhline(0, color=Colour.EXACT, lw=0.5)
         axes.set_xlabel("theta")
     legends(halves, whole)
     figure.suptitle("Pg = N(theta, 1), data two modes at -3 and 3", fontsize=10)

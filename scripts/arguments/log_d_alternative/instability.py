@@ -23,7 +23,7 @@ from scripts.lab.fixed_generator import (
     looks,
 )
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, captioned, drawing, legends
+from scripts.lab.plotting import Colour, captioned, drawing, legends
 
 FROM = 100
 """Step from which growth is counted: the discriminator has then found out where the fakes are."""
@@ -263,19 +263,23 @@ def unstable_figure(seen: Seen, steps: Sequence[int], most: Tensor) -> Figure:
     """
     figure, drawn = drawing(9.6, 3.8, 1, 3)
     panels = dict(zip([*GROWN, "kurtosis"], drawn, strict=True))
-    for (name, found), colour in zip(seen.items(), (JS_COLOUR, W1_COLOUR, TRAP), strict=True):
+    for (name, found), colour in zip(
+        seen.items(), (Colour.JS, Colour.W1, Colour.TRAP), strict=True
+    ):
         for what in GROWN:
             geometric_band(panels[what], steps, found[what], colour, name)
     ours = seen[DISCRIMINATOR]
-    panels["kurtosis"].plot(steps, ours["kurtosis"], "o-", ms=3.5, lw=1.4, color=JS_COLOUR)
+    panels["kurtosis"].plot(steps, ours["kurtosis"], "o-", ms=3.5, lw=1.4, color=Colour.JS)
     panels["size"].set(title="Norm", yscale="log")
     panels["variance"].set(title="Variance between minibatches", yscale="log")
     panels["kurtosis"].set(title="Kurtosis between discriminators", ylim=(0, 6))
     label = "most at a slope of 1 or less"
-    panels["variance"].axhline(float(most.mean()), color=EXACT, lw=1, ls=":", label=label)
+    panels["variance"].axhline(float(most.mean()), color=Colour.EXACT, lw=1, ls=":", label=label)
     usual = reference(len(ours["size"]) // len(most))
     for law, style in (("normal", ":"), ("Cauchy", "--")):
-        panels["kurtosis"].axhline(usual[law], color=EXACT, lw=1, ls=style, label=f"if {law}")
+        panels["kurtosis"].axhline(
+            usual[law], color=Colour.EXACT, lw=1, ls=style, label=f"if {law}"
+        )
     for axes in panels.values():
         axes.set(xlabel="training steps of the opponent", xscale="log")
     legends(*drawn)

@@ -17,7 +17,7 @@ from gans.networks import points_of
 from scripts.lab.claims import Check, Claim, Findings, means
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols.this_project import OURS
-from scripts.lab.plotting import EXACT, FIRST, SECOND, captioned, drawing, with_band
+from scripts.lab.plotting import Colour, captioned, drawing, with_band
 from scripts.lab.training import quiet_trainer
 
 KEEPS, LOSES = "relativistic, R1 + R2", "non-saturating"
@@ -144,10 +144,10 @@ def picture(target: str, found: dict[str, dict[str, Tensor]]) -> Figure:
     """
     figure, panels = drawing(9.6, 3.6, 1, 3, width_ratios=(1.3, 1, 1))
     law = OURS.mixtures[target].target
-    colours: dict[str, str] = {KEEPS: FIRST, LOSES: SECOND}
+    colours: dict[str, str] = {KEEPS: Colour.FIRST, LOSES: Colour.SECOND}
     for row, read in found.items():
         with_band(panels[0], read["iterations"].tolist(), read["seen"].T, colours[row], row)
-    panels[0].axhline(len(law.weights), color=EXACT, lw=0.8, ls="--")
+    panels[0].axhline(len(law.weights), color=Colour.EXACT, lw=0.8, ls="--")
     panels[0].set(xlabel="iteration", ylabel="modes with 20 samples or more")
     panels[0].set_ylim(0, 1.3 * len(law.weights))
     panels[0].legend(fontsize=8, loc="upper left")
@@ -159,7 +159,7 @@ def picture(target: str, found: dict[str, dict[str, Tensor]]) -> Figure:
 
 def scatter(axes: Axes, points: Tensor, centres: Tensor, colour: str) -> None:
     """Generated points, and circles where the modes are."""
-    axes.scatter(*centres.T, s=70, facecolors="none", edgecolors=EXACT, linewidths=0.7)
+    axes.scatter(*centres.T, s=70, facecolors="none", edgecolors=Colour.EXACT, linewidths=0.7)
     axes.scatter(*points.T, s=3, color=colour, alpha=0.6, linewidths=0)
     reach = 1.25 * float(centres.abs().max())
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])

@@ -17,7 +17,7 @@ from scripts.arguments.mode_collapse.ring_modes import trained
 from scripts.lab.claims import HOLDS, QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
 from scripts.lab.mode_protocols.alphagan import ALPHAGAN, game
-from scripts.lab.plotting import FIRST, SECOND, TRAP, captioned, drawing
+from scripts.lab.plotting import Colour, captioned, drawing
 
 PUBLISHED, OF = 0.295, 200
 """Share of saturating games without a single mode in the end, and of how many seeds."""
@@ -180,7 +180,7 @@ def picture(found: dict[str, dict[str, Tensor]], unheard: float) -> Figure:
     seeds that fail, the dot the share itself, beside the published one.
     """
     figure, (left, right) = drawing(9.6, 3.8, 1, 2, width_ratios=(1.6, 1))
-    for name, colour in zip(GAMES, (FIRST, SECOND), strict=True):
+    for name, colour in zip(GAMES, (Colour.FIRST, Colour.SECOND), strict=True):
         read = found[name]
         lost = failed(read, unheard)
         for curve, fails in zip(read["heard"].clamp(min=1e-16), lost.tolist(), strict=True):
@@ -194,13 +194,13 @@ def picture(found: dict[str, dict[str, Tensor]], unheard: float) -> Figure:
     ]
     interval = binomtest(round(PUBLISHED * OF), OF).proportion_ci(0.95, method="wilson")
     bars.append(("published,\nsaturating", PUBLISHED, interval.low, interval.high, OF))
-    colours = (FIRST, SECOND, TRAP)
+    colours = (Colour.FIRST, Colour.SECOND, Colour.TRAP)
     for place, (_, middle, low, high, n) in enumerate(bars):
         right.plot([place, place], [low, high], color=colours[place], lw=2)
         right.plot(place, middle, "o", color=colours[place])
         right.text(place, high + 0.01, f"{n} seeds", ha="center", fontsize=8)
     top = max(high for *_, high, _ in bars)
-    right.axhline(PUBLISHED, color=TRAP, ls="--", lw=0.8)
+    right.axhline(PUBLISHED, color=Colour.TRAP, ls="--", lw=0.8)
     right.set_xticks(range(len(bars)), [name for name, *_ in bars], fontsize=9)
     right.set(
         ylabel="share of seeds that fail", xlim=(-0.6, len(bars) - 0.4), ylim=(-0.02, 0.06 + top)

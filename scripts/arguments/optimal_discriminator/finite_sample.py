@@ -14,7 +14,7 @@ from torch.optim import Adam
 from divergences import Discriminator, Streams
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, captioned, drawing, with_band
+from scripts.lab.plotting import Colour, captioned, drawing, with_band
 
 LOG2 = math.log(2)
 FAR = 3.0
@@ -176,14 +176,14 @@ def reading_figure(
     figure, axes = drawing(7.4, 3.8)
     sizes = list(found)
     for key, colour, label in (
-        ("fixed", JS_COLOUR, "on the points trained on"),
-        ("others", FIRST, "on other points"),
+        ("fixed", Colour.JS, "on the points trained on"),
+        ("others", Colour.FIRST, "on other points"),
     ):
         with_band(axes, sizes, torch.stack([found[n][key] for n in sizes]), colour, label)
-    axes.axhline(LOG2, color=TRAP, lw=1, ls="--", label="log 2: told apart without error")
-    axes.axhline(0, color=EXACT, lw=1, ls=":", label="exact: JS = 0, since P = Q")
+    axes.axhline(LOG2, color=Colour.TRAP, lw=1, ls="--", label="log 2: told apart without error")
+    axes.axhline(0, color=Colour.EXACT, lw=1, ls=":", label="exact: JS = 0, since P = Q")
     label = f"{sizes[0]} points, trained on fresh ones"
-    axes.plot(sizes[0], fresh["fixed"].mean(), "s", color=TRAP, ms=6, label=label)
+    axes.plot(sizes[0], fresh["fixed"].mean(), "s", color=Colour.TRAP, ms=6, label=label)
     axes.set(xlabel="points of each sample", xscale="log", ylabel="JS read, nats")
     axes.set_title(f"P = Q, and what a discriminator makes of it in {steps} steps")
     axes.set_yscale("symlog", linthresh=0.75)

@@ -19,7 +19,7 @@ from gans import Gaussian
 from scripts.arguments.optimal_discriminator.finite_sample import Settings
 from scripts.lab.claims import Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, FIRST, JS_COLOUR, TRAP, captioned, drawing, with_band
+from scripts.lab.plotting import Colour, captioned, drawing, with_band
 
 GOODFELLOW = "Goodfellow et al. 2014, arXiv 1406.2661"
 LOG2 = math.log(2)
@@ -262,18 +262,21 @@ def discriminators(found: dict[str, Tensor]) -> Figure:
         x, (p, q) = grid(gap), normals(gap)
         shown = slice(None, None, 10)
         some = x[shown].tolist()
-        for name, density, colour, aside in (("P", p, FIRST, -1.2), ("Q", q, TRAP, 1.2)):
+        for name, density, colour, aside in (
+            ("P", p, Colour.FIRST, -1.2),
+            ("Q", q, Colour.TRAP, 1.2),
+        ):
             height = density.log_prob(x[shown]).exp()
             axes.fill_between(some, 0, height, color=colour, alpha=0.35, lw=0)
             axes.text(float(density.mean) + aside, 0.26, name, ha="center", fontsize=10)
         optimal = (p.log_prob(x) - q.log_prob(x)).sigmoid()
-        axes.plot(some, optimal[shown], color=EXACT, lw=2.2, label="D*")
-        with_band(axes, some, discriminator.T[shown], JS_COLOUR, "trained D")
+        axes.plot(some, optimal[shown], color=Colour.EXACT, lw=2.2, label="D*")
+        with_band(axes, some, discriminator.T[shown], Colour.JS, "trained D")
         mean = float(errors(gap, discriminator)[0].mean())
         axes.set(xlim=(-3.5, gap + 3.5), ylim=(0, 1.02))
         axes.set_title(f"{gap:g} apart: E|D - D*| = {mean:.1g}", fontsize=10)
         error = (discriminator - optimal).abs().T[shown]
-        with_band(error_axes, some, error, JS_COLOUR, "")
+        with_band(error_axes, some, error, Colour.JS, "")
         error_axes.set(yscale="log", ylim=(1e-6, 1), xlabel="x")
     above[0].set(ylabel="P's probability, given x")
     above[0].legend(fontsize=9, loc="upper right")

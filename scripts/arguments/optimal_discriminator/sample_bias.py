@@ -15,7 +15,7 @@ from divergences import EarthMover, Streams
 from scripts.arguments.optimal_discriminator.finite_sample import Settings, StandardNormal
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, in_table, standard_error
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, FIRST, W1_COLOUR, captioned, drawing, with_band
+from scripts.lab.plotting import Colour, captioned, drawing, with_band
 
 SIZES = (64, 256, 1024)
 DIMENSIONS = (1, 2, 4, 8, 16)
@@ -161,11 +161,13 @@ def floor_figure(
     figure, (left, right) = drawing(7.4, 3.7, 1, 2)
     against_n(left, floors)
     gaps = list(apart)
-    right.plot([0, 2], [0, 2], color=EXACT, lw=1, ls=":", label="exact: W1 of the laws", zorder=3)
+    right.plot(
+        [0, 2], [0, 2], color=Colour.EXACT, lw=1, ls=":", label="exact: W1 of the laws", zorder=3
+    )
     raw = torch.stack([apart[gap]["W1"] for gap in gaps])
     less = raw - torch.stack([apart[gap]["floor"] for gap in gaps])
-    with_band(right, gaps, raw, W1_COLOUR, "between samples")
-    with_band(right, gaps, less, FIRST, "the floor subtracted")
+    with_band(right, gaps, raw, Colour.W1, "between samples")
+    with_band(right, gaps, less, Colour.FIRST, "the floor subtracted")
     right.set(xlabel="W1 of the laws", ylabel="reading")
     right.set_title(f"In the plane, {MIDDLE} points each")
     right.legend(fontsize=9, loc="upper left")
@@ -174,13 +176,13 @@ def floor_figure(
 
 def against_n(axes: Axes, floors: dict[tuple[int, int], Tensor]) -> None:
     law = [floor_on_a_line(n) for n in SIZES]
-    axes.plot(SIZES, law, color=EXACT, lw=1.4, ls=":", label="exact in 1-D", zorder=3)
+    axes.plot(SIZES, law, color=Colour.EXACT, lw=1.4, ls=":", label="exact in 1-D", zorder=3)
     shades: Sequence[float] = torch.linspace(0.4, 1, len(DIMENSIONS)).tolist()
     for d, shade in zip(DIMENSIONS, shades, strict=True):
         read = [floors[d, n] for n in SIZES]
         mean = torch.stack([v.mean() for v in read])
         error = torch.stack([3 * standard_error(v) for v in read])
-        look: dict[str, Any] = {"color": W1_COLOUR, "alpha": shade, "lw": 1.4, "fmt": "o-"}
+        look: dict[str, Any] = {"color": Colour.W1, "alpha": shade, "lw": 1.4, "fmt": "o-"}
         axes.errorbar(SIZES, mean, error, ms=3.5, capsize=3, **look)
         end, aside = (SIZES[-1], float(mean[-1])), (7, -3)
         axes.annotate(f"{d}-D", end, aside, textcoords="offset points", fontsize=9)

@@ -21,16 +21,7 @@ from scripts.arguments.particle_flows.arrivals import FLOWS, STEP, STUCK
 from scripts.arguments.particle_flows.generator_steps import OBJECTIVES, RATES, first_order, order
 from scripts.lab.claims import Check, Claim, Findings, worst
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.plotting import (
-    EXACT,
-    JS_COLOUR,
-    KL_COLOUR,
-    LIMITED_COLOUR,
-    TRAP,
-    W1_COLOUR,
-    captioned,
-    legends,
-)
+from scripts.lab.plotting import Colour, captioned, legends
 
 
 @dataclass(frozen=True)
@@ -101,13 +92,13 @@ def step_claim(steps: dict[str, Tensor]) -> Claim:
 
 
 COLOURS = {
-    "JS": JS_COLOUR,
-    "W1": W1_COLOUR,
+    "JS": Colour.JS,
+    "W1": Colour.W1,
     "MMD, width 1": "#3c8d5a",
-    "JS_L, L = 2": LIMITED_COLOUR,
-    "MMD, width .1": TRAP,
+    "JS_L, L = 2": Colour.LIMITED,
+    "MMD, width .1": Colour.TRAP,
     "JS_L, L = 40": "#8c8c8c",
-    "KL": KL_COLOUR,
+    "KL": Colour.KL,
 }
 
 
@@ -143,7 +134,9 @@ def drawn(found: dict[str, Any], steps: dict[str, Tensor]) -> Figure:
             label = f"{name}, over its largest" if name == "Adam" else name
             order.plot(RATES, error.mean(-1) / size, "o-", ms=4, color=colour, label=label)
     rates = torch.tensor([RATES[-1], RATES[0]])
-    order.plot(rates, (rates / RATES[0]) ** 2 * 2.5e-3, color=EXACT, lw=0.8, ls=":", label="rate²")
+    order.plot(
+        rates, (rates / RATES[0]) ** 2 * 2.5e-3, color=Colour.EXACT, lw=0.8, ls=":", label="rate²"
+    )
     order.set(xscale="log", yscale="log", xlabel="rate of the generator's step")
     order.set_xticks(RATES, [f"{rate:g}" for rate in RATES])
     order.minorticks_off()
@@ -159,7 +152,7 @@ def paths_in_plane(axes: Axes, name: str, path: Tensor) -> None:
     axes.plot(*path[0].T, "o", ms=5, mfc="none", color=COLOURS[name], label="start")
     axes.plot(*path[-1].T, "o", ms=4, color=COLOURS[name], label="end")
     home = path[0] - torch.tensor([1.0, 0.0], dtype=path.dtype)
-    axes.plot(*home.T, "x", ms=6, color=EXACT, label="target")
+    axes.plot(*home.T, "x", ms=6, color=Colour.EXACT, label="target")
     axes.set(xlim=(-0.25, 1.25), ylim=(-0.2, 1.15), title=name, xlabel="x")
     if name == "JS":  # it has the room
         axes.legend(fontsize=8, loc="center")

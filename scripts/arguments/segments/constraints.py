@@ -23,16 +23,7 @@ from gans import Gaussian, ParallelSegments, Target
 from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members, Settings
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import (
-    EXACT,
-    FIRST,
-    SECOND,
-    W1_COLOUR,
-    captioned,
-    drawing,
-    legends,
-    with_band,
-)
+from scripts.lab.plotting import Colour, captioned, drawing, legends, with_band
 
 WEIGHTS = (0.1, 1.0, 10.0)
 GAP = 3.0
@@ -191,8 +182,8 @@ def constraint_figure(
     """
     figure, (penalty, clipping) = drawing(9.6, 3.9, 1, 2)
     line = torch.linspace(0, 1.05, 60, dtype=torch.float64)
-    penalty.plot(line, line, color=EXACT, lw=1, ls=":", label="exact: W1")
-    for weight, colour in zip(WEIGHTS, (FIRST, SECOND, W1_COLOUR), strict=True):
+    penalty.plot(line, line, color=Colour.EXACT, lw=1, ls=":", label="exact: W1")
+    for weight, colour in zip(WEIGHTS, (Colour.FIRST, Colour.SECOND, Colour.W1), strict=True):
         penalty.plot(line, penalised_value(line, weight), color=colour, lw=1)
         mean, error = readings[weight].mean(-1), standard_error(readings[weight])
         label = f"penalty weight {weight:g}: {mean[-1]:.3f} at 1"
@@ -200,8 +191,8 @@ def constraint_figure(
         penalty.errorbar([0.3, 1.0], mean, 3 * error, label=label, **look)
     penalty.set(ylabel="reading", yscale="log", ylim=(0.05, 10))
     penalty.set(xlabel="W1 = |theta|", title="Gradient penalty: W (1 + W / 2 lambda)")
-    clipping.plot(line[1:], line[1:], color=EXACT, lw=1, ls=":", label="exact: W1")
-    for (c, read), colour in zip(clip.items(), (W1_COLOUR, FIRST), strict=True):
+    clipping.plot(line[1:], line[1:], color=Colour.EXACT, lw=1, ls=":", label="exact: W1")
+    for (c, read), colour in zip(clip.items(), (Colour.W1, Colour.FIRST), strict=True):
         with_band(clipping, thetas.tolist(), read["dual"], colour, f"clip {c:g}: raw reading")
         normalised = read["normalised"].mean(-1)
         label = f"clip {c:g}: divided by its steepest slope"

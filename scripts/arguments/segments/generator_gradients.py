@@ -11,16 +11,7 @@ from divergences.networks.constraint import input_gradient
 from scripts.arguments.segments.common import HOME, LOG2, SOURCE, Members, Settings, on_quadrature
 from scripts.lab.claims import Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import (
-    EXACT,
-    JS_COLOUR,
-    TRAP,
-    W1_COLOUR,
-    captioned,
-    drawing,
-    legends,
-    with_band,
-)
+from scripts.lab.plotting import Colour, captioned, drawing, legends, with_band
 
 
 def generator_gradients(network: nn.Module, fake: Tensor) -> dict[str, Tensor]:
@@ -147,21 +138,23 @@ def dying_gradient(seen: dict[str, Tensor], slope: Tensor) -> Figure:
     step, slope = (kept + 1).tolist(), slope[:, kept]
     seen = {name: values[:, kept] for name, values in seen.items()}
     curves = {
-        "-log D loss through D": (seen["non-saturating"].abs(), TRAP),
-        "critic: sign(theta)": (slope.abs(), W1_COLOUR),
-        "saturating loss through D": (seen["saturating"].abs(), JS_COLOUR),
+        "-log D loss through D": (seen["non-saturating"].abs(), Colour.TRAP),
+        "critic: sign(theta)": (slope.abs(), Colour.W1),
+        "saturating loss through D": (seen["saturating"].abs(), Colour.JS),
     }
     for label, (values, colour) in curves.items():
         with_band(sizes, step, values.T, colour, label)
     sizes.set(xlabel="training steps of the opponent", ylabel="|d loss / d theta| at theta = 1")
     sizes.set_title("One vanishes, one explodes, one stays")
-    with_band(bound, step, seen["saturating"].abs().T, JS_COLOUR, "saturating gradient")
+    with_band(bound, step, seen["saturating"].abs().T, Colour.JS, "saturating gradient")
     limits = {
         "K E[-log(1 - D)]": (seen["bound"], ":"),
         "2 K (log 2 - JS)": (gap_bound(seen), "--"),
     }
     for label, (values, style) in limits.items():
-        bound.plot(step, values.mean(0), color=EXACT, lw=1, ls=style, label=f"bound {label}")
+        bound.plot(
+            step, values.mean(0), color=Colour.EXACT, lw=1, ls=style, label=f"bound {label}"
+        )
     bound.set(xlabel="training steps of D", title="... and must: the gap to log 2 bounds it")
     for axes in (sizes, bound):
         axes.set(xscale="log", yscale="log")

@@ -12,7 +12,7 @@ from gans import ParallelSegments
 from scripts.arguments.segments.common import HOME, LOG2, LOOKS, THETAS
 from scripts.lab.claims import in_table, standard_error
 from scripts.lab.jobs import Results
-from scripts.lab.plotting import EXACT, JS_COLOUR, TRAP, W1_COLOUR, captioned, drawing, with_band
+from scripts.lab.plotting import Colour, captioned, drawing, with_band
 
 
 def over_theta(found: Results) -> list[dict[str, Any]]:
@@ -86,31 +86,31 @@ def overview(found: Results) -> Figure:
     figure, ((js, w1), (js_gradient, w1_gradient)) = drawing(10, 6.6, 2, 2)
     line = torch.linspace(-1, 1, 201, dtype=torch.float64)
 
-    js.axhline(LOG2, color=EXACT, lw=1, label="exact: log 2, and 0 at theta = 0")
-    js.plot([0], [0], "o", color=EXACT, ms=8, mfc="none")
-    by_side(js, found["raw"]["js"], TRAP, "discriminator, raw inputs: trained too little")
-    by_side(js, found["js"]["js"], JS_COLOUR, "discriminator, inputs divided by their spread")
+    js.axhline(LOG2, color=Colour.EXACT, lw=1, label="exact: log 2, and 0 at theta = 0")
+    js.plot([0], [0], "o", color=Colour.EXACT, ms=8, mfc="none")
+    by_side(js, found["raw"]["js"], Colour.TRAP, "discriminator, raw inputs: trained too little")
+    by_side(js, found["js"]["js"], Colour.JS, "discriminator, inputs divided by their spread")
     js.set(ylabel="JS (nats)", ylim=(-0.05, 1.15), title="JS: flat, with a jump at 0")
     js.legend(loc="upper center", fontsize=9)
 
-    w1.plot(line, line.abs(), color=EXACT, lw=1, label="exact: |theta|")
-    with_band(w1, THETAS.tolist(), found["w1"]["w1"], W1_COLOUR, "spectrally normalised critic")
+    w1.plot(line, line.abs(), color=Colour.EXACT, lw=1, label="exact: |theta|")
+    with_band(w1, THETAS.tolist(), found["w1"]["w1"], Colour.W1, "spectrally normalised critic")
     w1.set(ylabel="W1", title="W1: slope 1 everywhere")
     w1.legend(loc="upper center", fontsize=9)
 
-    js_gradient.axhline(1, color=W1_COLOUR, lw=1, label="through the critic: 1")
+    js_gradient.axhline(1, color=Colour.W1, lw=1, label="through the critic: 1")
     for step, alpha in zip(LOOKS, (0.35, 0.6, 1.0), strict=True):
         size = found["js"][f"gradient {step}"].abs()
         share = f"{float(shares(size).mean()):.1g} / |theta|"
-        by_side(js_gradient, size, JS_COLOUR, f"after {step} D steps: {share}", alpha=alpha)
+        by_side(js_gradient, size, Colour.JS, f"after {step} D steps: {share}", alpha=alpha)
     js_gradient.set(ylabel="|d loss / d theta|", yscale="log", ylim=(1e-4, 1e6))
     title = "Saturating loss through D: what is left falls as D is trained"
     js_gradient.set_title(title, fontsize=10)
     js_gradient.legend(loc="upper center", fontsize=9)
 
-    by_side(w1_gradient, found["w1"]["slope"], W1_COLOUR, "through the critic")
+    by_side(w1_gradient, found["w1"]["slope"], Colour.W1, "through the critic")
     for side, label in ((line < 0, "exact: sign(theta)"), (line > 0, None)):
-        w1_gradient.plot(line[side], line[side].sign(), color=EXACT, lw=1, label=label)
+        w1_gradient.plot(line[side], line[side].sign(), color=Colour.EXACT, lw=1, label=label)
     w1_gradient.set(ylabel="d loss / d theta", ylim=(-1.3, 1.3))
     w1_gradient.set_title("Gradient of the generator: sign(theta)", fontsize=11)
     w1_gradient.legend(loc="upper left", fontsize=9)

@@ -15,7 +15,7 @@ from gans import WGAN, AdversarialModule, NonSaturating, Saturating, SegmentGene
 from scripts.arguments.segments.common import HOME, SOURCE, Settings
 from scripts.lab.claims import FAILS, Check, Claim, Findings, in_table
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import EXACT, captioned, drawing
+from scripts.lab.plotting import Colour, captioned, drawing
 from scripts.lab.training import train
 
 SEEDS = 8
@@ -219,7 +219,7 @@ def trajectories(walks: dict[str, Tensor]) -> Figure:
     """Each line is a seed; theta should reach 0. Above: GANs. Below: WGANs."""
     figure, panels = drawing(11.0, 5.2, 2, 5, sharex=True, sharey=True)
     for (name, walk), panel in zip(walks.items(), panels.flat, strict=True):
-        panel.axhline(0, color=EXACT, lw=0.8, ls=":")
+        panel.axhline(0, color=Colour.EXACT, lw=0.8, ls=":")
         panel.plot(walk.T, color="#1f5fa8" if "WGAN" in name else "#c8501e", lw=0.8, alpha=0.8)
         panel.set_title(name.replace(", ", ",\n", 1), fontsize=8.5)
         panel.set_ylim(-0.6, 1.6)

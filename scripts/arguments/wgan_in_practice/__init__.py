@@ -33,16 +33,7 @@ from scripts.arguments.wgan_in_practice.games import (
 )
 from scripts.lab.claims import FAILS, QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.plotting import (
-    EXACT,
-    JS_COLOUR,
-    OWN_COLOUR,
-    SAMPLE_COLOUR,
-    W1_COLOUR,
-    captioned,
-    drawing,
-    with_band,
-)
+from scripts.lab.plotting import Colour, captioned, drawing, with_band
 from scripts.lab.training_monitors import spearman
 
 SOURCE = "Arjovsky, Chintala & Bottou 2017, arXiv 1701.07875"
@@ -196,12 +187,12 @@ def tracking(found: dict[str, dict[str, Any]]) -> Figure:
     """
     figure, panels = drawing(10.5, 6.2, 2, 3, sharex=True, sharey=True)
     for (name, run), axes in zip(found.items(), panels.flat, strict=True):
-        axes.axhline(LOG2, color=EXACT, lw=0.8, ls=":")
+        axes.axhline(LOG2, color=Colour.EXACT, lw=0.8, ls=":")
         x = run["iterations"]
-        with_band(axes, x, run["transport"].T, W1_COLOUR, "exact W1 of samples")
-        with_band(axes, x, run["fresh"].T, JS_COLOUR, "JS, fresh discriminator")
+        with_band(axes, x, run["transport"].T, Colour.W1, "exact W1 of samples")
+        with_band(axes, x, run["fresh"].T, Colour.JS, "JS, fresh discriminator")
         label = "critic's value" if "WGAN" in name else "its own JS"
-        with_band(axes, x, run["own"].T, OWN_COLOUR, label)
+        with_band(axes, x, run["own"].T, Colour.OWN, label)
         axes.set_title(name, fontsize=9)
         axes.legend(fontsize=7, loc="upper right")
         axes.set_ylim(-0.05, 1.7)
@@ -231,10 +222,10 @@ def still(axes: Any, shot: dict[str, list[Any]]) -> None:
         torch.tensor(shot[name]).view(ARROWS, ARROWS, 2)[::2, ::2].reshape(-1, 2)
         for name in ("arrows", "points")
     )
-    axes.quiver(*points.T, *arrows.T, color=EXACT, width=0.005, alpha=0.7)
-    dots: Any = {"color": SAMPLE_COLOUR, "ms": 2.5, "rasterized": True}  # each weighs 90 bytes
+    axes.quiver(*points.T, *arrows.T, color=Colour.EXACT, width=0.005, alpha=0.7)
+    dots: Any = {"color": Colour.SAMPLE, "ms": 2.5, "rasterized": True}  # each weighs 90 bytes
     axes.plot(*torch.tensor(shot["samples"]).T, ".", **dots)
-    axes.plot(*PLANE.centres.T, "o", mfc="none", color=EXACT, ms=7)  # pyright: ignore
+    axes.plot(*PLANE.centres.T, "o", mfc="none", color=Colour.EXACT, ms=7)  # pyright: ignore
     axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT))
 
 
