@@ -2,6 +2,7 @@
 
 from divergences import __version__ as __version__
 from divergences.guard import guard
+from gans import networks, targets
 from gans.callbacks import (
     Coverage,
     Dashboard,
@@ -17,20 +18,7 @@ from gans.generator_module import GeneratorModule, NonFiniteLoss
 from gans.minimum_distance import MinimumDistance
 from gans.mode_metrics import ModeCoverage
 from gans.modules import WGAN, AdversarialModule, VanillaGAN
-from gans.networks import (
-    BoundedMLP,
-    ChannelNorm,
-    Convolutions,
-    Generator,
-    LabelledGenerator,
-    NoiseGenerator,
-    Packed,
-    PlainCritic,
-    PlainGenerator,
-    PointNorm,
-    SegmentGenerator,
-    UpConvolutions,
-)
+from gans.networks import *  # noqa: F403  # their names stand in __all__ there
 from gans.objectives import (
     FGAN,
     Alpha,
@@ -44,31 +32,7 @@ from gans.objectives import (
 )
 from gans.schedules import ConstantThenLinear
 from gans.sharing import SharedBatch
-from gans.targets import (
-    Ball,
-    Box,
-    Checkerboard,
-    Circles,
-    Embedded,
-    Funnels,
-    Gaussian,
-    Grid,
-    ImageDensity,
-    Images,
-    Modes,
-    OneFunnel,
-    ParallelSegments,
-    Pinwheel,
-    PointCloud,
-    Ring,
-    Shifted,
-    StackedDigits,
-    SubspaceModes,
-    SwissRoll,
-    Target,
-    Transported,
-    TwoMoons,
-)
+from gans.targets import *  # noqa: F403
 
 __all__ = [
     "DRAGAN",
@@ -79,66 +43,33 @@ __all__ = [
     "AdversarialModule",
     "Alpha",
     "Annealed",
-    "Ball",
-    "BoundedMLP",
-    "Box",
-    "ChannelNorm",
-    "Checkerboard",
-    "Circles",
     "Combined",
     "ConstantThenLinear",
-    "Convolutions",
     "Coverage",
     "Dashboard",
     "DivergenceMonitor",
     "Divergences",
-    "Embedded",
-    "Funnels",
-    "Gaussian",
-    "Generator",
     "GeneratorModule",
     "GradientClipping",
     "Gradients",
-    "Grid",
     "Hinge",
-    "ImageDensity",
-    "Images",
-    "LabelledGenerator",
     "LeastSquares",
     "LipschitzAudit",
     "MinimumDistance",
     "ModeCoverage",
-    "Modes",
-    "NoiseGenerator",
     "NonFiniteLoss",
     "NonSaturating",
     "Objective",
-    "OneFunnel",
-    "Packed",
-    "ParallelSegments",
     "Pictures",
-    "Pinwheel",
-    "PlainCritic",
-    "PlainGenerator",
-    "PointCloud",
-    "PointNorm",
     "Relativistic",
-    "Ring",
     "Samples",
     "Saturating",
-    "SegmentGenerator",
     "SharedBatch",
-    "Shifted",
-    "StackedDigits",
-    "SubspaceModes",
-    "SwissRoll",
-    "Target",
-    "Transported",
-    "TwoMoons",
-    "UpConvolutions",
     "VanillaGAN",
     "Wasserstein",
 ]
+__all__ += networks.__all__
+__all__ += targets.__all__
 
-Moved, Together = Transported, Combined  # their names in earlier versions
+Moved, Together = targets.Transported, Combined  # their names in earlier versions
 guard(__name__)

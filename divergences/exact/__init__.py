@@ -6,7 +6,8 @@ their broadcast batch shape, or raise ``NotImplementedError``: nothing here inte
 approximates. Which pairs have one is the table at the end of this file; ``knows`` asks for a pair
 without raising, and ``register`` adds one:
 
-    >>> class Point(Distribution):
+    >>> import torch.distributions as td
+    >>> class Point(td.Distribution):
     ...     arg_constraints = {}
     ...
     ...     def __init__(self, at):
@@ -26,35 +27,8 @@ import math
 from itertools import product
 
 import torch
+import torch.distributions as td
 from torch import Tensor
-from torch.distributions import (
-    Bernoulli,
-    Beta,
-    Binomial,
-    Categorical,
-    Cauchy,
-    ContinuousBernoulli,
-    Dirichlet,
-    Distribution,
-    Exponential,
-    Gamma,
-    Geometric,
-    Gumbel,
-    HalfCauchy,
-    HalfNormal,
-    Independent,
-    Laplace,
-    LowRankMultivariateNormal,
-    MultivariateNormal,
-    NegativeBinomial,
-    Normal,
-    OneHotCategorical,
-    Pareto,
-    Poisson,
-    TransformedDistribution,
-    Uniform,
-    Wishart,
-)
 
 from divergences.exact import (
     counts,
@@ -78,7 +52,7 @@ __all__ = ["ExactDivergence", "js_divergence", "kl_divergence", "total_variation
 
 
 @exact(f"{DENSITIES}, divergences.KnownDensity or divergences.NearestNeighbours for samples")
-def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
+def kl_divergence(p: td.Distribution, q: td.Distribution) -> Tensor:
     r"""The exact KL divergence KL(p||q) in nats.
 
     .. math:: \mathrm{KL}(p \| q) = \int p(x) \log \frac{p(x)}{q(x)} \, dx \in [0, \infty]
@@ -106,7 +80,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
         | https://doi.org/10.1214/aoms/1177729694
 
     Example:
-        >>> p, q = Uniform(0.0, torch.tensor([1.0, 2.0])), Uniform(0.0, 1.0)
+        >>> import torch.distributions as td
+        >>> p, q = td.Uniform(0.0, torch.tensor([1.0, 2.0])), td.Uniform(0.0, 1.0)
         >>> kl_divergence(p, q), kl_divergence(q, p)
         (tensor([0., inf]), tensor([0.0000, 0.6931]))
     """
@@ -114,7 +89,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
 
 
 @exact(f"{DENSITIES}, divergences.RossJS for samples, divergences.HistogramJS where values repeat")
-def js_divergence(p: Distribution, q: Distribution) -> Tensor:
+def js_divergence(p: td.Distribution, q: td.Distribution) -> Tensor:
     r"""The exact Jensen-Shannon divergence in nats.
 
     .. math::
@@ -139,15 +114,16 @@ def js_divergence(p: Distribution, q: Distribution) -> Tensor:
         | https://doi.org/10.1109/18.61115
 
     Example:
+        >>> import torch.distributions as td
         >>> shift = torch.tensor([0.0, 0.5, 2.0])
-        >>> js_divergence(Uniform(0.0, 1.0), Uniform(shift, shift + 1))
+        >>> js_divergence(td.Uniform(0.0, 1.0), td.Uniform(shift, shift + 1))
         tensor([0.0000, 0.3466, 0.6931])
     """
     return js_divergence.formula(p, q)(p, q)
 
 
 @exact(f"{DENSITIES}, divergences.HistogramTV for samples")
-def total_variation(p: Distribution, q: Distribution) -> Tensor:
+def total_variation(p: td.Distribution, q: td.Distribution) -> Tensor:
     r"""The exact total variation: the largest difference in the probability of one event.
 
     .. math:: \mathrm{TV}(p, q) = \max_A |p(A) - q(A)| = \tfrac12 \int |p(x) - q(x)| \, dx
@@ -167,14 +143,15 @@ def total_variation(p: Distribution, q: Distribution) -> Tensor:
         | https://doi.org/10.1090/mbk/107
 
     Example:
-        >>> total_variation(Normal(0.0, 1.0), Normal(torch.tensor([0.0, 1.0, 9.0]), 1.0))
+        >>> import torch.distributions as td
+        >>> total_variation(td.Normal(0.0, 1.0), td.Normal(torch.tensor([0.0, 1.0, 9.0]), 1.0))
         tensor([0.0000, 0.3829, 1.0000])
     """
     return total_variation.formula(p, q)(p, q)
 
 
 @exact("divergences.EarthMover or divergences.Sliced on samples")
-def wasserstein(p: Distribution, q: Distribution, order: float = 1) -> Tensor:
+def wasserstein(p: td.Distribution, q: td.Distribution, order: float = 1) -> Tensor:
     r"""The exact Wasserstein distance: the least mean cost of moving ``p`` onto ``q``.
 
     .. math:: W_r(p, q) = \Bigl( \inf_{X \sim p,\, Y \sim q} E \|X - Y\|^r \Bigr)^{1/r}
@@ -198,7 +175,8 @@ def wasserstein(p: Distribution, q: Distribution, order: float = 1) -> Tensor:
         | https://arxiv.org/abs/1803.00567
 
     Example:
-        >>> wasserstein(Normal(0.0, 1.0), Normal(torch.tensor([0.0, 3.0]), 5.0), order=2)
+        >>> import torch.distributions as td
+        >>> wasserstein(td.Normal(0.0, 1.0), td.Normal(torch.tensor([0.0, 3.0]), 5.0), order=2)
         tensor([4., 5.])
     """
     if not 1 <= order < math.inf:
@@ -206,59 +184,65 @@ def wasserstein(p: Distribution, q: Distribution, order: float = 1) -> Tensor:
     return wasserstein.formula(p, q)(p, q, order)
 
 
-for _kind in (Categorical, Bernoulli):
+for _kind in (td.Categorical, td.Bernoulli):
     kl_divergence.register(_kind, _kind)(finite.kl_masses)
     js_divergence.register(_kind, _kind)(finite.js_masses)
     total_variation.register(_kind, _kind)(finite.tv_masses)
-wasserstein.register(Categorical, Categorical)(finite.wasserstein_categoricals)
-wasserstein.register(Bernoulli, Bernoulli)(finite.wasserstein_bernoullis)
-kl_divergence.register(OneHotCategorical, OneHotCategorical)(finite.kl_one_hot)
-kl_divergence.register(Geometric, Geometric)(finite.kl_geometrics)
-kl_divergence.register(Poisson, Poisson)(families.kl_poissons)
-COUNTED = (Bernoulli, Binomial, Poisson, Geometric, NegativeBinomial)
+wasserstein.register(td.Categorical, td.Categorical)(finite.wasserstein_categoricals)
+wasserstein.register(td.Bernoulli, td.Bernoulli)(finite.wasserstein_bernoullis)
+kl_divergence.register(td.OneHotCategorical, td.OneHotCategorical)(finite.kl_one_hot)
+kl_divergence.register(td.Geometric, td.Geometric)(finite.kl_geometrics)
+kl_divergence.register(td.Poisson, td.Poisson)(families.kl_poissons)
+COUNTED = (td.Bernoulli, td.Binomial, td.Poisson, td.Geometric, td.NegativeBinomial)
 for _P, _Q in product(COUNTED, repeat=2):
-    if (Bernoulli, Bernoulli) != (_P, _Q):
+    if (td.Bernoulli, td.Bernoulli) != (_P, _Q):
         js_divergence.register(_P, _Q)(counts.js_counts)
         total_variation.register(_P, _Q)(counts.tv_counts)
-    if _P is not _Q or _P is NegativeBinomial:
+    if _P is not _Q or _P is td.NegativeBinomial:
         kl_divergence.register(_P, _Q)(counts.kl_counts)
-kl_divergence.register(Binomial, Binomial)(counts.kl_binomials)
-kl_divergence.register(Bernoulli, Poisson)(finite.kl_bernoulli_poisson)
-for _kind in (Bernoulli, Binomial):
-    kl_divergence.register(Poisson, _kind)(finite.kl_poisson_bounded)
+kl_divergence.register(td.Binomial, td.Binomial)(counts.kl_binomials)
+kl_divergence.register(td.Bernoulli, td.Poisson)(finite.kl_bernoulli_poisson)
+for _kind in (td.Bernoulli, td.Binomial):
+    kl_divergence.register(td.Poisson, _kind)(finite.kl_poisson_bounded)
 
 for _P, _Q in product(line.LAWS, repeat=2):
     if _P is not _Q:
         kl_divergence.register(_P, _Q)(line.kl_on_the_line)
-for _P, _Q in product((Gamma, Exponential), repeat=2):
+for _P, _Q in product((td.Gamma, td.Exponential), repeat=2):
     kl_divergence.register(_P, _Q)(families.kl_gammas)
-kl_divergence.register(Normal, Normal)(families.kl_normals)
-kl_divergence.register(HalfNormal, HalfNormal)(families.kl_half_normals)
-kl_divergence.register(Laplace, Laplace)(families.kl_laplaces)
-kl_divergence.register(Cauchy, Cauchy)(families.kl_cauchys)
-kl_divergence.register(HalfCauchy, HalfCauchy)(families.kl_half_cauchys)
-kl_divergence.register(Gumbel, Gumbel)(families.kl_gumbels)
-kl_divergence.register(Beta, Beta)(families.kl_betas)
-kl_divergence.register(Dirichlet, Dirichlet)(families.kl_dirichlets)
-kl_divergence.register(Pareto, Pareto)(families.kl_paretos)
-kl_divergence.register(Uniform, Uniform)(families.kl_uniforms)
-kl_divergence.register(ContinuousBernoulli, ContinuousBernoulli)(families.kl_continuous_bernoullis)
-kl_divergence.register(Wishart, Wishart)(wisharts.kl_wisharts)
+kl_divergence.register(td.Normal, td.Normal)(families.kl_normals)
+kl_divergence.register(td.HalfNormal, td.HalfNormal)(families.kl_half_normals)
+kl_divergence.register(td.Laplace, td.Laplace)(families.kl_laplaces)
+kl_divergence.register(td.Cauchy, td.Cauchy)(families.kl_cauchys)
+kl_divergence.register(td.HalfCauchy, td.HalfCauchy)(families.kl_half_cauchys)
+kl_divergence.register(td.Gumbel, td.Gumbel)(families.kl_gumbels)
+kl_divergence.register(td.Beta, td.Beta)(families.kl_betas)
+kl_divergence.register(td.Dirichlet, td.Dirichlet)(families.kl_dirichlets)
+kl_divergence.register(td.Pareto, td.Pareto)(families.kl_paretos)
+kl_divergence.register(td.Uniform, td.Uniform)(families.kl_uniforms)
+kl_divergence.register(td.ContinuousBernoulli, td.ContinuousBernoulli)(
+    families.kl_continuous_bernoullis
+)
+kl_divergence.register(td.Wishart, td.Wishart)(wisharts.kl_wisharts)
 
-js_divergence.register(Uniform, Uniform)(uniforms.js_uniforms)
-total_variation.register(Uniform, Uniform)(uniforms.tv_uniforms)
-wasserstein.register(Uniform, Uniform)(uniforms.wasserstein_uniforms)
+js_divergence.register(td.Uniform, td.Uniform)(uniforms.js_uniforms)
+total_variation.register(td.Uniform, td.Uniform)(uniforms.tv_uniforms)
+wasserstein.register(td.Uniform, td.Uniform)(uniforms.wasserstein_uniforms)
 
-total_variation.register(Normal, Normal)(univariate_normals.tv_normals)
-wasserstein.register(Normal, Normal)(univariate_normals.wasserstein_normals)
-for _P, _Q in product((MultivariateNormal, LowRankMultivariateNormal, Independent), repeat=2):
+total_variation.register(td.Normal, td.Normal)(univariate_normals.tv_normals)
+wasserstein.register(td.Normal, td.Normal)(univariate_normals.wasserstein_normals)
+for _P, _Q in product(
+    (td.MultivariateNormal, td.LowRankMultivariateNormal, td.Independent), repeat=2
+):
     total_variation.register(_P, _Q)(multivariate_normals.tv_gaussians)
     wasserstein.register(_P, _Q)(multivariate_normals.wasserstein_gaussians)
     kl_divergence.register(_P, _Q)(multivariate_normals.kl_gaussians)
 
 
-@kl_divergence.register(Independent, Independent)
-def _(p: Independent, q: Independent) -> Tensor:  # the sum over coordinates, each known to us
+@kl_divergence.register(td.Independent, td.Independent)
+def _(
+    p: td.Independent, q: td.Independent
+) -> Tensor:  # the sum over coordinates, each known to us
     n = p.reinterpreted_batch_ndims
     if n != q.reinterpreted_batch_ndims:
         raise NotImplementedError("they reinterpret different numbers of batch dimensions")
@@ -271,8 +255,8 @@ def _(p: Independent, q: Independent) -> Tensor:  # the sum over coordinates, ea
     return torch.where(infinite, math.inf, total)
 
 
-@kl_divergence.register(TransformedDistribution, TransformedDistribution)
-def _(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
+@kl_divergence.register(td.TransformedDistribution, td.TransformedDistribution)
+def _(p: td.TransformedDistribution, q: td.TransformedDistribution) -> Tensor:
     value = kl_divergence(*pushforwards.bases_of(p, q))
     if pushforwards.loses_nothing(p, q) or bool((value == 0).all()):  # one law stays one law
         return value

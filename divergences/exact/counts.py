@@ -25,15 +25,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Self, final
 
 import torch
+import torch.distributions as td
 from torch import Tensor
-from torch.distributions import (
-    Bernoulli,
-    Binomial,
-    Distribution,
-    Geometric,
-    NegativeBinomial,
-    Poisson,
-)
 
 from divergences.discrete import js_terms
 from divergences.exact import finite
@@ -201,7 +194,7 @@ def _line(slope: Tensor, start: Tensor) -> Weighed:
     return slope - start, slope.abs() + start
 
 
-def kl_counts(p: Distribution, q: Distribution) -> Tensor:
+def kl_counts(p: td.Distribution, q: td.Distribution) -> Tensor:
     """KL of two laws on counts."""
 
     def terms(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
@@ -212,12 +205,12 @@ def kl_counts(p: Distribution, q: Distribution) -> Tensor:
     return _Pair(p, q).sum_of(terms, reaches=True)
 
 
-def js_counts(p: Distribution, q: Distribution) -> Tensor:
+def js_counts(p: td.Distribution, q: td.Distribution) -> Tensor:
     """JS of two laws on counts."""
     return _Pair(p, q).sum_of(lambda a, b, u: js_terms(a, b, _gaps(a, b, u)))
 
 
-def tv_counts(p: Distribution, q: Distribution) -> Tensor:
+def tv_counts(p: td.Distribution, q: td.Distribution) -> Tensor:
     """Total variation of two laws on counts."""
     return _Pair(p, q).sum_of(lambda a, b, u: _gaps(a, b, u).abs() / 2)
 
@@ -229,7 +222,7 @@ def _gaps(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
     return torch.where(near, (a * step.expm1() - b * (-step).expm1()) / 2, b - a)
 
 
-def kl_binomials(p: Binomial, q: Binomial) -> Tensor:
+def kl_binomials(p: td.Binomial, q: td.Binomial) -> Tensor:
     """KL of two binomial laws: in closed form, or where p has fewer trials than q by a sum."""
     try:
         return finite.kl_binomials(p, q)
@@ -241,29 +234,29 @@ def kl_binomials(p: Binomial, q: Binomial) -> Tensor:
 class _Pair:
     """Two laws, of as many rows as their batch has elements."""
 
-    def __init__(self, p: Distribution, q: Distribution) -> None:
+    def __init__(self, p: td.Distribution, q: td.Distribution) -> None:
         self.shape = torch.broadcast_shapes(p.batch_shape, q.batch_shape)
         (self.p, first, a), (self.q, second, b) = self._law(p), self._law(q)
         self.dtype = torch.promote_types(first, second)
         self.ratios = torch.zeros(self.shape.numel(), 2, dtype=torch.float64)
-        self.alike = type(p) is type(q) or {type(p), type(q)} == {Bernoulli, Binomial}
+        self.alike = type(p) is type(q) or {type(p), type(q)} == {td.Bernoulli, td.Binomial}
         if self.alike and a is not None and b is not None:
             ratios = a.log_ratios(b).expand(*self.shape, 2).reshape(-1, 2)
-            self.ratios = ratios.flip(-1) if isinstance(p, Geometric) else ratios
+            self.ratios = ratios.flip(-1) if isinstance(p, td.Geometric) else ratios
 
     def _law(self, side: Any) -> tuple[Counts, torch.dtype, Weights | None]:
-        if isinstance(side, Poisson):
+        if isinstance(side, td.Poisson):
             (rate,) = numbers_of(side, "rate")
             return Rates(self._column(rate)), rate.dtype, None
         weights = Weights(side)
         logs = weights.log - weights.total
         columns = [self._column(t[..., i]) for t in (weights.mass, logs) for i in (0, 1)]
-        if isinstance(side, Geometric):  # which counts the failures
+        if isinstance(side, td.Geometric):  # which counts the failures
             columns = [columns[i] for i in (1, 0, 3, 2)]
         many = torch.ones(())
-        if isinstance(side, (Binomial, NegativeBinomial)):
+        if isinstance(side, (td.Binomial, td.NegativeBinomial)):
             (many,) = numbers_of(side, "total_count")
-        kind = Hits if isinstance(side, (Bernoulli, Binomial)) else Waits
+        kind = Hits if isinstance(side, (td.Bernoulli, td.Binomial)) else Waits
         if kind is Waits and bool((columns[0] == 0).any()):
             raise ValueError(f"{type(side).__name__} never ends: a chance is 0 that must not be")
         return kind(self._column(many), *columns), weights.dtype, weights

@@ -13,22 +13,8 @@ References:
 from typing import Any
 
 import torch
+import torch.distributions as td
 from torch import Tensor
-from torch.distributions import (
-    Beta,
-    Cauchy,
-    ContinuousBernoulli,
-    Dirichlet,
-    Exponential,
-    Gamma,
-    Gumbel,
-    HalfCauchy,
-    HalfNormal,
-    Laplace,
-    Pareto,
-    Poisson,
-    Uniform,
-)
 
 from divergences.exact.evaluation import evaluate, result_dtype
 from divergences.exact.parameters import finite, given, positive
@@ -41,7 +27,7 @@ def kl_normals(p: Law, q: Law) -> Tensor:
     return _same_family(_normals, *_located(p), *_located(q))
 
 
-def kl_half_normals(p: HalfNormal, q: HalfNormal) -> Tensor:
+def kl_half_normals(p: td.HalfNormal, q: td.HalfNormal) -> Tensor:
     """KL of two half-normals: that of the normals they are the halves of."""
     return _same_family(_scaled_normals, *positive(p, "scale"), *positive(q, "scale"))
 
@@ -54,7 +40,7 @@ def _scaled_normals(F: Any, s: Any, t: Any) -> list[Any]:
     return [F.excess(s, t), ((s - t) / t) ** 2 / 2]
 
 
-def kl_laplaces(p: Laplace, q: Laplace) -> Tensor:
+def kl_laplaces(p: td.Laplace, q: td.Laplace) -> Tensor:
     r"""KL of two Laplace laws: :math:`h(s/t) + \frac st (e^{-d} - 1 + d), d = |m - n| / s`."""
     return _same_family(_laplaces, *_located(p), *_located(q))
 
@@ -63,7 +49,7 @@ def _laplaces(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
     return [F.excess(s, t), s / t * F.exp_excess(-abs(m - n) / s)]
 
 
-def kl_cauchys(p: Cauchy, q: Cauchy) -> Tensor:
+def kl_cauchys(p: td.Cauchy, q: td.Cauchy) -> Tensor:
     r"""KL of two Cauchy laws: :math:`\log(1 + \frac{(s - t)^2 + (m - n)^2}{4 s t})`.
 
     References:
@@ -74,7 +60,7 @@ def kl_cauchys(p: Cauchy, q: Cauchy) -> Tensor:
     return _same_family(_cauchys, *_located(p), *_located(q))
 
 
-def kl_half_cauchys(p: HalfCauchy, q: HalfCauchy) -> Tensor:
+def kl_half_cauchys(p: td.HalfCauchy, q: td.HalfCauchy) -> Tensor:
     """KL of two half-Cauchy laws: that of the Cauchy laws they are the halves of."""
     return _same_family(_scaled_cauchys, *positive(p, "scale"), *positive(q, "scale"))
 
@@ -87,7 +73,7 @@ def _scaled_cauchys(F: Any, s: Any, t: Any) -> list[Any]:
     return [F.log1p((s - t) / s * ((s - t) / t) / 4)]
 
 
-def kl_gumbels(p: Gumbel, q: Gumbel) -> Tensor:
+def kl_gumbels(p: td.Gumbel, q: td.Gumbel) -> Tensor:
     r"""KL of two Gumbel laws: :math:`(e^w - 1 - w) + (\log\Gamma(r) + \gamma (r - 1))`, where
     :math:`r = s/t` and :math:`w = (n - m)/t + \log\Gamma(1 + r)`.
     """
@@ -103,7 +89,7 @@ def _gumbels(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
     return [(F.exp_excess(w), abs(w) * (1 + F.exp(w)) * unsure), (gamma, gamma_size)]
 
 
-def kl_gammas(p: Gamma | Exponential, q: Gamma | Exponential) -> Tensor:
+def kl_gammas(p: td.Gamma | td.Exponential, q: td.Gamma | td.Exponential) -> Tensor:
     r"""KL of two gamma laws of concentrations a, b and rates r, s; exponential laws have a = 1.
 
     .. math::
@@ -112,15 +98,15 @@ def kl_gammas(p: Gamma | Exponential, q: Gamma | Exponential) -> Tensor:
 
     with Binet's convex function :math:`\mu`, the remainder of Stirling's formula.
     """
-    if isinstance(p, Exponential) and isinstance(q, Exponential):
+    if isinstance(p, td.Exponential) and isinstance(q, td.Exponential):
         (r,), (s,) = positive(p, "rate"), positive(q, "rate")
         return _same_family(lambda F, r, s: [F.excess(s, r)], r, s)
     return _same_family(_gammas, *_shape_and_rate(p), *_shape_and_rate(q))
 
 
-def _shape_and_rate(side: Gamma | Exponential) -> tuple[Tensor, Tensor]:
+def _shape_and_rate(side: td.Gamma | td.Exponential) -> tuple[Tensor, Tensor]:
     (rate,) = positive(side, "rate")
-    if isinstance(side, Exponential):
+    if isinstance(side, td.Exponential):
         return torch.ones_like(rate), rate
     (concentration,) = positive(side, "concentration")
     return concentration, rate
@@ -134,7 +120,7 @@ def _gammas(F: Any, a: Any, r: Any, b: Any, s: Any) -> list[Any]:
     ]
 
 
-def kl_dirichlets(p: Dirichlet, q: Dirichlet) -> Tensor:
+def kl_dirichlets(p: td.Dirichlet, q: td.Dirichlet) -> Tensor:
     r"""KL of two Dirichlet laws of concentrations a, b with sums A, B: the sum over i of
 
     .. math::
@@ -147,7 +133,7 @@ def kl_dirichlets(p: Dirichlet, q: Dirichlet) -> Tensor:
     return evaluate(_dirichlets, (a, b), result_dtype(a, b), events=1, quick=True)
 
 
-def kl_betas(p: Beta, q: Beta) -> Tensor:
+def kl_betas(p: td.Beta, q: td.Beta) -> Tensor:
     """KL of two beta laws, which are Dirichlet laws of two coordinates."""
     return kl_dirichlets(p._dirichlet, q._dirichlet)
 
@@ -170,7 +156,7 @@ def _dirichlets(F: Any, a: Any, b: Any) -> list[Any]:
     ]
 
 
-def kl_continuous_bernoullis(p: ContinuousBernoulli, q: ContinuousBernoulli) -> Tensor:
+def kl_continuous_bernoullis(p: td.ContinuousBernoulli, q: td.ContinuousBernoulli) -> Tensor:
     r"""KL of two continuous Bernoulli laws, whose densities are proportional to
     :math:`e^{\lambda x}` on [0, 1]: :math:`K(\kappa) - K(\lambda) - (\kappa - \lambda)
     K'(\lambda)` with :math:`K(\lambda) = \log(\sinh(\lambda/2) / (\lambda/2))`.
@@ -185,7 +171,7 @@ def kl_continuous_bernoullis(p: ContinuousBernoulli, q: ContinuousBernoulli) -> 
     return evaluate(lambda F, a, b: F.tilt_excess(b, a), parameters, dtype, quick=True)
 
 
-def tilt_of(side: ContinuousBernoulli) -> Tensor:
+def tilt_of(side: td.ContinuousBernoulli) -> Tensor:
     """The logit, in float64."""
     x, logits = given(side)
     if logits and bool(x.isinf().any()):
@@ -194,7 +180,7 @@ def tilt_of(side: ContinuousBernoulli) -> Tensor:
     return x if logits else x.log() - torch.log1p(-x)
 
 
-def kl_paretos(p: Pareto, q: Pareto) -> Tensor:
+def kl_paretos(p: td.Pareto, q: td.Pareto) -> Tensor:
     r"""KL of two Pareto laws: :math:`h(\beta/\alpha) + \beta \log(\sigma/\tau)`; infinite where p
     starts below q.
     """
@@ -206,7 +192,7 @@ def kl_paretos(p: Pareto, q: Pareto) -> Tensor:
     return evaluate(formula, (s, a, t, b), result_dtype(s, t), infinite=s < t, quick=True)
 
 
-def kl_uniforms(p: Uniform, q: Uniform) -> Tensor:
+def kl_uniforms(p: td.Uniform, q: td.Uniform) -> Tensor:
     """KL of two uniforms: infinite unless q covers p, else the log of their lengths' ratio."""
     (a, b), (c, d) = ends_of(p), ends_of(q)
 
@@ -216,14 +202,14 @@ def kl_uniforms(p: Uniform, q: Uniform) -> Tensor:
     return evaluate(formula, (a, b, c, d), result_dtype(a, c), infinite=(c > a) | (d < b))
 
 
-def ends_of(side: Uniform) -> tuple[Tensor, Tensor]:
+def ends_of(side: td.Uniform) -> tuple[Tensor, Tensor]:
     low, high = finite(side, "low", "high")
     if not bool((low < high).all()):
         raise ValueError("low of Uniform is not below high; it has no density")
     return low, high
 
 
-def kl_poissons(p: Poisson, q: Poisson) -> Tensor:
+def kl_poissons(p: td.Poisson, q: td.Poisson) -> Tensor:
     r"""KL of two Poisson laws: :math:`a \, h(b/a)`, b at a = 0; infinite where only b is 0."""
     (a,), (b,) = finite(p, "rate"), finite(q, "rate")
 

@@ -19,22 +19,15 @@ from typing import Any
 
 import mpmath
 import torch
+import torch.distributions as td
 from torch import Tensor
-from torch.distributions import (
-    Bernoulli,
-    Binomial,
-    Categorical,
-    Geometric,
-    OneHotCategorical,
-    Poisson,
-)
 
 from divergences import discrete
 from divergences.exact.evaluation import few_enough, rounded, tolerance
 from divergences.exact.float64 import FLOAT64, ROUNDINGS
 from divergences.exact.parameters import finite, given
 
-Binary = Bernoulli | Binomial | Geometric
+Binary = td.Bernoulli | td.Binomial | td.Geometric
 
 UNDERFLOWS = 1e-290  # a probability below which float64 loses digits
 MOST_DIGITS = 50_000  # between the largest and the least probability, a second of work
@@ -50,8 +43,8 @@ class Weights:
         dtype: Of the parameter that was given.
     """
 
-    def __init__(self, side: Categorical | Binary, at: Tensor | None = None) -> None:
-        binary = not isinstance(side, Categorical)
+    def __init__(self, side: td.Categorical | Binary, at: Tensor | None = None) -> None:
+        binary = not isinstance(side, td.Categorical)
         x, from_logits = given(side, binary)
         if at is not None:  # some members of a batch of this shape
             x = x.expand((*at.shape, *x.shape[x.ndim - (not binary) :]))[at]
@@ -145,9 +138,9 @@ def _finish(value: Tensor, infinite: Tensor, *dtypes: torch.dtype) -> Tensor:
     return torch.where(infinite, math.inf, value)
 
 
-def _log_masses(side: Categorical | Binary) -> tuple[Tensor, torch.dtype]:
+def _log_masses(side: td.Categorical | Binary) -> tuple[Tensor, torch.dtype]:
     """Logarithms of the probabilities, to a few roundings of one."""
-    binary = not isinstance(side, Categorical)
+    binary = not isinstance(side, td.Categorical)
     x, from_logits = given(side, binary)
     dtype, x = x.dtype, x.double()
     if not binary:
@@ -159,8 +152,8 @@ def _log_masses(side: Categorical | Binary) -> tuple[Tensor, torch.dtype]:
 
 
 def _kl_by_need(
-    p: Categorical | Binary,
-    q: Categorical | Binary,
+    p: td.Categorical | Binary,
+    q: td.Categorical | Binary,
     carefully: Callable[[Weights, Weights], tuple[Tensor, Tensor]],
     geometric: bool = False,
 ) -> tuple[Tensor, Tensor, torch.dtype]:
@@ -190,30 +183,32 @@ def _kl_by_need(
     return value.masked_scatter(unsure, rest), infinite.masked_scatter(unsure, never), dtype
 
 
-def kl_masses(p: Categorical | Bernoulli, q: Categorical | Bernoulli) -> Tensor:
+def kl_masses(p: td.Categorical | td.Bernoulli, q: td.Categorical | td.Bernoulli) -> Tensor:
     """KL of two laws on finitely many points."""
     return _finish(*_kl_by_need(p, q, _kl))
 
 
-def kl_one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
+def kl_one_hot(p: td.OneHotCategorical, q: td.OneHotCategorical) -> Tensor:
     """KL of two one-hot categorical laws: that of the categories."""
     return kl_masses(p._categorical, q._categorical)
 
 
-def js_masses(p: Categorical | Bernoulli, q: Categorical | Bernoulli) -> Tensor:
+def js_masses(p: td.Categorical | td.Bernoulli, q: td.Categorical | td.Bernoulli) -> Tensor:
     """JS of two laws on finitely many points."""
     a, b, gaps = _gaps(p, q)
     return discrete.js_nats(a.mass, b.mass, gaps).to(torch.promote_types(a.dtype, b.dtype))
 
 
-def tv_masses(p: Categorical | Bernoulli, q: Categorical | Bernoulli) -> Tensor:
+def tv_masses(p: td.Categorical | td.Bernoulli, q: td.Categorical | td.Bernoulli) -> Tensor:
     """Total variation of two laws on finitely many points."""
     a, b, gaps = _gaps(p, q)
     value = gaps.abs().sum(-1) / 2
     return value.to(torch.promote_types(a.dtype, b.dtype))
 
 
-def _gaps(p: Categorical | Binary, q: Categorical | Binary) -> tuple[Weights, Weights, Tensor]:
+def _gaps(
+    p: td.Categorical | Binary, q: td.Categorical | Binary
+) -> tuple[Weights, Weights, Tensor]:
     """Weights, and the differences of their probabilities to a few roundings of themselves."""
     a, b = Weights(p), Weights(q)
     _same_number(a.log, b.log)
@@ -236,7 +231,7 @@ def _same_number(a: Tensor, b: Tensor) -> None:
         )
 
 
-def kl_binomials(p: Binomial, q: Binomial) -> Tensor:
+def kl_binomials(p: td.Binomial, q: td.Binomial) -> Tensor:
     """KL of two binomial laws of n and m draws: that of one draw times n, where n = m.
 
     Infinite for n > m, and without closed form for n < m, unless p never succeeds.
@@ -257,7 +252,7 @@ def kl_binomials(p: Binomial, q: Binomial) -> Tensor:
     return _finish(value, infinite, dtype)
 
 
-def kl_geometrics(p: Geometric, q: Geometric) -> Tensor:
+def kl_geometrics(p: td.Geometric, q: td.Geometric) -> Tensor:
     r"""KL of two geometric laws: that of their first trials, over the chance of success in p."""
     for name, side in (("p", p), ("q", q)):
         x, from_logits = given(side)
@@ -279,7 +274,7 @@ def _kl_geometrics(a: Weights, b: Weights) -> tuple[Tensor, Tensor]:
     return first + later, infinite
 
 
-def kl_bernoulli_poisson(p: Bernoulli, q: Poisson) -> Tensor:
+def kl_bernoulli_poisson(p: td.Bernoulli, q: td.Poisson) -> Tensor:
     r"""KL of a Bernoulli from a Poisson law, :math:`p \, h(r/p) + (1 - p) \, h(1 / (1 - p))`, with
     :math:`h(x) = x - 1 - \log x`.
     """
@@ -294,17 +289,17 @@ def kl_bernoulli_poisson(p: Bernoulli, q: Poisson) -> Tensor:
     return _finish(value, a.some[..., 1] & (r == 0), a.dtype, rate.dtype)
 
 
-def kl_poisson_bounded(p: Poisson, q: Bernoulli | Binomial) -> Tensor:
+def kl_poisson_bounded(p: td.Poisson, q: td.Bernoulli | td.Binomial) -> Tensor:
     """KL of a Poisson law from one on finitely many counts: infinite, unless its rate is 0."""
     (rate,), b = finite(p, "rate"), Weights(q)
-    m = next(finite(q, "total_count")) if isinstance(q, Binomial) else torch.ones_like(rate)
+    m = next(finite(q, "total_count")) if isinstance(q, td.Binomial) else torch.ones_like(rate)
     surprise = torch.where(m > 0, m.double() * (b.total - b.log)[..., 0], 0)
     shape = torch.broadcast_shapes(surprise.shape, rate.shape)
     infinite = (rate > 0) | surprise.isinf()
     return _finish(surprise.expand(shape), infinite.expand(shape), rate.dtype, b.dtype)
 
 
-def wasserstein_bernoullis(p: Bernoulli, q: Bernoulli, order: float) -> Tensor:
+def wasserstein_bernoullis(p: td.Bernoulli, q: td.Bernoulli, order: float) -> Tensor:
     r"""W of two laws on 0 and 1: the mass to move, which goes a distance of 1.
 
     Where that underflows and its root may not, its logarithm is taken: with :math:`a > b` logits
@@ -324,7 +319,7 @@ def wasserstein_bernoullis(p: Bernoulli, q: Bernoulli, order: float) -> Tensor:
     return value.to(torch.promote_types(a.dtype, b.dtype))
 
 
-def wasserstein_categoricals(p: Categorical, q: Categorical, order: float) -> Tensor:
+def wasserstein_categoricals(p: td.Categorical, q: td.Categorical, order: float) -> Tensor:
     r"""W of two laws on 0, 1, 2, ..., from their quantile functions.
 
     .. math:: W_r^r = \int_0^1 |F^{-1}(t) - G^{-1}(t)|^r \, dt
@@ -372,7 +367,7 @@ def _differ_below_float64(a: Weights, b: Weights) -> Tensor:
     return (tiny & ((a.log_ratios(b) != 0) | (a.some != b.some))).any(-1)
 
 
-def _given_rows(side: Categorical, at: Tensor) -> list[tuple[list[float], bool]]:
+def _given_rows(side: td.Categorical, at: Tensor) -> list[tuple[list[float], bool]]:
     x, from_logits = given(side, False)
     return [(r, from_logits) for r in x.detach().double().expand((*at.shape, -1))[at].tolist()]
 

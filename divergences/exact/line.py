@@ -12,19 +12,8 @@ import math
 from typing import Any
 
 import torch
+import torch.distributions as td
 from torch import Tensor
-from torch.distributions import (
-    Beta,
-    ContinuousBernoulli,
-    Distribution,
-    Exponential,
-    Gamma,
-    Gumbel,
-    Laplace,
-    Normal,
-    Pareto,
-    Uniform,
-)
 
 from divergences.exact.evaluation import evaluate, result_dtype
 from divergences.exact.families import ends_of, tilt_of
@@ -117,7 +106,7 @@ class UniformLaw(Law):
         self.low, self.high, self.length = low, high, high - low
 
     @staticmethod
-    def read(side: Uniform) -> tuple[Tensor, ...]:
+    def read(side: td.Uniform) -> tuple[Tensor, ...]:
         return ends_of(side)
 
     @staticmethod
@@ -160,7 +149,7 @@ class NormalLaw(Law):
         self.loc, self.scale = loc, scale
 
     @staticmethod
-    def read(side: Normal) -> tuple[Tensor, ...]:
+    def read(side: td.Normal) -> tuple[Tensor, ...]:
         return *finite(side, "loc"), *positive(side, "scale")
 
     def log_density(self) -> list[Any]:
@@ -239,9 +228,9 @@ class GammaLaw(Law):
         self.concentration, self.rate = concentration, rate
 
     @staticmethod
-    def read(side: Gamma | Exponential) -> tuple[Tensor, ...]:
+    def read(side: td.Gamma | td.Exponential) -> tuple[Tensor, ...]:
         (rate,) = positive(side, "rate")
-        if isinstance(side, Exponential):
+        if isinstance(side, td.Exponential):
             return torch.ones_like(rate), rate
         return *positive(side, "concentration"), rate
 
@@ -285,7 +274,7 @@ class BetaLaw(Law):
         self.one, self.zero, self.sum = one, zero, one + zero
 
     @staticmethod
-    def read(side: Beta) -> tuple[Tensor, ...]:
+    def read(side: td.Beta) -> tuple[Tensor, ...]:
         return tuple(positive(side, "concentration1", "concentration0"))
 
     @staticmethod
@@ -330,7 +319,7 @@ class ContinuousBernoulliLaw(Law):
         self.tilt = tilt
 
     @staticmethod
-    def read(side: ContinuousBernoulli) -> tuple[Tensor, ...]:
+    def read(side: td.ContinuousBernoulli) -> tuple[Tensor, ...]:
         return (tilt_of(side),)
 
     @staticmethod
@@ -356,7 +345,7 @@ class ParetoLaw(Law):
         self.scale, self.alpha = scale, alpha
 
     @staticmethod
-    def read(side: Pareto) -> tuple[Tensor, ...]:
+    def read(side: td.Pareto) -> tuple[Tensor, ...]:
         return tuple(positive(side, "scale", "alpha"))
 
     @staticmethod
@@ -383,20 +372,20 @@ class ParetoLaw(Law):
         return [self._log(unit * self.scale, weight), weight / self.alpha]
 
 
-LAWS: dict[type[Distribution], type[Law]] = {
-    Uniform: UniformLaw,
-    Normal: NormalLaw,
-    Laplace: LaplaceLaw,
-    Gumbel: GumbelLaw,
-    Gamma: GammaLaw,
-    Exponential: ExponentialLaw,
-    Beta: BetaLaw,
-    ContinuousBernoulli: ContinuousBernoulliLaw,
-    Pareto: ParetoLaw,
+LAWS: dict[type[td.Distribution], type[Law]] = {
+    td.Uniform: UniformLaw,
+    td.Normal: NormalLaw,
+    td.Laplace: LaplaceLaw,
+    td.Gumbel: GumbelLaw,
+    td.Gamma: GammaLaw,
+    td.Exponential: ExponentialLaw,
+    td.Beta: BetaLaw,
+    td.ContinuousBernoulli: ContinuousBernoulliLaw,
+    td.Pareto: ParetoLaw,
 }
 
 
-def kl_on_the_line(p: Distribution, q: Distribution) -> Tensor:
+def kl_on_the_line(p: td.Distribution, q: td.Distribution) -> Tensor:
     """KL of two laws of :data:`LAWS`, of different families."""
     P, Q = (next(law for kind, law in LAWS.items() if isinstance(d, kind)) for d in (p, q))
     a, b = P.read(p), Q.read(q)
@@ -418,5 +407,5 @@ def kl_on_the_line(p: Distribution, q: Distribution) -> Tensor:
 
 
 def _dtype(side: Any, parameters: tuple[Tensor, ...]) -> torch.dtype:
-    kept = given(side)[0] if isinstance(side, ContinuousBernoulli) else parameters[-1]
+    kept = given(side)[0] if isinstance(side, td.ContinuousBernoulli) else parameters[-1]
     return result_dtype(kept)

@@ -14,15 +14,8 @@ from typing import Any
 import mpmath
 import numpy as np
 import torch
+import torch.distributions as td
 from torch import Tensor
-from torch.distributions import (
-    Distribution,
-    Independent,
-    LowRankMultivariateNormal,
-    MultivariateNormal,
-    Normal,
-    Wishart,
-)
 
 from divergences.exact.digits import numbers
 from divergences.exact.evaluation import few_enough, result_dtype, rounded
@@ -52,7 +45,7 @@ class Covariance:
     combine: Callable[..., Any]
     dtype: torch.dtype
 
-    def __init__(self, side: MultivariateNormal | Wishart) -> None:
+    def __init__(self, side: td.MultivariateNormal | td.Wishart) -> None:
         root, held = side._unbroadcasted_scale_tril, vars(side)
         self.is_root, self.dtype = False, root.dtype
         covariance, precision = held.get("covariance_matrix"), held.get("precision_matrix")
@@ -82,7 +75,7 @@ class Covariance:
 
 
 class _LowRank(Covariance):
-    def __init__(self, side: LowRankMultivariateNormal) -> None:
+    def __init__(self, side: td.LowRankMultivariateNormal) -> None:
         (factor,), (diagonal,) = finite(side, "cov_factor"), positive(side, "cov_diag")
         self.is_root, self.dtype = False, result_dtype(factor, diagonal)
         self.given = [(factor, 2), (diagonal, 1)]
@@ -93,7 +86,7 @@ class _LowRank(Covariance):
 
 
 class _Diagonal(Covariance):
-    def __init__(self, side: Normal) -> None:
+    def __init__(self, side: td.Normal) -> None:
         (scale,) = positive(side, "scale")
         self.is_root, self.dtype = True, scale.dtype
         self.given, self.combine = [(scale, 1)], lambda s: np.diag(s * s)
@@ -106,7 +99,7 @@ def _differs(matrix: Tensor, derived: Callable[[], Tensor]) -> bool:
         return not torch.equal(matrix, derived().expand_as(matrix))
 
 
-def _cholesky(matrix: Tensor, side: Distribution) -> Tensor:
+def _cholesky(matrix: Tensor, side: td.Distribution) -> Tensor:
     root, failed = torch.linalg.cholesky_ex(matrix.double())
     if bool(failed.any()):
         raise ValueError(
@@ -116,35 +109,35 @@ def _cholesky(matrix: Tensor, side: Distribution) -> Tensor:
     return root
 
 
-def _refuse_infinite(side: Distribution, name: str, x: Tensor) -> None:
+def _refuse_infinite(side: td.Distribution, name: str, x: Tensor) -> None:
     if not bool(x.isfinite().all()):
         raise ValueError(f"{name} of {type(side).__name__} is not finite")
 
 
-def _gaussian(side: Distribution) -> tuple[Tensor, Covariance, torch.dtype]:
+def _gaussian(side: td.Distribution) -> tuple[Tensor, Covariance, torch.dtype]:
     """Mean in float64, covariance, dtype."""
     base, kind = side, Covariance
-    if isinstance(side, Independent):
+    if isinstance(side, td.Independent):
         base, kind = side.base_dist, _Diagonal
-        if not isinstance(base, Normal) or len(side.event_shape) != 1:
+        if not isinstance(base, td.Normal) or len(side.event_shape) != 1:
             raise NotImplementedError(
                 "of all Independent distributions, only vectors of Normals have one"
             )
-    elif isinstance(side, LowRankMultivariateNormal):
+    elif isinstance(side, td.LowRankMultivariateNormal):
         kind = _LowRank
     (loc,) = finite(base, "loc")
     covariance = kind(base)  # type: ignore[arg-type]
     return loc.double(), covariance, result_dtype(loc, torch.empty(0, dtype=covariance.dtype))
 
 
-def kl_gaussians(p: Distribution, q: Distribution) -> Tensor:
+def kl_gaussians(p: td.Distribution, q: td.Distribution) -> Tensor:
     r"""KL of two Gaussians, with :math:`X = B^{-1} A` for roots A and B of their covariances:
 
     .. math::
         \sum_i (X_{ii} - 1 - \log X_{ii}) + \tfrac12 \|X - I\|_F^2
         + \tfrac12 \|B^{-1} (m - n)\|^2
     """
-    low_rank = all(isinstance(d, LowRankMultivariateNormal) for d in (p, q))
+    low_rank = all(isinstance(d, td.LowRankMultivariateNormal) for d in (p, q))
     if low_rank and p.event_shape[0] > MANY:
         return _kl_low_rank(p, q)
     (m, P, first), (n, Q, second) = _gaussian(p), _gaussian(q)
@@ -172,7 +165,7 @@ def _kl_low_rank(p: Any, q: Any) -> Tensor:
         [x.double() for x in (*finite(d, "loc", "cov_factor"), *positive(d, "cov_diag"))]
         for d in (p, q)
     ]
-    double = [LowRankMultivariateNormal(*x, validate_args=False) for x in parts]
+    double = [td.LowRankMultivariateNormal(*x, validate_args=False) for x in parts]
     value = torch.distributions.kl_divergence(*double)
     with torch.no_grad():
         (_, W, D), (_, _, E) = parts
@@ -267,7 +260,7 @@ def log_det(x: Any) -> Any:
     return 2 * sum(mpmath.log(root[i, i]) for i in range(x.rows))
 
 
-def tv_gaussians(p: Distribution, q: Distribution) -> Tensor:
+def tv_gaussians(p: td.Distribution, q: td.Distribution) -> Tensor:
     r"""Total variation of two Gaussians that share their covariance, or live on a line.
 
     .. math:: \mathrm{TV} = 2 \Phi(\delta / 2) - 1, \quad
@@ -306,7 +299,7 @@ def _shared_gradient(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return a, b + (moved - moved.detach())
 
 
-def wasserstein_gaussians(p: Distribution, q: Distribution, order: float) -> Tensor:
+def wasserstein_gaussians(p: td.Distribution, q: td.Distribution, order: float) -> Tensor:
     r"""W of two Gaussians: order 2, every order for equal covariances, order 1 on the line.
 
     .. math:: W_2^2 = \|m - n\|^2 + \min_{U \in O(d)} \|A - B U\|_F^2

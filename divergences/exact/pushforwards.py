@@ -4,16 +4,8 @@ import math
 from typing import Any
 
 import torch
-from torch.distributions import (
-    Cauchy,
-    Distribution,
-    Independent,
-    Laplace,
-    Normal,
-    TransformedDistribution,
-    constraints,
-    transforms,
-)
+import torch.distributions as td
+from torch.distributions import constraints
 from torch.distributions.transforms import Transform, _InverseTransform
 
 __all__ = ["bases_of", "loses_nothing"]
@@ -22,8 +14,8 @@ Constraint = constraints.Constraint
 
 
 def bases_of(
-    p: TransformedDistribution, q: TransformedDistribution
-) -> tuple[Distribution, Distribution]:
+    p: td.TransformedDistribution, q: td.TransformedDistribution
+) -> tuple[td.Distribution, td.Distribution]:
     """The laws before a transform that both share.
 
     Raises:
@@ -38,7 +30,7 @@ def bases_of(
     return p.base_dist, q.base_dist
 
 
-def loses_nothing(p: TransformedDistribution, q: TransformedDistribution) -> bool:
+def loses_nothing(p: td.TransformedDistribution, q: td.TransformedDistribution) -> bool:
     """Whether the shared transform maps no two points of the supports to the same.
 
     Goes by what each transform says of itself (``bijective``), by its parameters, and by whether
@@ -49,25 +41,25 @@ def loses_nothing(p: TransformedDistribution, q: TransformedDistribution) -> boo
     parts = _flat(p.transforms)
     if any(d.base_dist.batch_shape != d.batch_shape for d in (p, q)):
         return False  # it mixes the members of a batch
-    if len(parts) == 1 and isinstance(parts[0], transforms.AbsTransform):
+    if len(parts) == 1 and isinstance(parts[0], td.transforms.AbsTransform):
         return all(_is_symmetric(d.base_dist) for d in (p, q))
     return all(_is_injective(parts, d.base_dist) for d in (p, q))
 
 
-def _is_symmetric(base: Distribution) -> bool:
-    while isinstance(base, Independent):
+def _is_symmetric(base: td.Distribution) -> bool:
+    while isinstance(base, td.Independent):
         base = base.base_dist
-    return isinstance(base, Normal | Laplace | Cauchy) and bool((base.loc == 0).all())
+    return isinstance(base, td.Normal | td.Laplace | td.Cauchy) and bool((base.loc == 0).all())
 
 
 def _flat(parts: list[Transform]) -> list[Transform]:
     """The transforms one after the other, without the brackets of a composition."""
     flat: list[Transform] = []
     for part in parts:
-        if isinstance(part, transforms.ComposeTransform):
+        if isinstance(part, td.transforms.ComposeTransform):
             flat += _flat(part.parts)
         elif isinstance(part, _InverseTransform) and isinstance(
-            part.inv, transforms.ComposeTransform
+            part.inv, td.transforms.ComposeTransform
         ):
             flat += _flat([inner.inv for inner in reversed(part.inv.parts)])
         else:
@@ -75,7 +67,7 @@ def _flat(parts: list[Transform]) -> list[Transform]:
     return flat
 
 
-def _is_injective(parts: list[Transform], base: Distribution) -> bool:
+def _is_injective(parts: list[Transform], base: td.Distribution) -> bool:
     try:
         support = base.support
     except NotImplementedError:
@@ -89,14 +81,14 @@ def _is_injective(parts: list[Transform], base: Distribution) -> bool:
 
 def _is_degenerate(part: Transform) -> bool:
     """Whether its parameters make a transform constant, though it calls itself bijective."""
-    while isinstance(part, _InverseTransform | transforms.IndependentTransform):
+    while isinstance(part, _InverseTransform | td.transforms.IndependentTransform):
         inner = part.inv if isinstance(part, _InverseTransform) else part.base_transform
         part = inner
-    if isinstance(part, transforms.AffineTransform):
+    if isinstance(part, td.transforms.AffineTransform):
         return bool((torch.as_tensor(part.scale) == 0).any())
-    if isinstance(part, transforms.PowerTransform):
+    if isinstance(part, td.transforms.PowerTransform):
         return bool((part.exponent == 0).any())
-    if isinstance(part, transforms.CatTransform | transforms.StackTransform):
+    if isinstance(part, td.transforms.CatTransform | td.transforms.StackTransform):
         return any(_is_degenerate(inner) for inner in part.transforms)
     return False
 

@@ -12,29 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributions as td
 from torch import Tensor
-from torch.distributions import (
-    Bernoulli,
-    Beta,
-    Categorical,
-    ContinuousBernoulli,
-    Distribution,
-    GeneralizedPareto,
-    Independent,
-    Kumaraswamy,
-    LKJCholesky,
-    MixtureSameFamily,
-    MultivariateNormal,
-    Normal,
-    OneHotCategorical,
-    PowerTransform,
-    Transform,
-    TransformedDistribution,
-    Uniform,
-    VonMises,
-    Weibull,
-    constraints,
-)
+from torch.distributions import constraints
 from torch.distributions.multivariate_normal import _precision_to_scale_tril
 from torch.distributions.transforms import _InverseTransform
 from torch.distributions.utils import _sum_rightmost, probs_to_logits
@@ -55,26 +35,26 @@ def in_double(thing: Any) -> Any:
         return type(thing)(in_double(part) for part in thing)
     if isinstance(thing, _InverseTransform):
         return in_double(thing.inv).inv
-    if not isinstance(thing, (Distribution, Transform)):
+    if not isinstance(thing, (td.Distribution, td.Transform)):
         return thing
     made: Any = copy.copy(thing)
     if "probs" in vars(made) and "logits" in vars(made):
         _forget_what_was_computed(made)
     for name, value in vars(made).items():
-        if isinstance(value, (Tensor, list, Distribution, Transform)):
+        if isinstance(value, (Tensor, list, td.Distribution, td.Transform)):
             vars(made)[name] = in_double(value)
-    if isinstance(thing, Distribution):
+    if isinstance(thing, td.Distribution):
         made._validate_args = False
-    if isinstance(thing, MultivariateNormal):
+    if isinstance(thing, td.MultivariateNormal):
         _factor_again(thing, made)
-    if isinstance(thing, LKJCholesky):
+    if isinstance(thing, td.LKJCholesky):
         made._beta = _squared_rows(made)
     if "_param" in vars(made):
         made._param = vars(made)["probs" if "probs" in vars(made) else "logits"]
     return made
 
 
-def _factor_again(given: MultivariateNormal, made: Any) -> None:
+def _factor_again(given: td.MultivariateNormal, made: Any) -> None:
     """Takes the Cholesky factor in float64, of the matrix that was given."""
     order = list(vars(given))  # what torch computes on demand comes after the factor
     for name, factor in (
@@ -85,7 +65,7 @@ def _factor_again(given: MultivariateNormal, made: Any) -> None:
             made._unbroadcasted_scale_tril = factor(vars(made)[name])
 
 
-def _squared_rows(law: LKJCholesky) -> Beta:
+def _squared_rows(law: td.LKJCholesky) -> td.Beta:
     """Law of the squared norm of each row left of the diagonal.
 
     With d dimensions and concentration c, that of row k = 1, 2, ... is Beta(k / 2,
@@ -93,7 +73,7 @@ def _squared_rows(law: LKJCholesky) -> Beta:
     Random correlation matrices (Lewandowski, Kurowicka & Joe, 2009), section 3.2.
     """
     before = torch.arange(law.dim, dtype=torch.float64).clamp_min(1)
-    return Beta(before / 2, law.concentration[..., None] + (law.dim - 1 - before) / 2)
+    return td.Beta(before / 2, law.concentration[..., None] + (law.dim - 1 - before) / 2)
 
 
 def _forget_what_was_computed(law: Any) -> None:
@@ -101,7 +81,7 @@ def _forget_what_was_computed(law: Any) -> None:
 
     torch computes the others on demand, and clamps what it takes logarithms of.
     """
-    binary = not isinstance(law, Categorical)
+    binary = not isinstance(law, td.Categorical)
     from_probs = torch.equal(probs_to_logits(law.probs, is_binary=binary), law.logits)
     del vars(law)["logits" if from_probs else "probs"]
 
@@ -110,14 +90,14 @@ def _given_probs(law: Any) -> bool:
     return law._param is vars(law).get("probs")
 
 
-def log_weights(law: Categorical) -> Tensor:
+def log_weights(law: td.Categorical) -> Tensor:
     """Logarithms of the probabilities as they were given: ``-inf`` for 0, unlike torch's."""
     if not _given_probs(law):
         return law.logits.log_softmax(-1)
     return law.probs.log() - law.probs.sum(-1, keepdim=True).log()
 
 
-def log_density(law: Distribution, x: Tensor) -> Tensor:
+def log_density(law: td.Distribution, x: Tensor) -> Tensor:
     """Log-density of shape ``(N, *batch)`` at float64 points ``(N, *batch, *event)``.
 
     Arguments:
@@ -128,8 +108,9 @@ def log_density(law: Distribution, x: Tensor) -> Tensor:
         NotImplementedError: If the law is a pushforward under a map that is not one-to-one.
 
     Example:
-        >>> pair = Uniform(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 3.0]))
-        >>> mixture = in_double(MixtureSameFamily(Categorical(torch.tensor([1.0, 0.0])), pair))
+        >>> pair = td.Uniform(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 3.0]))
+        >>> weights = td.Categorical(torch.tensor([1.0, 0.0]))
+        >>> mixture = in_double(td.MixtureSameFamily(weights, pair))
         >>> log_density(mixture, torch.tensor([0.5, 2.5], dtype=torch.float64))
         tensor([0., -inf], dtype=torch.float64)
     """
@@ -140,7 +121,7 @@ def log_density(law: Distribution, x: Tensor) -> Tensor:
     return _theirs(law, x)
 
 
-def _theirs(law: Distribution, x: Tensor) -> Tensor:
+def _theirs(law: td.Distribution, x: Tensor) -> Tensor:
     event = len(law.event_shape)
     try:
         inside = law.support.check(x)  # type: ignore[union-attr]
@@ -160,11 +141,11 @@ def _theirs(law: Distribution, x: Tensor) -> Tensor:
     return torch.where(inside, torch.where(overflowed, TINIEST, found), -math.inf)
 
 
-def _independent(law: Independent, x: Tensor) -> Tensor:
+def _independent(law: td.Independent, x: Tensor) -> Tensor:
     return _sum_rightmost(log_density(law.base_dist, x), law.reinterpreted_batch_ndims)
 
 
-def _mixture(law: MixtureSameFamily, x: Tensor) -> Tensor:
+def _mixture(law: td.MixtureSameFamily, x: Tensor) -> Tensor:
     x = x.unsqueeze(-1 - len(law.event_shape))
     parts = law.component_distribution
     x = x.expand(*x.shape[:1], *parts.batch_shape, *parts.event_shape)
@@ -177,7 +158,7 @@ def _mixture(law: MixtureSameFamily, x: Tensor) -> Tensor:
     return torch.where(nowhere, -math.inf, terms.logsumexp(-1))
 
 
-def _transformed(law: TransformedDistribution, x: Tensor) -> Tensor:
+def _transformed(law: td.TransformedDistribution, x: Tensor) -> Tensor:
     event, log_volume = len(law.event_shape), torch.zeros((), dtype=torch.float64)
     inside = torch.ones(x.shape[: x.ndim - event], dtype=torch.bool)
     for transform in reversed(law.transforms):
@@ -199,8 +180,8 @@ def _transformed(law: TransformedDistribution, x: Tensor) -> Tensor:
     return torch.where(inside, base - log_volume, -math.inf)
 
 
-def _log_volume(transform: Transform, x: Tensor, y: Tensor) -> Tensor:
-    if isinstance(transform, PowerTransform):  # torch divides y by x, and both may underflow
+def _log_volume(transform: td.Transform, x: Tensor, y: Tensor) -> Tensor:
+    if isinstance(transform, td.PowerTransform):  # torch divides y by x, and both may underflow
         exponent = torch.as_tensor(transform.exponent)
         return exponent.abs().log() + (1 - 1 / exponent) * y.log()
     return transform.log_abs_det_jacobian(x, y)
@@ -210,31 +191,31 @@ def _all_rightmost(flags: Tensor, dims: int) -> Tensor:
     return flags.flatten(-dims).all(-1) if dims > 0 else flags
 
 
-def _normal(law: Normal, x: Tensor) -> Tensor:
+def _normal(law: td.Normal, x: Tensor) -> Tensor:
     z = (x - law.loc) / law.scale  # torch squares the scale, which underflows below 1e-162
     found = -z.square() / 2 - law.scale.log() - math.log(2 * math.pi) / 2
     return torch.where(found.isneginf(), TINIEST, found)
 
 
-def _uniform(law: Uniform, x: Tensor) -> Tensor:
+def _uniform(law: td.Uniform, x: Tensor) -> Tensor:
     inside = (law.low <= x) & (x <= law.high)  # torch leaves the upper end out
     return torch.where(inside, -(law.high - law.low).log(), -math.inf)
 
 
-def _weibull(law: Weibull, x: Tensor) -> Tensor:
+def _weibull(law: td.Weibull, x: Tensor) -> Tensor:
     k, log = law.concentration, (x / law.scale).log()
     found = k.log() - law.scale.log() + (k - 1) * log - (k * log).exp()
     found = torch.where(found.isneginf(), TINIEST, found)
     return torch.where((x > 0) & (x < math.inf), found, -math.inf)
 
 
-def _kumaraswamy(law: Kumaraswamy, x: Tensor) -> Tensor:
+def _kumaraswamy(law: td.Kumaraswamy, x: Tensor) -> Tensor:
     a, b, log = law.concentration1, law.concentration0, x.log()
     found = a.log() + b.log() + (a - 1) * log + (b - 1) * (-torch.expm1(a * log)).log()
     return torch.where((x > 0) & (x < 1), found, -math.inf)
 
 
-def _generalised_pareto(law: GeneralizedPareto, x: Tensor) -> Tensor:
+def _generalised_pareto(law: td.GeneralizedPareto, x: Tensor) -> Tensor:
     c, z = law.concentration, (x - law.loc) / law.scale
     bend, power = c * z, 1 + 1 / c
     inside = (z >= 0) & (bend >= -1)
@@ -244,12 +225,12 @@ def _generalised_pareto(law: GeneralizedPareto, x: Tensor) -> Tensor:
     return torch.where(inside, torch.where(found.isneginf(), TINIEST, found), -math.inf)
 
 
-def _von_mises(law: VonMises, x: Tensor) -> Tensor:
+def _von_mises(law: td.VonMises, x: Tensor) -> Tensor:
     inside = (-math.pi <= x) & (x <= math.pi)  # where it draws; torch repeats it along the line
     return torch.where(inside, law.log_prob(x), -math.inf)
 
 
-def _continuous_bernoulli(law: ContinuousBernoulli, x: Tensor) -> Tensor:
+def _continuous_bernoulli(law: td.ContinuousBernoulli, x: Tensor) -> Tensor:
     half = _logits(law) / 2
     small = half.abs() < 1e-3
     size = torch.where(small, 1.0, half.abs())
@@ -259,19 +240,19 @@ def _continuous_bernoulli(law: ContinuousBernoulli, x: Tensor) -> Tensor:
     return torch.where(inside, half * (2 * x - 1) - log_sinh_ratio, -math.inf)
 
 
-def _logits(law: Bernoulli | ContinuousBernoulli) -> Tensor:
+def _logits(law: td.Bernoulli | td.ContinuousBernoulli) -> Tensor:
     if not _given_probs(law):
         return law.logits
     return law.probs.logit()
 
 
-def _bernoulli(law: Bernoulli, x: Tensor) -> Tensor:
+def _bernoulli(law: td.Bernoulli, x: Tensor) -> Tensor:
     logits = _logits(law)
     log_mass = torch.nn.functional.logsigmoid(torch.where(x == 1, logits, -logits))
     return torch.where((x == 0) | (x == 1), log_mass, -math.inf)
 
 
-def _categorical(law: Categorical, x: Tensor) -> Tensor:
+def _categorical(law: td.Categorical, x: Tensor) -> Tensor:
     weights = log_weights(law)
     inside = (x == x.round()) & (x >= 0) & (x < weights.shape[-1])
     index = torch.where(inside, x, 0.0).long()
@@ -280,30 +261,30 @@ def _categorical(law: Categorical, x: Tensor) -> Tensor:
     return torch.where(inside, found, -math.inf)
 
 
-def _one_hot(law: OneHotCategorical, x: Tensor) -> Tensor:
+def _one_hot(law: td.OneHotCategorical, x: Tensor) -> Tensor:
     inside = ((x == 0) | (x == 1)).all(-1) & (x.sum(-1) == 1)
     found = torch.where(x == 1, log_weights(law._categorical), 0.0).sum(-1)
     return torch.where(inside, found, -math.inf)
 
 
 _OURS: dict[type, Callable[[Any, Tensor], Tensor]] = {
-    Bernoulli: _bernoulli,
-    Categorical: _categorical,
-    ContinuousBernoulli: _continuous_bernoulli,
-    GeneralizedPareto: _generalised_pareto,  # torch's own fails in float64
-    Independent: _independent,
-    Kumaraswamy: _kumaraswamy,
-    MixtureSameFamily: _mixture,
-    Normal: _normal,
-    OneHotCategorical: _one_hot,
-    TransformedDistribution: _transformed,
-    Uniform: _uniform,
-    VonMises: _von_mises,
-    Weibull: _weibull,
+    td.Bernoulli: _bernoulli,
+    td.Categorical: _categorical,
+    td.ContinuousBernoulli: _continuous_bernoulli,
+    td.GeneralizedPareto: _generalised_pareto,  # torch's own fails in float64
+    td.Independent: _independent,
+    td.Kumaraswamy: _kumaraswamy,
+    td.MixtureSameFamily: _mixture,
+    td.Normal: _normal,
+    td.OneHotCategorical: _one_hot,
+    td.TransformedDistribution: _transformed,
+    td.Uniform: _uniform,
+    td.VonMises: _von_mises,
+    td.Weibull: _weibull,
 }
 
 
-def is_discrete(law: Distribution) -> bool:
+def is_discrete(law: td.Distribution) -> bool:
     """Whether its values can be counted, so that its ``log_prob`` is of a mass."""
     try:
         support = law.support
@@ -321,7 +302,7 @@ _THIN = (
 )
 
 
-def measure_of(law: Distribution) -> str:
+def measure_of(law: td.Distribution) -> str:
     """What its density is with respect to: counting, volume, or a thinner set's own volume."""
     if is_discrete(law):
         return "counting"

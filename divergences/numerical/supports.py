@@ -6,15 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributions as td
 from torch import Tensor
-from torch.distributions import (
-    Distribution,
-    Independent,
-    Laplace,
-    MixtureSameFamily,
-    TransformedDistribution,
-    VonMises,
-)
 
 from divergences.numerical.log_densities import log_weights
 
@@ -22,20 +15,20 @@ MOST_COMBINED = 512
 """Components of a product of mixtures beyond which they are no longer told apart."""
 
 
-def component_draws(law: Distribution, n: int) -> Tensor:
+def component_draws(law: td.Distribution, n: int) -> Tensor:
     """``n`` draws of every component of positive weight, ``(components, n, *batch, *event)``.
 
     NaN stands for draws of a component that has weight 0 in one member of a batch.
     """
-    if isinstance(law, MixtureSameFamily):
+    if isinstance(law, td.MixtureSameFamily):
         parts = component_draws(law.component_distribution, n)
         weights, axis = log_weights(law.mixture_distribution), 2 + len(law.batch_shape)
         weights = weights.expand(*law.batch_shape, -1)
         absent = (weights == -math.inf).reshape(*weights.shape, *(1,) * len(law.event_shape))
         return torch.where(absent, math.nan, parts).movedim(axis, 0).flatten(0, 1)
-    if isinstance(law, Independent):
+    if isinstance(law, td.Independent):
         return _combined(law, component_draws(law.base_dist, n), torch.stack)
-    if isinstance(law, TransformedDistribution):
+    if isinstance(law, td.TransformedDistribution):
         parts = component_draws(law.base_dist, n)
         for transform in law.transforms:
             parts: Tensor = transform(parts)  # type: ignore[assignment]
@@ -43,27 +36,29 @@ def component_draws(law: Distribution, n: int) -> Tensor:
     return law.sample((n,))[None].double()
 
 
-def component_log_weights(law: Distribution) -> Tensor:
+def component_log_weights(law: td.Distribution) -> Tensor:
     """Logarithms of the weights of the components that :func:`component_draws` draws from.
 
     Of shape ``(components, *batch)``.
     """
-    if isinstance(law, MixtureSameFamily):
+    if isinstance(law, td.MixtureSameFamily):
         parts = component_log_weights(law.component_distribution)
         weights = parts + log_weights(law.mixture_distribution)
         return weights.movedim(-1, 0).flatten(0, 1)
-    if isinstance(law, Independent):
+    if isinstance(law, td.Independent):
         parts = component_log_weights(law.base_dist)
         if law.reinterpreted_batch_ndims == 0:
             return parts
         found = _combined(law, parts, lambda rows, _: torch.stack(rows).sum(0))
         return found if found is not parts else parts[..., 0]
-    if isinstance(law, TransformedDistribution):
+    if isinstance(law, td.TransformedDistribution):
         return component_log_weights(law.base_dist)
     return torch.zeros(1, *law.batch_shape, dtype=torch.float64)
 
 
-def _combined(law: Independent, parts: Tensor, join: Callable[[list[Tensor], int], Tensor]) -> Any:
+def _combined(
+    law: td.Independent, parts: Tensor, join: Callable[[list[Tensor], int], Tensor]
+) -> Any:
     """Every choice of one component per coordinate, where coordinates are mixtures each."""
     d = law.event_shape[-1] if law.event_shape else 1
     apart = law.reinterpreted_batch_ndims == 1 and not law.base_dist.event_shape
@@ -77,7 +72,7 @@ def _combined(law: Independent, parts: Tensor, join: Callable[[list[Tensor], int
     )
 
 
-def centres_and_widths(law: Distribution) -> tuple[Tensor, Tensor]:
+def centres_and_widths(law: td.Distribution) -> tuple[Tensor, Tensor]:
     """Middle and half-width of the middle two thirds of every component, ``(m, d)`` each."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)  # of the CPU alone, where the laws are
@@ -89,30 +84,30 @@ def centres_and_widths(law: Distribution) -> tuple[Tensor, Tensor]:
     return centre[known], width[known]
 
 
-def edges(law: Distribution, kinks: bool = True) -> Tensor:
+def edges(law: td.Distribution, kinks: bool = True) -> Tensor:
     """Corners of the supports of all components, ``(m, *batch, *event)``, and kinks if asked for.
 
     Coordinates are infinite where the support has no end, and NaN where it is not known.
     """
     shape = law.batch_shape + law.event_shape
-    if isinstance(law, MixtureSameFamily):
+    if isinstance(law, td.MixtureSameFamily):
         axis = 1 + len(law.batch_shape)
         return edges(law.component_distribution, kinks).movedim(axis, 1).flatten(0, 1)
-    if isinstance(law, Independent):
+    if isinstance(law, td.Independent):
         return edges(law.base_dist, kinks)
-    if isinstance(law, TransformedDistribution):
+    if isinstance(law, td.TransformedDistribution):
         return _moved_edges(law, kinks)
     found = _ends(law, shape)
-    if kinks and isinstance(law, Laplace):
+    if kinks and isinstance(law, td.Laplace):
         found = torch.cat([found, law.loc[None]])
     return found
 
 
-def _moved_edges(law: TransformedDistribution, kinks: bool) -> Tensor:
+def _moved_edges(law: td.TransformedDistribution, kinks: bool) -> Tensor:
     """Those of the base where every coordinate is mapped alone, else the image's own."""
     shape = law.batch_shape + law.event_shape
     found = edges(law.base_dist, kinks)
-    own = type(law).log_prob is not TransformedDistribution.log_prob
+    own = type(law).log_prob is not td.TransformedDistribution.log_prob
     for transform in law.transforms:
         coupled = transform.domain.event_dim or not transform.bijective  # type: ignore
         if own or coupled or found.shape[1:] != shape:
@@ -131,8 +126,8 @@ def _moved(transform: Any, ends: Tensor) -> Tensor:
     return torch.where(finite, transform(safe), moved) if finite.any(0).all() else moved
 
 
-def _ends(law: Distribution, shape: torch.Size) -> Tensor:
-    if isinstance(law, VonMises):
+def _ends(law: td.Distribution, shape: torch.Size) -> Tensor:
+    if isinstance(law, td.VonMises):
         low, high = -math.pi, math.pi
     else:
         try:

@@ -10,14 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from divergences.checks import boolean, seed_number, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
-from divergences.samples.earth_mover import (
-    check_order,
-    counted_once,
-    estimate_of,
-    floor_from_halves,
-    root,
-    sampling_variance,
-)
+from divergences.samples import earth_mover
 from divergences.samples.few_points import variance_rests_on_few
 from divergences.samples.plans import matched, monotone
 from divergences.samples.units import coarse, in_own_unit
@@ -74,7 +67,7 @@ class Sliced(Estimator):
     floor: bool = True
 
     def __post_init__(self) -> None:
-        check_order(self.order)
+        earth_mover.check_order(self.order)
         if whole_number("projections", self.projections, least=0) < 2:
             raise ValueError(f"projections = {self.projections}: at least 2 give an error")
         seed_number("seed", self.seed)
@@ -99,11 +92,11 @@ class Sliced(Estimator):
         directions = self._directions(x)
         means, u, v = self._read(a, b, directions)
         floor = self._floor(a.detach(), b.detach(), directions)
-        read = root(means.detach().mean(), self.order)
-        variance = counted_once(sampling_variance(u, v), read, floor)
+        read = earth_mover.root(means.detach().mean(), self.order)
+        variance = earth_mover.counted_once(earth_mover.sampling_variance(u, v), read, floor)
         if len(means) > 1:
             variance = variance + means.detach().var() / len(means)
-        estimate = estimate_of(means.mean(), variance, self.order, floor, x, exponent)
+        estimate = earth_mover.estimate_of(means.mean(), variance, self.order, floor, x, exponent)
         rounded = coarse(x, y, float(estimate.stderr), float(estimate.value.detach()))
         notes = estimate.warnings + variance_rests_on_few(u, v) + rounded
         return replace(estimate, bound=self.bound, n=(len(x), len(y)), warnings=notes)
@@ -135,6 +128,6 @@ class Sliced(Estimator):
         def read(first: Tensor, second: Tensor) -> Tensor:
             at_once = directions.split(max(1, AT_ONCE // (2 * len(first))))
             means = [matched(some @ first.T, some @ second.T, self.order) for some in at_once]
-            return root(torch.cat(means).mean(), self.order)
+            return earth_mover.root(torch.cat(means).mean(), self.order)
 
-        return floor_from_halves(x, y, read, 0.5, FLOOR_POINTS)
+        return earth_mover.floor_from_halves(x, y, read, 0.5, FLOOR_POINTS)

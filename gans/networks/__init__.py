@@ -2,7 +2,8 @@
 
 from gans.networks.bounded import BoundedMLP
 from gans.networks.convolutions import ChannelNorm, Convolutions, PointNorm, UpConvolutions
-from gans.networks.evaluation_mode import evaluating, points_of
+from gans.networks.evaluation_mode import evaluating as evaluating
+from gans.networks.evaluation_mode import points_of as points_of
 from gans.networks.generators import (
     Generator,
     LabelledGenerator,
@@ -25,6 +26,4 @@ __all__ = [
     "PointNorm",
     "SegmentGenerator",
     "UpConvolutions",
-    "evaluating",
-    "points_of",
 ]

@@ -17,7 +17,8 @@ from gans.targets.pinwheel import Pinwheel
 from gans.targets.pixels import Checkerboard, ImageDensity
 from gans.targets.segments import ParallelSegments
 from gans.targets.subspace import SubspaceModes
-from gans.targets.transport_maps import Move, OneFunnel, Shifted, Transported
+from gans.targets.transport_maps import Move as Move
+from gans.targets.transport_maps import OneFunnel, Shifted, Transported
 from gans.targets.uniform import Ball, Box
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "ImageDensity",
     "Images",
     "Modes",
-    "Move",
     "OneFunnel",
     "ParallelSegments",
     "Pinwheel",

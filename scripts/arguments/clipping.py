@@ -17,15 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
-from divergences import (
-    MLP,
-    Constraint,
-    EarthMover,
-    LipschitzPenalty,
-    Streams,
-    Unconstrained,
-    WeightClipping,
-)
+import divergences as dv
 from divergences.networks.layers import Linear
 from gans import Ring, SwissRoll, Target, Wasserstein
 from scripts.lab.claims import Check, Claim, Findings, in_table, standard_error
@@ -60,20 +52,20 @@ Gradients = dict[tuple[str, str], Tensor]
 """Of each layer, ``(seeds, layers)``, by critic and target."""
 
 
-def games(settings: Settings) -> dict[str, tuple[Constraint, Callable[..., Optimizer], int]]:
+def games(settings: Settings) -> dict[str, tuple[dv.Constraint, Callable[..., Optimizer], int]]:
     """Constraint, optimizer and steps by name."""
     rmsprop, adam = partial(RMSprop, lr=5e-4), partial(Adam, lr=5e-4, betas=(0.0, 0.9))
     return {
-        f"clip {settings.large:g}": (WeightClipping(settings.large), rmsprop, settings.steps),
-        f"clip {settings.small:g}": (WeightClipping(settings.small), rmsprop, settings.steps),
-        PENALISED: (LipschitzPenalty(10.0), adam, 3 * settings.steps),
-        UNTRAINED: (Unconstrained(), adam, 0),
+        f"clip {settings.large:g}": (dv.WeightClipping(settings.large), rmsprop, settings.steps),
+        f"clip {settings.small:g}": (dv.WeightClipping(settings.small), rmsprop, settings.steps),
+        PENALISED: (dv.LipschitzPenalty(10.0), adam, 3 * settings.steps),
+        UNTRAINED: (dv.Unconstrained(), adam, 0),
     }
 
 
-def deep_critic(streams: Streams, width: int) -> MLP:
+def deep_critic(streams: dv.Streams, width: int) -> dv.MLP:
     """Weights start with variance 2 / fan-in, which keeps gradients through ReLU as they are."""
-    critic = MLP(streams, 2, 1, (width,) * DEPTH)
+    critic = dv.MLP(streams, 2, 1, (width,) * DEPTH)
     with torch.no_grad():
         for layer in critic.modules():
             if isinstance(layer, Linear):
@@ -99,7 +91,7 @@ def layer_gradients(critic: nn.Sequential, points: Tensor) -> Tensor:
 def trained(name: str, target: Target, seeds: int, settings: Settings) -> dict[str, Tensor]:
     """A trained critic's layer gradients, ``(seeds, layers)``, and its value over exact W1."""
     constraint, optimizer_of, steps = games(settings)[name]
-    streams = Streams(range(seeds))
+    streams = dv.Streams(range(seeds))
     critic = deep_critic(streams, settings.width)
     constraint.parametrize(critic)
     constraint.project(critic)
@@ -123,7 +115,8 @@ def trained(name: str, target: Target, seeds: int, settings: Settings) -> dict[s
         on_real, on_fake = critic(torch.cat([real, fake], 1)).squeeze(-1).double().chunk(2, 1)
     return {
         "layers": layer_gradients(critic, torch.cat([real, fake], 1)),
-        "share": (on_real.mean(-1) - on_fake.mean(-1)) / EarthMover(floor=False)(real, fake).value,
+        "share": (on_real.mean(-1) - on_fake.mean(-1))
+        / dv.EarthMover(floor=False)(real, fake).value,
     }
 
 

@@ -16,22 +16,7 @@ from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from divergences import (
-    MMD,
-    ClassifierAUC,
-    Coverage,
-    EarthMover,
-    EnergyDistance,
-    Estimator,
-    FrechetDistance,
-    HeldOutDual,
-    HistogramKL,
-    KernelDistance,
-    NearestNeighbours,
-    RossJS,
-    Sinkhorn,
-    Sliced,
-)
+import divergences as dv
 from divergences.whole_files import write_atomically
 from gans.cli.errors import Parser
 from gans.runtime.escaping import say
@@ -98,26 +83,28 @@ class Contender:
         largest: Most points a side that it is tried on.
     """
 
-    ours: Estimator
+    ours: dv.Estimator
     rival: str = ""
     theirs: Callable[[np.ndarray, np.ndarray], float] | None = None
     largest: int = 10**6
 
 
 CONTENDERS = {
-    "EarthMover": Contender(EarthMover(floor=False), "POT, emd2", _pot_transport, 8192),
-    "Sliced": Contender(Sliced(projections=LINES, floor=False), "POT, sliced", _pot_sliced),
-    "EnergyDistance": Contender(EnergyDistance(), "SciPy, cdist", _scipy_energy, 16384),
-    "MMD": Contender(MMD(bandwidth=1.0), "scikit-learn, rbf_kernel", _sklearn_mmd, 16384),
-    "KernelDistance": Contender(KernelDistance(), "torchmetrics, KID", _torchmetrics_kid, 16384),
-    "FrechetDistance": Contender(FrechetDistance(), "SciPy, sqrtm", _scipy_frechet),
-    "NearestNeighbours": Contender(NearestNeighbours()),
-    "RossJS": Contender(RossJS()),
-    "HistogramKL": Contender(HistogramKL()),
-    "Coverage": Contender(Coverage(), largest=16384),
-    "ClassifierAUC": Contender(ClassifierAUC(), largest=16384),
-    "HeldOutDual": Contender(HeldOutDual(), largest=8192),
-    "Sinkhorn": Contender(Sinkhorn(order=2, floor=False), largest=1024),
+    "EarthMover": Contender(dv.EarthMover(floor=False), "POT, emd2", _pot_transport, 8192),
+    "Sliced": Contender(dv.Sliced(projections=LINES, floor=False), "POT, sliced", _pot_sliced),
+    "EnergyDistance": Contender(dv.EnergyDistance(), "SciPy, cdist", _scipy_energy, 16384),
+    "MMD": Contender(dv.MMD(bandwidth=1.0), "scikit-learn, rbf_kernel", _sklearn_mmd, 16384),
+    "KernelDistance": Contender(
+        dv.KernelDistance(), "torchmetrics, KID", _torchmetrics_kid, 16384
+    ),
+    "FrechetDistance": Contender(dv.FrechetDistance(), "SciPy, sqrtm", _scipy_frechet),
+    "NearestNeighbours": Contender(dv.NearestNeighbours()),
+    "RossJS": Contender(dv.RossJS()),
+    "HistogramKL": Contender(dv.HistogramKL()),
+    "Coverage": Contender(dv.Coverage(), largest=16384),
+    "ClassifierAUC": Contender(dv.ClassifierAUC(), largest=16384),
+    "HeldOutDual": Contender(dv.HeldOutDual(), largest=8192),
+    "Sinkhorn": Contender(dv.Sinkhorn(order=2, floor=False), largest=1024),
 }
 
 

@@ -20,20 +20,7 @@ from scipy.stats import wasserstein_distance
 from torch import Tensor
 from torch.optim import Adam
 
-from divergences import (
-    Critic,
-    Discriminator,
-    DiscriminatorKL,
-    EarthMover,
-    Estimator,
-    HeldOutDual,
-    HistogramJS,
-    HistogramKL,
-    HistogramTV,
-    KnownDensity,
-    NearestNeighbours,
-    RossJS,
-)
+import divergences as dv
 from divergences.failed_estimates import Answers
 from scripts.lab.known_pairs import CASES, Case
 
@@ -74,7 +61,7 @@ class Contender:
         )
 
 
-def _ours(estimator: Estimator) -> Callable[[Case], Callable[[Tensor, Tensor], list[Reading]]]:
+def _ours(estimator: dv.Estimator) -> Callable[[Case], Callable[[Tensor, Tensor], list[Reading]]]:
     def read(x: Tensor, y: Tensor) -> list[Reading]:
         readings, answers = [], Answers()
         for a, b in zip(x, y, strict=True):
@@ -89,7 +76,9 @@ def _ours(estimator: Estimator) -> Callable[[Case], Callable[[Tensor, Tensor], l
     return lambda case: read
 
 
-def _learned(estimator: Estimator) -> Callable[[Case], Callable[[Tensor, Tensor], list[Reading]]]:
+def _learned(
+    estimator: dv.Estimator,
+) -> Callable[[Case], Callable[[Tensor, Tensor], list[Reading]]]:
     """All repeats as members of one program, in float32."""
 
     def read(x: Tensor, y: Tensor) -> list[Reading]:
@@ -107,7 +96,7 @@ def _learned(estimator: Estimator) -> Callable[[Case], Callable[[Tensor, Tensor]
 
 def _known_density(case: Case) -> Callable[[Tensor, Tensor], list[Reading]]:
     assert case.densities is not None
-    return _ours(KnownDensity(case.densities[1].log_prob))(case)
+    return _ours(dv.KnownDensity(case.densities[1].log_prob))(case)
 
 
 def _theirs(
@@ -170,24 +159,24 @@ _SHORT: dict[str, Any] = {
 _WAVES = {**_SHORT, "steps": 300, "fourier": (1.0, 2.0)}
 
 CONTENDERS = (
-    Contender("HistogramKL", "kl", _ours(HistogramKL()), LOW),
-    Contender("NearestNeighbours", "kl", _ours(NearestNeighbours())),
+    Contender("HistogramKL", "kl", _ours(dv.HistogramKL()), LOW),
+    Contender("NearestNeighbours", "kl", _ours(dv.NearestNeighbours())),
     Contender("KnownDensity", "kl", _known_density, densities=True),
-    Contender("DiscriminatorKL", "kl", _learned(DiscriminatorKL(**_SHORT))),
+    Contender("DiscriminatorKL", "kl", _learned(dv.DiscriminatorKL(**_SHORT))),
     Contender("torchmetrics KL, 16 bins", "kl", _theirs(_torchmetrics_kl), LOW),
-    Contender("HistogramJS", "js", _ours(HistogramJS()), LOW),
-    Contender("RossJS", "js", _ours(RossJS())),
-    Contender("Discriminator", "js", _learned(Discriminator(**_SHORT))),
-    Contender("Discriminator, Fourier", "js", _learned(Discriminator(**_WAVES)), LOW),
+    Contender("HistogramJS", "js", _ours(dv.HistogramJS()), LOW),
+    Contender("RossJS", "js", _ours(dv.RossJS())),
+    Contender("Discriminator", "js", _learned(dv.Discriminator(**_SHORT))),
+    Contender("Discriminator, Fourier", "js", _learned(dv.Discriminator(**_WAVES)), LOW),
     Contender("scikit-learn mutual_info", "js", _theirs(_scikit_learn), LINE),
     Contender("torchmetrics JS, 16 bins", "js", _theirs(_torchmetrics_js), LOW),
-    Contender("HistogramTV", "tv", _ours(HistogramTV()), LOW),
-    Contender("EarthMover", "w1", _ours(EarthMover()), largest=1024),
-    Contender("HeldOutDual", "w1", _ours(HeldOutDual()), largest=1024),
-    Contender("Critic", "w1", _learned(Critic(**_SHORT))),
+    Contender("HistogramTV", "tv", _ours(dv.HistogramTV()), LOW),
+    Contender("EarthMover", "w1", _ours(dv.EarthMover()), largest=1024),
+    Contender("HeldOutDual", "w1", _ours(dv.HeldOutDual()), largest=1024),
+    Contender("Critic", "w1", _learned(dv.Critic(**_SHORT))),
     Contender("POT emd2", "w1", _theirs(_pot), largest=1024),
     Contender("SciPy wasserstein_distance", "w1", _theirs(_scipy), LINE),
-    Contender("EarthMover(order=2)", "w2", _ours(EarthMover(order=2)), largest=1024),
+    Contender("EarthMover(order=2)", "w2", _ours(dv.EarthMover(order=2)), largest=1024),
 )
 
 

@@ -15,17 +15,9 @@ from markupsafe import Markup
 
 from divergences.whole_files import write_atomically
 from gans.runtime.files import contents
+from scripts.lab import record_shapes as shapes
 from scripts.lab.checked_files import Damaged, load, load_record
 from scripts.lab.claims import FAILS, HOLDS, QUALIFIED
-from scripts.lab.record_shapes import (
-    REMEDY,
-    Claim,
-    LimitedSlope,
-    Record,
-    Segments,
-    Training,
-    changed_files,
-)
 from scripts.report.colours import QUANTITIES, stylesheet
 from scripts.report.embedded_figures import Figures
 from scripts.report.equations import mathml
@@ -92,7 +84,7 @@ def whole(out: Path, titles: Mapping[str, str]) -> str:
     """The text of the page."""
     claims = read_claims(out)
     figures = Figures(out / "figures")
-    arguments: dict[str, list[Claim]] = {}
+    arguments: dict[str, list[shapes.Claim]] = {}
     for claim in claims:
         arguments.setdefault(claim["argument"], []).append(claim)
     widgets = list(widgets_of(out / "data"))
@@ -126,11 +118,11 @@ def widgets_of(folder: Path) -> Iterator[MovedSegments | LiveGame | Player]:
     segments, limited = folder / "segments.json", folder / "limited_slope.json"
     games = folder / "training.json"
     if segments.is_file():
-        trained = load(limited, LimitedSlope, REMEDY) if limited.is_file() else None
-        yield MovedSegments(load(segments, Segments, REMEDY), segments, trained)
+        trained = load(limited, shapes.LimitedSlope, shapes.REMEDY) if limited.is_file() else None
+        yield MovedSegments(load(segments, shapes.Segments, shapes.REMEDY), segments, trained)
     yield LiveGame()
     if games.is_file():
-        yield Player(load(games, Training, REMEDY), games)
+        yield Player(load(games, shapes.Training, shapes.REMEDY), games)
 
 
 def digest(text: str) -> str:
@@ -138,14 +130,14 @@ def digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def read_claims(out: Path) -> list[Claim]:
+def read_claims(out: Path) -> list[shapes.Claim]:
     """The claims of the folder, each under a name of its own, as their records have them."""
     source = out / "claims.json"
     if not source.is_file():
         raise FileNotFoundError(f"{source} does not exist; run python -m scripts.reproduce first")
-    claims = load(source, list[Claim], REMEDY)
+    claims = load(source, list[shapes.Claim], shapes.REMEDY)
     if not claims:
-        raise Damaged(source, "it holds no claim", REMEDY)
+        raise Damaged(source, "it holds no claim", shapes.REMEDY)
     for name, times in Counter(claim["id"] for claim in claims).items():
         if times > 1:
             raise ValueError(f"{source}: two claims are called {name!r}; rename one")
@@ -154,15 +146,15 @@ def read_claims(out: Path) -> list[Claim]:
     return claims
 
 
-def read_equations(out: Path, claims: list[Claim]) -> dict[str, Markup]:
+def read_equations(out: Path, claims: list[shapes.Claim]) -> dict[str, Markup]:
     """Each claim's equation, by its name."""
     try:
         return {c["id"]: mathml(c["equation"]) if c["equation"] else Markup() for c in claims}
     except ValueError as error:
-        raise Damaged(out / "claims.json", error, REMEDY) from None
+        raise Damaged(out / "claims.json", error, shapes.REMEDY) from None
 
 
-def check_records(out: Path, claims: list[Claim]) -> None:
+def check_records(out: Path, claims: list[shapes.Claim]) -> None:
     """Every claim is as its argument's record has it, and every file as it was written.
 
     Raises:
@@ -173,11 +165,11 @@ def check_records(out: Path, claims: list[Claim]) -> None:
         path = out / "records" / f"{name}.json"
         if not path.exists():
             continue  # claims.json may be all that was sent
-        record = load_record(path, Record, REMEDY)
-        for damaged in changed_files(out, record):
+        record = load_record(path, shapes.Record, shapes.REMEDY)
+        for damaged in shapes.changed_files(out, record):
             raise damaged
         if record["claims"] != [claim for claim in claims if claim["argument"] == name]:
-            raise Damaged(source, f"it differs from {path}", REMEDY)
+            raise Damaged(source, f"it differs from {path}", shapes.REMEDY)
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -188,7 +180,7 @@ def read_table(path: Path) -> dict[str, Any]:
         if any(len(row) != len(head) for row in rows):
             raise ValueError("its rows differ in length")
     except (ValueError, csv.Error) as error:
-        raise Damaged(path, f"it is no CSV file ({error})", REMEDY) from None
+        raise Damaged(path, f"it is no CSV file ({error})", shapes.REMEDY) from None
     more = f" (the first {ROWS} rows of {len(rows)})" if len(rows) > ROWS else ""
     cells = [[short(text) for text in row] for row in rows[:ROWS]]
     return {"name": path.name, "stem": path.stem, "head": head, "rows": cells, "more": more}

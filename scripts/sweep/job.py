@@ -22,18 +22,9 @@ from pytorch_lightning.loggers.logger import DummyLogger
 
 from divergences import Estimator
 from divergences.checks import whole_number
-from gans import GeneratorModule
+from gans import GeneratorModule, monitors
 from gans.callbacks import Periodic
 from gans.cli.configuration import Parser, check_sections, limit_imports
-from gans.monitors import (
-    CoveredModes,
-    CriticSlope,
-    DivergenceEstimates,
-    Game,
-    Monitor,
-    PlayerGradients,
-    value,
-)
 from gans.monitors.tags import LOG2
 from gans.runtime.available_memory import check_fits, limit_memory
 from scripts.lab.origin import fingerprint
@@ -80,22 +71,24 @@ class Readings(Periodic):
         estimators: Sequence[Estimator] | None = None,
     ):
         super().__init__(every)
-        self.monitors: tuple[Monitor, ...] = (
-            DivergenceEstimates(n, estimators),
-            PlayerGradients(n),
-            CriticSlope(n),
-            CoveredModes(whole_number("samples", samples)),
+        self.monitors: tuple[monitors.Monitor, ...] = (
+            monitors.DivergenceEstimates(n, estimators),
+            monitors.PlayerGradients(n),
+            monitors.CriticSlope(n),
+            monitors.CoveredModes(whole_number("samples", samples)),
         )
         self._step: list[int] = []
         self._seconds: list[float] = []
         self._read: list[dict[str, list[float]]] = []
 
-    def observe(self, trainer: pl.Trainer, game: Game) -> None:
+    def observe(self, trainer: pl.Trainer, game: monitors.Game) -> None:
         found = {tag: r for monitor in self.monitors for tag, r in monitor.read(game).items()}
         self._step.append(trainer.global_step)
         self._seconds.append(time.perf_counter())
         members = len(game.seeds)
-        self._read.append({tag: value(r).expand(members).tolist() for tag, r in found.items()})
+        self._read.append(
+            {tag: monitors.value(r).expand(members).tolist() for tag, r in found.items()}
+        )
 
     def curves(self) -> list[Curves]:
         """What was read so far, one entry per member."""

@@ -17,26 +17,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gans import Box, Funnels, Shifted, Transported
-from scripts.arguments.critic_accuracy import budget, during_training
+from scripts.arguments.critic_accuracy import budget, critics, during_training
 from scripts.arguments.critic_accuracy.budget import value_and_cosine
-from scripts.arguments.critic_accuracy.critics import (
-    ANCHORED,
-    CLIPPED,
-    COLOURS,
-    COMPARED,
-    ORTHOGONAL,
-    PENALISED,
-    PERCEPTRONS,
-    RELEASED,
-    SORTED,
-    SPECTRAL,
-    TRAINED,
-    TWO_SIDED,
-    Found,
-    Settings,
-    accuracy,
-    by_transport,
-)
 from scripts.lab.claims import FAILS, Check, Claim, Findings, means, standard_error
 from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import Colour, captioned, with_band
@@ -45,8 +27,8 @@ SOURCE = "Korotin, Kolesov & Burnaev 2022, arXiv 2206.07767"
 FUNNELS = 4
 SHIFTED = "a box and its shifted copy"
 PROFILES = {
-    "quick": Settings(),
-    "paper": Settings(
+    "quick": critics.Settings(),
+    "paper": critics.Settings(
         steps=20_000,
         hidden=(128, 128),
         batch=1024,
@@ -65,7 +47,7 @@ def law_in(dimension: int) -> Transported:
     return Funnels.drawn(dimension, FUNNELS, seed=0)
 
 
-def experiments(settings: Settings) -> dict[str, Job]:
+def experiments(settings: critics.Settings) -> dict[str, Job]:
     laws = {d: law_in(d) for d in settings.dimensions}
     most, members = max(laws), settings.members
     sizes = (settings.hidden, settings.generators, settings.iterations)
@@ -74,21 +56,26 @@ def experiments(settings: Settings) -> dict[str, Job]:
     return {
         **{
             f"generators, {name}": Job(8, during_training.trained, laws[2], *players, *sizes)
-            for name, players in PERCEPTRONS.items()
+            for name, players in critics.PERCEPTRONS.items()
         },
         **{
-            in_dimension(name, d): Job(4, accuracy, name, law, members, settings)
+            in_dimension(name, d): Job(4, critics.accuracy, name, law, members, settings)
             for d, law in reversed(laws.items())
-            for name in COMPARED
+            for name in critics.COMPARED
         },
         **{
-            after(name, steps): Job(2, accuracy, name, laws[most], members, fewer)
+            after(name, steps): Job(2, critics.accuracy, name, laws[most], members, fewer)
             for steps, fewer in shorter.items()
-            for name in TRAINED
+            for name in critics.TRAINED
         },
-        in_dimension(TWO_SIDED, 2): Job(4, accuracy, TWO_SIDED, laws[2], members, settings),
-        **{sampled(d): Job(2, by_transport, law, members, settings) for d, law in laws.items()},
-        SHIFTED: Job(2, accuracy, SPECTRAL, copy, members, settings),
+        in_dimension(critics.TWO_SIDED, 2): Job(
+            4, critics.accuracy, critics.TWO_SIDED, laws[2], members, settings
+        ),
+        **{
+            sampled(d): Job(2, critics.by_transport, law, members, settings)
+            for d, law in laws.items()
+        },
+        SHIFTED: Job(2, critics.accuracy, critics.SPECTRAL, copy, members, settings),
     }
 
 
@@ -104,17 +91,17 @@ def after(name: str, steps: int) -> str:
     return f"{name}, {steps} steps"
 
 
-def judge(results: Results, settings: Settings) -> Findings:
+def judge(results: Results, settings: critics.Settings) -> Findings:
     """Claims about values, bounds and gradients of critics, and the generators they train."""
     dimensions, most = settings.dimensions, max(settings.dimensions)
-    pairs = [(name, d) for d in reversed(dimensions) for name in COMPARED]
+    pairs = [(name, d) for d in reversed(dimensions) for name in critics.COMPARED]
     found = {pair: results[in_dimension(*pair)] for pair in pairs}
-    shorter = [(name, steps) for steps in settings.budgets for name in TRAINED]
+    shorter = [(name, steps) for steps in settings.budgets for name in critics.TRAINED]
     by_steps = {pair: results[after(*pair)] for pair in shorter}
-    by_steps |= {(name, settings.steps): found[name, most] for name in TRAINED}
-    generators = {name: results[f"generators, {name}"] for name in PERCEPTRONS}
-    in_plane = {n: found[n, 2] for n in PERCEPTRONS if n != TWO_SIDED} | {
-        TWO_SIDED: results[in_dimension(TWO_SIDED, 2)]
+    by_steps |= {(name, settings.steps): found[name, most] for name in critics.TRAINED}
+    generators = {name: results[f"generators, {name}"] for name in critics.PERCEPTRONS}
+    in_plane = {n: found[n, 2] for n in critics.PERCEPTRONS if n != critics.TWO_SIDED} | {
+        critics.TWO_SIDED: results[in_dimension(critics.TWO_SIDED, 2)]
     }
     return Findings(
         claims=[
@@ -128,7 +115,7 @@ def judge(results: Results, settings: Settings) -> Findings:
             "critic_accuracy": by_dimension(found, results, settings),
             "critic_budget": budget.by_steps(by_steps, most),
             "critic_training": during_training.scatter(
-                in_plane, generators, float(law_in(2).measured_w1().value), COLOURS
+                in_plane, generators, float(law_in(2).measured_w1().value), critics.COLOURS
             ),
         },
         tables={
@@ -155,9 +142,11 @@ def off(found: dict[str, Tensor], digits: int = 0) -> str:
     return f"{found['deviation'].mean():+z.{digits}%}"
 
 
-def name_claim(found: Found, results: Results, settings: Settings) -> Claim:
+def name_claim(found: critics.Found, results: Results, settings: critics.Settings) -> Claim:
     most = max(settings.dimensions)
-    cones = ", ".join(f"{off(found[ANCHORED, d], 1)} at D = {d}" for d in settings.dimensions)
+    cones = ", ".join(
+        f"{off(found[critics.ANCHORED, d], 1)} at D = {d}" for d in settings.dimensions
+    )
     return Claim(
         id="critic-w1-name",
         source=f"{SOURCE}, Tables 2 and 3",
@@ -166,12 +155,12 @@ def name_claim(found: Found, results: Results, settings: Settings) -> Claim:
         expected=FAILS,
         checks=[
             is_w1(f"{name}, D = {d}", found[name, d])
-            for name in TRAINED
+            for name in critics.TRAINED
             for d in settings.dimensions
         ],
         controls=[
-            is_w1(f"{ANCHORED}, D = 2", found[ANCHORED, 2]),
-            is_w1(f"{SPECTRAL}, {SHIFTED}", results[SHIFTED]),
+            is_w1(f"{critics.ANCHORED}, D = 2", found[critics.ANCHORED, 2]),
+            is_w1(f"{critics.SPECTRAL}, {SHIFTED}", results[SHIFTED]),
         ],
         equation=r"W_1(P, Q) = \max_{\|f\|_L \le 1} E_P[f] - E_Q[f]",
         n_seeds=settings.members,
@@ -186,7 +175,9 @@ def stays_below(what: str, deviation: Tensor) -> Check:
     return Check.at_most(f"{what}: largest value / W1 - 1", 1e-4, deviation.max())
 
 
-def bound_claim(found: Found, transport: dict[str, Tensor], settings: Settings) -> Claim:
+def bound_claim(
+    found: critics.Found, transport: dict[str, Tensor], settings: critics.Settings
+) -> Claim:
     most = max(settings.dimensions)
     return Claim(
         id="critic-lower-bound",
@@ -195,12 +186,12 @@ def bound_claim(found: Found, transport: dict[str, Tensor], settings: Settings) 
         statement="A critic that is 1-Lipschitz by construction never measures more than W1.",
         checks=[
             stays_below(f"{name}, D = {d}", found[name, d]["deviation"])
-            for name in (SPECTRAL, ORTHOGONAL, SORTED, ANCHORED)
+            for name in (critics.SPECTRAL, critics.ORTHOGONAL, critics.SORTED, critics.ANCHORED)
             for d in settings.dimensions
         ],
         controls=[
             stays_below(f"exact transport of samples, D = {most}", transport["deviation"]),
-            stays_below(f"{PENALISED}, D = 4", found[PENALISED, 4]["deviation"]),
+            stays_below(f"{critics.PENALISED}, D = 4", found[critics.PENALISED, 4]["deviation"]),
         ],
         equation=r"E_P[f] - E_Q[f] \le W_1(P, Q)",
         n_seeds=settings.members,
@@ -215,58 +206,59 @@ def points_right(what: str, cosine: Tensor) -> Check:
     )
 
 
-def gradient_claim(found: Found, settings: Settings) -> Claim:
+def gradient_claim(found: critics.Found, settings: critics.Settings) -> Claim:
     most = max(settings.dimensions)
-    of = {name: found[name, most] for name in TRAINED}
-    orthogonal, penalised = of[ORTHOGONAL], of[PENALISED]
+    of = {name: found[name, most] for name in critics.TRAINED}
+    orthogonal, penalised = of[critics.ORTHOGONAL], of[critics.PENALISED]
+    what = "which is what makes it not W1"
     return Claim(
         id="critic-gradient-worth",
         source=f"{SOURCE}, Section 5.1",
         statement="A critic whose value is not W1 can still point the generator the right way.",
         checks=[
-            points_right(f"{ORTHOGONAL}, D = {most}", orthogonal["cosine"]),
+            points_right(f"{critics.ORTHOGONAL}, D = {most}", orthogonal["cosine"]),
             Check.at_least(
-                f"{ORTHOGONAL}, D = {most}: |value / W1 - 1|, which is what makes it not W1",
+                f"{critics.ORTHOGONAL}, D = {most}: |value / W1 - 1|, {what}",
                 0.05,
                 orthogonal["deviation"].mean().abs(),
                 standard_error(orthogonal["deviation"]),
             ),
             *(
                 points_right(f"{name}, D = {most}", of[name]["cosine"])
-                for name in (SORTED, RELEASED, PENALISED)
+                for name in (critics.SORTED, critics.RELEASED, critics.PENALISED)
             ),
         ],
         controls=[
             points_right(
-                f"{PENALISED}, D = {most}, against other points' gradients",
+                f"{critics.PENALISED}, D = {most}, against other points' gradients",
                 penalised["shuffled_cosine"],
             ),
-            points_right(f"{PENALISED}, D = {most}, negated", -penalised["cosine"]),
-            points_right(f"{CLIPPED}, D = {most}", of[CLIPPED]["cosine"]),
+            points_right(f"{critics.PENALISED}, D = {most}, negated", -penalised["cosine"]),
+            points_right(f"{critics.CLIPPED}, D = {most}", of[critics.CLIPPED]["cosine"]),
         ],
         equation=r"\cos = E \frac{\nabla f \cdot \nabla f^*}{\|\nabla f\| \|\nabla f^*\|}",
         n_seeds=settings.members,
         figure="critic_accuracy",
         note=f"The orthonormal critic's value at D = {most} is off by {off(orthogonal)}, by "
-        f"{off(of[SORTED])} where whole layers are sorted and Muon takes as many steps, by "
-        f"{off(of[RELEASED])} where a penalty then lets go, the penalised one's by "
+        f"{off(of[critics.SORTED])} where whole layers are sorted and Muon takes as many steps, "
+        f"by {off(of[critics.RELEASED])} where a penalty then lets go, the penalised one's by "
         f"{off(penalised, 1)}.",
     )
 
 
-def table(found: Found) -> list[dict[str, Any]]:
+def table(found: critics.Found) -> list[dict[str, Any]]:
     """One row per critic and dimension: means over seeds."""
     keys = ("cosine", "l2", "deviation", "slope", "steepest", "per_slope")
     return [{"critic": name, "dimension": d, **means(found[name, d], *keys)} for name, d in found]
 
 
 @captioned
-def by_dimension(found: Found, results: Results, settings: Settings) -> Figure:
+def by_dimension(found: critics.Found, results: Results, settings: critics.Settings) -> Figure:
     """Left: a critic's value, where 1 is right. Right: the direction of its gradient, where 1 is
     right.
     """
     x = list(settings.dimensions)
-    figure, left = value_and_cosine(found, COMPARED, x, "dimension")
+    figure, left = value_and_cosine(found, critics.COMPARED, x, "dimension")
     by_samples = torch.stack([results[sampled(d)]["deviation"] + 1 for d in x])
     with_band(left, x, by_samples, Colour.EXACT, "exact transport of samples")
     left.set_ylim(-0.05, 2.5)

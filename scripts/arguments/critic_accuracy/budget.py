@@ -8,31 +8,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from scripts.arguments.critic_accuracy.critics import (
-    CLIPPED,
-    COLOURS,
-    PENALISED,
-    SPECTRAL,
-    TRAINED,
-    Found,
-)
+from scripts.arguments.critic_accuracy import critics
 from scripts.lab.claims import QUALIFIED, Check, Claim, means
 from scripts.lab.plotting import Colour, captioned, drawing, with_band
 
 COLUMNS = ("cosine", "deviation", "slope")
 
 
-def _ends(found: Found) -> tuple[int, int]:
+def _ends(found: critics.Found) -> tuple[int, int]:
     steps = [s for _, s in found]
     return min(steps), max(steps)
 
 
-def _gain(name: str, found: Found, key: str = "cosine") -> Tensor:
+def _gain(name: str, found: critics.Found, key: str = "cosine") -> Tensor:
     first, last = _ends(found)
     return found[name, last][key].double() - found[name, first][key].double()
 
 
-def turns(name: str, found: Found, dimension: int, key: str = "cosine") -> Check:
+def turns(name: str, found: critics.Found, dimension: int, key: str = "cosine") -> Check:
     """The gradient turns toward the true one by more than seeds differ."""
     gain, (first, last) = _gain(name, found, key), _ends(found)
     against = "" if key == "cosine" else " with other points' gradients"
@@ -44,28 +37,31 @@ def turns(name: str, found: Found, dimension: int, key: str = "cosine") -> Check
     )
 
 
-def claim(found: Found, dimension: int) -> Claim:
+def claim(found: critics.Found, dimension: int) -> Claim:
     """Does a critic that is trained for longer point better?"""
     first, last = _ends(found)
-    loss = -_gain(CLIPPED, found)
-    start, end = (float(found[CLIPPED, s]["cosine"].mean()) for s in (first, last))
-    low, high = (1 + float(found[CLIPPED, s]["deviation"].mean()) for s in (first, last))
+    loss = -_gain(critics.CLIPPED, found)
+    start, end = (float(found[critics.CLIPPED, s]["cosine"].mean()) for s in (first, last))
+    low, high = (1 + float(found[critics.CLIPPED, s]["deviation"].mean()) for s in (first, last))
     return Claim(
         id="critic-budget",
         source="Arjovsky et al. 2017, arXiv 1701.07875, Section 3",
         statement="The longer a critic is trained, the better its gradient can be relied on.",
         expected=QUALIFIED,
-        checks=[turns(name, found, dimension) for name in TRAINED if name != CLIPPED],
+        checks=[
+            turns(name, found, dimension) for name in critics.TRAINED if name != critics.CLIPPED
+        ],
         limits=[
             Check.at_least(
-                f"{CLIPPED}, D = {dimension}: cosine after {first} steps less that after {last}, "
-                "mean of seeds",
+                f"{critics.CLIPPED}, D = {dimension}: cosine after {first} steps less that after "
+                f"{last}, mean of seeds",
                 0.05,
                 loss,
             )
         ],
         controls=[
-            turns(name, found, dimension, "shuffled_cosine") for name in (SPECTRAL, PENALISED)
+            turns(name, found, dimension, "shuffled_cosine")
+            for name in (critics.SPECTRAL, critics.PENALISED)
         ],
         equation=r"\cos = E \frac{\nabla f \cdot \nabla f^*}{\|\nabla f\| \|\nabla f^*\|}",
         n_seeds=len(loss),
@@ -77,7 +73,7 @@ def claim(found: Found, dimension: int) -> Claim:
     )
 
 
-def table(found: Found) -> list[dict[str, Any]]:
+def table(found: critics.Found) -> list[dict[str, Any]]:
     """One row per critic and number of steps: means over seeds."""
     return [
         {"critic": name, "steps": steps, **means(found[name, steps], *COLUMNS)}
@@ -86,25 +82,25 @@ def table(found: Found) -> list[dict[str, Any]]:
 
 
 @captioned
-def by_steps(found: Found, dimension: int) -> Figure:
+def by_steps(found: critics.Found, dimension: int) -> Figure:
     """Both rise with training where a critic improves. Look for the one that does not: the clipped
     critic.
     """
     x = sorted({steps for _, steps in found})
-    figure, left = value_and_cosine(found, TRAINED, x, f"steps, in {dimension} dimensions")
+    figure, left = value_and_cosine(found, critics.TRAINED, x, f"steps, in {dimension} dimensions")
     left.set_ylim(-0.05, 1.25)
     return figure
 
 
 def value_and_cosine(
-    found: Found, names: Sequence[str], x: Sequence[int], xlabel: str
+    found: critics.Found, names: Sequence[str], x: Sequence[int], xlabel: str
 ) -> tuple[Figure, Axes]:
     """The figure and its left panel, whose limits and further curves are left to the caller."""
     figure, (left, right) = drawing(9.6, 4.0, 1, 2)
     for name in names:
         for axes, key, shift in ((left, "deviation", 1), (right, "cosine", 0)):
             values = torch.stack([found[name, at][key].double() + shift for at in x])
-            with_band(axes, x, values, COLOURS[name], name)
+            with_band(axes, x, values, critics.COLOURS[name], name)
     left.axhline(1, color=Colour.EXACT, lw=0.8, ls=":")
     left.set_ylabel("value / W1")
     right.set(ylabel="cosine with the true gradient", ylim=(-0.1, 1.02))

@@ -8,19 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from divergences import (
-    AnchoredCritic,
-    Constraint,
-    Critic,
-    EarthMover,
-    GradientPenalty,
-    LipschitzPenalty,
-    MaxMin,
-    Orthogonal,
-    SpectralNorm,
-    Streams,
-    WeightClipping,
-)
+import divergences as dv
 from divergences.learned.base import Learned
 from gans import Transported
 from scripts.lab.jobs import CommonSettings
@@ -58,12 +46,12 @@ CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, RELEASED, PENALISED, TWO_SIDED, ANCHORED 
     "two-sided penalty",
     "cones on sample points",
 )
-PERCEPTRONS: dict[str, tuple[Constraint, type[nn.Module]]] = {
-    CLIPPED: (WeightClipping(0.04), nn.ReLU),
-    SPECTRAL: (SpectralNorm(), nn.ReLU),
-    ORTHOGONAL: (Orthogonal(), MaxMin),
-    PENALISED: (LipschitzPenalty(10.0), nn.ReLU),
-    TWO_SIDED: (GradientPenalty(10.0), nn.ReLU),
+PERCEPTRONS: dict[str, tuple[dv.Constraint, type[nn.Module]]] = {
+    CLIPPED: (dv.WeightClipping(0.04), nn.ReLU),
+    SPECTRAL: (dv.SpectralNorm(), nn.ReLU),
+    ORTHOGONAL: (dv.Orthogonal(), dv.MaxMin),
+    PENALISED: (dv.LipschitzPenalty(10.0), nn.ReLU),
+    TWO_SIDED: (dv.GradientPenalty(10.0), nn.ReLU),
 }
 TRAINED = (CLIPPED, SPECTRAL, ORTHOGONAL, SORTED, RELEASED, PENALISED)
 COMPARED = (*TRAINED, ANCHORED)
@@ -84,7 +72,7 @@ def critics(settings: Settings) -> dict[str, Learned]:
     adam: Any = partial(Adam, lr=2e-3, fused=True)
     sizes: dict[str, Any] = {"hidden": settings.hidden, "batch": settings.batch}
     perceptrons: dict[str, Learned] = {
-        name: Critic(
+        name: dv.Critic(
             constraint=constraint,
             activation=activation,
             steps=settings.steps,
@@ -95,9 +83,9 @@ def critics(settings: Settings) -> dict[str, Learned]:
         for name, (constraint, activation) in PERCEPTRONS.items()
     }
     return perceptrons | {
-        SORTED: Critic(**solvers.SORTED, steps=settings.steps, **sizes),
+        SORTED: dv.Critic(**solvers.SORTED, steps=settings.steps, **sizes),
         RELEASED: solvers.released(settings.steps, **sizes),
-        ANCHORED: AnchoredCritic(
+        ANCHORED: dv.AnchoredCritic(
             steps=300, anchors=64, candidates=settings.candidates, sweeps=3, batch=settings.batch
         ),
     }
@@ -113,9 +101,9 @@ def by_transport(law: Transported, seeds: int, settings: Settings) -> dict[str, 
     """Exact transport between samples as a share of W1, less 1, and its floor."""
     readings, floors, truth = [], [], float(law.measured_w1(2**15))
     for seed in range(seeds):
-        streams = Streams([seed], "samples", dtype=torch.float64)
+        streams = dv.Streams([seed], "samples", dtype=torch.float64)
         n = settings.transport_points
-        estimate = EarthMover()(law.draw(streams, n)[0], law.base.draw(streams, n)[0])
+        estimate = dv.EarthMover()(law.draw(streams, n)[0], law.base.draw(streams, n)[0])
         readings.append(float(estimate) / truth - 1)
         floors.append(float(estimate.floor) / truth)
     return {"deviation": torch.tensor(readings), "floor": torch.tensor(floors)}

@@ -10,27 +10,9 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from divergences import (
-    MLP,
-    Critic,
-    Discriminator,
-    EarthMover,
-    LipschitzPenalty,
-    Precision,
-    Recall,
-    Streams,
-)
+import divergences as dv
+import gans
 from divergences.learned.sources import Empirical
-from gans import (
-    WGAN,
-    AdversarialModule,
-    Images,
-    NoiseGenerator,
-    Saturating,
-    UpConvolutions,
-    VanillaGAN,
-    Wasserstein,
-)
 from gans.callbacks import InMemory
 from gans.monitors import Game, Monitor, Readings, critic_value, held_out
 from gans.monitors.picture_quality import copies, pictures_of_training
@@ -87,19 +69,19 @@ class Settings(CommonSettings):
 
 
 @cache
-def digits() -> Images:
-    return Images("digits")
+def digits() -> gans.Images:
+    return gans.Images("digits")
 
 
-def as_made(points: Tensor, streams: Streams) -> Tensor:
+def as_made(points: Tensor, streams: dv.Streams) -> Tensor:
     return points
 
 
-def rounded(points: Tensor, streams: Streams) -> Tensor:
+def rounded(points: Tensor, streams: dv.Streams) -> Tensor:
     return digits().rounded(points)
 
 
-def noisy(points: Tensor, streams: Streams) -> Tensor:
+def noisy(points: Tensor, streams: dv.Streams) -> Tensor:
     return points + NOISE * streams.randn(*points.shape[1:])
 
 
@@ -123,9 +105,9 @@ def views_of(
     common: Any = {"hidden": settings.hidden, "optimizer": adam, "cooldown": 0.5}
     found = {}
     for name, view in VIEWS.items():
-        streams = Streams(seeds, name, ahead=1)
+        streams = dv.Streams(seeds, name, ahead=1)
         real, fake = (Empirical(view(points, streams)) for points in training)
-        fit = Discriminator(steps=settings.fresh_steps, **common).fit(real, fake, seeds)
+        fit = dv.Discriminator(steps=settings.fresh_steps, **common).fit(real, fake, seeds)
         sides = [view(points, streams) for points in held]
         found[name] = fit.estimate(*sides).value.double()
     return found
@@ -157,7 +139,7 @@ class FreshViews(Monitor):
         n, few = len(law.kept_back), self.settings.transported
         held, real = game.real(n, streams), game.again(POOL, streams)
         fake, again, pool = game.fake(2 * n + POOL, streams).split([n, n, POOL], 1)
-        transport = EarthMover(floor=False)
+        transport = dv.EarthMover(floor=False)
         between, *within = (
             transport(a[:, :few], b[:, :few]).value.double()
             for a, b in ((held, fake), (held, real), (fake, again))
@@ -177,7 +159,7 @@ def disjoint(seeds: Sequence[int], settings: Settings) -> dict[str, Tensor]:
 
     Dequantised digits have a density and a subspace has no volume: JS is log 2, exactly.
     """
-    law, streams = digits(), Streams(seeds, "disjoint")
+    law, streams = digits(), dv.Streams(seeds, "disjoint")
     middle = law.points.mean(0)
     axes = torch.linalg.svd(law.points - middle, full_matrices=False)[2][:PLANE]
 
@@ -189,11 +171,11 @@ def disjoint(seeds: Sequence[int], settings: Settings) -> dict[str, Tensor]:
     return views_of((real, flat(others)), (held, flat(flattened)), seeds, settings)
 
 
-def wgan(**more: Any) -> AdversarialModule:
+def wgan(**more: Any) -> gans.AdversarialModule:
     adam = partial(Adam, betas=(0.0, 0.9), fused=True)
-    return WGAN(
+    return gans.WGAN(
         digits(),
-        LipschitzPenalty(10.0),
+        dv.LipschitzPenalty(10.0),
         critic_optimizer=partial(adam, lr=2e-3),
         generator_optimizer=partial(adam, lr=1e-3),
         warmup=WARM,
@@ -201,9 +183,9 @@ def wgan(**more: Any) -> AdversarialModule:
     )
 
 
-def gan(**more: Any) -> AdversarialModule:
+def gan(**more: Any) -> gans.AdversarialModule:
     adam = partial(Adam, lr=3e-4, betas=(0.5, 0.999), fused=True)
-    return VanillaGAN(digits(), generator_optimizer=adam, critic_optimizer=adam, **more)
+    return gans.VanillaGAN(digits(), generator_optimizer=adam, critic_optimizer=adam, **more)
 
 
 def networks(settings: Settings, seeds: Sequence[int], iterations: int) -> dict[str, Any]:
@@ -211,10 +193,12 @@ def networks(settings: Settings, seeds: Sequence[int], iterations: int) -> dict[
 
     Without batch normalisation in the generator the GAN learns next to nothing in this time.
     """
-    network = partial(UpConvolutions, shape=digits().image_shape)
+    network = partial(gans.UpConvolutions, shape=digits().image_shape)
     return {
-        "generator": partial(NoiseGenerator, latent=32, hidden=settings.channels, network=network),
-        "critic": partial(MLP, hidden=settings.hidden, activation=torch.nn.LeakyReLU),
+        "generator": partial(
+            gans.NoiseGenerator, latent=32, hidden=settings.channels, network=network
+        ),
+        "critic": partial(dv.MLP, hidden=settings.hidden, activation=torch.nn.LeakyReLU),
         "batch_size": 64,
         "seeds": seeds,
         "iterations": iterations,
@@ -222,7 +206,7 @@ def networks(settings: Settings, seeds: Sequence[int], iterations: int) -> dict[
 
 
 def follow(
-    game: Callable[..., AdversarialModule],
+    game: Callable[..., gans.AdversarialModule],
     iterations: int,
     seeds: Sequence[int],
     settings: Settings,
@@ -238,8 +222,8 @@ def follow(
         "iterations": views.iterations,
         "shown": found.pop("pictures")[0].movedim(-1, 0),
         **found,
-        "precision": Precision()(real, fake).value.double(),
-        "recall": Recall()(real, fake).value.double(),
+        "precision": dv.Precision()(real, fake).value.double(),
+        "recall": dv.Recall()(real, fake).value.double(),
         "copies": torch.stack([copies(one, pictures_of_training(law)) for one in fake]),
     }
 
@@ -252,8 +236,8 @@ def standing_still(epochs: int, seeds: Sequence[int], settings: Settings) -> dic
     pair = Pair(digits(), module.generator.eval(), module.generator)
     common: Any = {"steps": settings.steps, "hidden": settings.hidden}
     through = {
-        "discriminator": (Discriminator(**common), Saturating()),
-        "critic": (Critic(constraint=LipschitzPenalty(10.0), **common), Wasserstein()),
+        "discriminator": (dv.Discriminator(**common), gans.Saturating()),
+        "critic": (dv.Critic(constraint=dv.LipschitzPenalty(10.0), **common), gans.Wasserstein()),
     }
     return {
         name: along_training(opponent, objective, pair, seeds, settings)["norm"]  # pyright: ignore
@@ -265,7 +249,7 @@ def stacked(row: str, seeds: Sequence[int], settings: Settings) -> dict[str, Ten
     """Combinations of three digits among generated pictures, counted twice on different noise."""
     module = DIGITS.module(row, "stacked_digits", seeds, settings.stacked)
     quiet_trainer().fit(module)
-    streams, digits = Streams(seeds, "stacked"), DIGITS.mixtures["stacked_digits"]
+    streams, digits = dv.Streams(seeds, "stacked"), DIGITS.mixtures["stacked_digits"]
     counted, again = (
         digits.judged(points_of(module.generator, streams, settings.counted)) for _ in range(2)
     )

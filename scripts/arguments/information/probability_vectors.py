@@ -9,15 +9,7 @@ import torch
 from scipy.special import entr, rel_entr
 from torch import Tensor
 
-from divergences.discrete import (
-    cross_entropy,
-    entropy,
-    js_distance,
-    js_divergence,
-    kl_divergence,
-    self_information,
-    total_variation,
-)
+from divergences import discrete
 from scripts.lab.claims import Check, Claim
 from scripts.lab.jobs import Results
 
@@ -27,10 +19,10 @@ ROUNDING = 1e-12
 """What float64 leaves of a sum of ten terms below 700, the largest -log there is."""
 LOG2 = math.log(2)
 MEASURES = {
-    "KL": kl_divergence,
-    "JS": js_divergence,
-    "root of JS": js_distance,
-    "total variation": total_variation,
+    "KL": discrete.kl_divergence,
+    "JS": discrete.js_divergence,
+    "root of JS": discrete.js_distance,
+    "total variation": discrete.total_variation,
 }
 
 
@@ -73,23 +65,24 @@ def pairs(seeds: Sequence[int], n: int) -> dict[str, float]:
 
 def of_pair(p: Tensor, q: Tensor) -> dict[str, Tensor]:
     """How far each identity is off on pairs ``(n, outcomes)``."""
-    kl, h, ce = kl_divergence(p, q), entropy(p), cross_entropy(p, q)
+    kl, h, ce = discrete.kl_divergence(p, q), discrete.entropy(p), discrete.cross_entropy(p, q)
     oracle = torch.from_numpy(rel_entr(p.numpy(), q.numpy()).sum(-1))
-    tv = total_variation(p, q)
+    tv = discrete.total_variation(p, q)
     differ = tv > 1e-6  # KL keeps a relative accuracy of rounding / TV
     excess = kl[differ] / (2 * tv[differ] ** 2)
     return {
         "SciPy KL": apart(kl, oracle),
-        "SciPy KL swapped": apart(kl_divergence(q, p), oracle),
+        "SciPy KL swapped": apart(discrete.kl_divergence(q, p), oracle),
         "SciPy H": apart(h, torch.from_numpy(entr(p.numpy()).sum(-1))),
-        "SciPy H of Q": apart(entropy(q), torch.from_numpy(entr(p.numpy()).sum(-1))),
+        "SciPy H of Q": apart(discrete.entropy(q), torch.from_numpy(entr(p.numpy()).sum(-1))),
         "CE": apart(ce, h + kl),
-        "CE swapped": apart(cross_entropy(q, p), h + kl),
-        "itself": kl_divergence(p, p).max(),
+        "CE swapped": apart(discrete.cross_entropy(q, p), h + kl),
+        "itself": discrete.kl_divergence(p, p).max(),
         "another": kl.max(),
         "Pinsker": excess.min(),
         "Pinsker reversed": -excess.max(),
-        "gradients": not_finite(kl_divergence, p, q) + not_finite(cross_entropy, p, q),
+        "gradients": not_finite(discrete.kl_divergence, p, q)
+        + not_finite(discrete.cross_entropy, p, q),
         "gradients as written": not_finite(lambda a, b: (a * (a / b).log()).sum(-1), p, q),
     }
 
@@ -167,10 +160,10 @@ def properties(name: str, f: Callable[[Tensor], Tensor], seeds: int, n: int) -> 
 
 def properties_claim(seeds: int, n: int) -> Claim:
     tosses = torch.arange(60, dtype=torch.float64)
-    bits = self_information(2.0**-tosses, base=2)
+    bits = discrete.self_information(2.0**-tosses, base=2)
     adds = properties("1 - p", lambda p: 1 - p, seeds, n)[0]
-    rarer = properties("-p log p", lambda p: p * self_information(p), seeds, n)[1]
-    certain = properties("1 - log p", lambda p: 1 + self_information(p), seeds, n)[2]
+    rarer = properties("-p log p", lambda p: p * discrete.self_information(p), seeds, n)[1]
+    certain = properties("1 - log p", lambda p: 1 + discrete.self_information(p), seeds, n)[2]
     return Claim(
         id="info-properties",
         source="A1, A2; Shannon 1948, 10.1002/j.1538-7305.1948.tb01338.x, Section 6",
@@ -178,7 +171,7 @@ def properties_claim(seeds: int, n: int) -> Claim:
         "and that of independent events adds; the base of the logarithm is a choice of unit.",
         equation=r"I(p) = -\log p, \quad I(p q) = I(p) + I(q), \quad I(1) = 0",
         checks=[
-            *properties("-log p", self_information, seeds, n),
+            *properties("-log p", discrete.self_information, seeds, n),
             Check.near("k tosses of a coin: farthest from k bits", 0, apart(bits, tosses), 1e-13),
         ],
         controls=[adds, rarer, certain],
@@ -236,12 +229,12 @@ def example_claim() -> Claim:
 
     def checks(where: str, p: Tensor, q: Tensor) -> list[Check]:
         return [
-            Check.near(f"{where} in nats", 0.3567, kl_divergence(p, q), 5e-5),
-            Check.near(f"{where} in bits", 0.5146, kl_divergence(p, q, base=2), 5e-5),
+            Check.near(f"{where} in nats", 0.3567, discrete.kl_divergence(p, q), 5e-5),
+            Check.near(f"{where} in bits", 0.5146, discrete.kl_divergence(p, q, base=2), 5e-5),
         ]
 
     def reverse(where: str, p: Tensor, q: Tensor) -> Check:
-        return Check.near(where, math.inf, kl_divergence(p, q), 0)
+        return Check.near(where, math.inf, discrete.kl_divergence(p, q), 0)
 
     return Claim(
         id="kl-example",

@@ -10,29 +10,21 @@ from divergences import Streams
 from divergences.discrete import js_divergence
 from scripts.arguments.lipschitz_js.limited_slope import program
 from scripts.arguments.lipschitz_js.limited_training import theta_at
+from scripts.arguments.particle_flows import atoms
 from scripts.arguments.particle_flows import laws_on_a_line as line
-from scripts.arguments.particle_flows.atoms import (
-    Field,
-    descent,
-    followed,
-    js_field,
-    limited_field,
-    mmd,
-    w1,
-)
 from scripts.arguments.particle_flows.generator_steps import along_random_fields
 from scripts.lab.claims import Check, Claim
 
 SLOPE, STEEP, WIDE, NARROW = 2.0, 40.0, 1.0, 0.1
-FLOWS: dict[str, Field] = {
-    "JS": js_field,
-    "W1": descent(w1),
-    "MMD, width 1": descent(mmd(WIDE)),
-    "JS_L, L = 2": limited_field(SLOPE),
+FLOWS: dict[str, atoms.Field] = {
+    "JS": atoms.js_field,
+    "W1": atoms.descent(atoms.w1),
+    "MMD, width 1": atoms.descent(atoms.mmd(WIDE)),
+    "JS_L, L = 2": atoms.limited_field(SLOPE),
 }
-STUCK: dict[str, Field] = {
-    "MMD, width .1": descent(mmd(NARROW)),
-    "JS_L, L = 40": limited_field(STEEP),
+STUCK: dict[str, atoms.Field] = {
+    "MMD, width .1": atoms.descent(atoms.mmd(NARROW)),
+    "JS_L, L = 40": atoms.limited_field(STEEP),
 }
 """The same with a kernel that is too narrow and a slope that is too large for the distance."""
 PARTICLES, STEP, STEPS = 8, 0.05, 64
@@ -52,7 +44,7 @@ def on_segments(seeds: int) -> dict[str, Tensor]:
         home = torch.stack([torch.zeros_like(height), height], -1)
         start = torch.stack([torch.ones_like(height), height], -1)
         for name, field in (FLOWS | STUCK).items():
-            paths[name].append(followed(field, home, start, STEP, STEPS))
+            paths[name].append(atoms.followed(field, home, start, STEP, STEPS))
     return {name: torch.stack(found) for name, found in paths.items()}
 
 
@@ -70,7 +62,7 @@ def overlapping() -> dict[str, Tensor]:
     }
     x, y = (line.knots_of(one, ON_LINE - 1)[:, None] for one in (home, away))
     for name in ("W1", "MMD, width 1"):
-        found[name] = followed(FLOWS[name], x, y, STEP, LINE_STEPS)[..., 0]
+        found[name] = atoms.followed(FLOWS[name], x, y, STEP, LINE_STEPS)[..., 0]
     return found
 
 

@@ -21,31 +21,22 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
+import gans
 from divergences import MLP, SpectralNorm, Streams
-from gans import (
-    Generator,
-    NoiseGenerator,
-    NonSaturating,
-    Objective,
-    Ring,
-    Saturating,
-    VanillaGAN,
-    Wasserstein,
-)
 from gans.monitors import AdversarialGame, descent_at
 from scripts.arguments.particle_flows.laws_on_a_line import expected_field, normal
 
-OBJECTIVES: dict[str, Objective] = {
-    "saturating": Saturating(),
-    "non-saturating": NonSaturating(),
-    "Wasserstein": Wasserstein(),
+OBJECTIVES: dict[str, gans.Objective] = {
+    "saturating": gans.Saturating(),
+    "non-saturating": gans.NonSaturating(),
+    "Wasserstein": gans.Wasserstein(),
 }
 RATES = (0.08, 0.04, 0.02, 0.01)
 POINTS = 32
 
 
 @final
-class FreePoints(Generator):
+class FreePoints(gans.Generator):
     """Points that are their own parameters, ``(K, n, d)``."""
 
     def __init__(self, streams: Streams, dimension: int):
@@ -59,17 +50,17 @@ class FreePoints(Generator):
         return self.places + noise
 
 
-SMOOTH = partial(NoiseGenerator, hidden=(16, 16), network=partial(MLP, activation=nn.Tanh))
+SMOOTH = partial(gans.NoiseGenerator, hidden=(16, 16), network=partial(MLP, activation=nn.Tanh))
 PLAIN_DESCENT, ADAM = partial(SGD), partial(Adam)
 
 
 def step_and_flow(
-    objective: Objective,
+    objective: gans.Objective,
     seeds: int,
     rate: float,
     optimizer: Callable[..., Optimizer] = PLAIN_DESCENT,
     generator: Callable[..., Any] = SMOOTH,
-    flows_by: Objective | None = None,
+    flows_by: gans.Objective | None = None,
 ) -> tuple[Tensor, Tensor]:
     """How far a generator's step moved its points, and how far the flow does, ``(K, n, d)``.
 
@@ -81,8 +72,8 @@ def step_and_flow(
         generator: Makes the generators.
         flows_by: Another objective for the flow's velocities.
     """
-    module = VanillaGAN(
-        Ring(),
+    module = gans.VanillaGAN(
+        gans.Ring(),
         objective,
         SpectralNorm(),
         generator=generator,

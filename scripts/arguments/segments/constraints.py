@@ -9,14 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import RMSprop
 
-from divergences import (
-    Critic,
-    GradientPenalty,
-    LipschitzPenalty,
-    Streams,
-    Unconstrained,
-    WeightClipping,
-)
+import divergences as dv
 from divergences.networks.gradient_penalty import corrected_value, penalised_value
 from divergences.networks.lipschitz import lipschitz_audit
 from gans import Gaussian, ParallelSegments, Target
@@ -33,8 +26,8 @@ GAP = 3.0
 def penalised(seeds: int, steps: int, weight: float, cooldown: float, two_sided: bool) -> Tensor:
     """Dual values under a gradient penalty at theta = .3 and 1, shape ``(2, seeds)``."""
     members = Members(torch.tensor([0.3, 1.0]), seeds)
-    penalty = GradientPenalty if two_sided else LipschitzPenalty
-    critic = Critic(steps=steps, constraint=penalty(weight), cooldown=cooldown, hidden=(32, 32))
+    penalty = dv.GradientPenalty if two_sided else dv.LipschitzPenalty
+    critic = dv.Critic(steps=steps, constraint=penalty(weight), cooldown=cooldown, hidden=(32, 32))
     fit = critic.fit(HOME, members.moved, members.flat_seeds)
     return members.table(fit.held_out(HOME, members.moved).value)
 
@@ -43,11 +36,11 @@ def clipped(
     seeds: Sequence[int], steps: int, c: float, learning_rate: float, p: Target, q: Target
 ) -> dict[str, Tensor]:
     """Dual values of clipped critics, raw and divided by the steepest slope between P and Q."""
-    critic = Critic(
-        steps=steps, constraint=WeightClipping(c), optimizer=partial(RMSprop, lr=learning_rate)
+    critic = dv.Critic(
+        steps=steps, constraint=dv.WeightClipping(c), optimizer=partial(RMSprop, lr=learning_rate)
     )
     fit = critic.fit(p, q, seeds)
-    streams = Streams(seeds, "audit")
+    streams = dv.Streams(seeds, "audit")
     slopes = lipschitz_audit(fit.network, p.draw(streams, 4096), q.draw(streams, 4096), streams)
     dual = fit.held_out(p, q).value
     return {"dual": dual, "normalised": dual / slopes.amax(-1)}
@@ -55,7 +48,7 @@ def clipped(
 
 def unconstrained(seeds: int, steps: int) -> Tensor:
     """Dual values at theta = 1 with no constraint at all."""
-    critic = Critic(steps=steps, constraint=Unconstrained())
+    critic = dv.Critic(steps=steps, constraint=dv.Unconstrained())
     away = ParallelSegments(1.0)
     return critic.fit(HOME, away, range(seeds)).held_out(HOME, away).value
 

@@ -6,16 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from divergences import (
-    Critic,
-    Discriminator,
-    EarthMover,
-    NearestNeighbours,
-    SpectralNorm,
-    Streams,
-    discrete,
-    exact,
-)
+import divergences as dv
 from divergences.networks.constraint import input_gradient
 from gans import Gaussian, ParallelSegments
 from scripts.arguments.segments.common import (
@@ -49,7 +40,7 @@ def discriminators(seeds: int, steps: int, whiten: bool) -> dict[str, Tensor]:
             gradient = generator_gradients(network, fake)["saturating"]
             found[f"gradient {step}"] = members.table(gradient)
 
-    discriminator = Discriminator(steps=steps, whiten=whiten)
+    discriminator = dv.Discriminator(steps=steps, whiten=whiten)
     fit = discriminator.fit(HOME, members.moved, members.flat_seeds, observe)
     found["js"] = members.table(fit.held_out(HOME, members.moved).value)
     return found
@@ -58,7 +49,7 @@ def discriminators(seeds: int, steps: int, whiten: bool) -> dict[str, Tensor]:
 def critics(seeds: int, steps: int) -> dict[str, Tensor]:
     """W1 as spectrally normalised critics read it over theta, and their slope at the fakes."""
     members = Members(THETAS, seeds)
-    critic = Critic(steps=steps, constraint=SpectralNorm())
+    critic = dv.Critic(steps=steps, constraint=dv.SpectralNorm())
     fit = critic.fit(HOME, members.moved, members.flat_seeds)
     fake = on_quadrature(members.moved, len(members.flat_seeds))
     slope = -input_gradient(fit.network, fake)[..., 0].mean(-1)
@@ -70,11 +61,11 @@ def transport(repeats: int, n: int) -> dict[str, Tensor]:
     """Exact transport between independent samples of the segments: value and theta-gradient."""
     thetas = torch.tensor([0.0, 0.001, 0.01, 0.1, 1.0])
     members = Members(thetas, repeats)
-    streams = Streams(members.flat_seeds, "transport")
+    streams = dv.Streams(members.flat_seeds, "transport")
     real = HOME.draw(streams, n)
     theta = members.moved.theta.requires_grad_(True)
     height = streams.rand(n)
-    estimate = EarthMover(floor=False)(
+    estimate = dv.EarthMover(floor=False)(
         real, torch.stack([theta[:, None].expand_as(height), height], -1)
     )
     (gradient,) = torch.autograd.grad(estimate.value.sum(), theta)
@@ -90,11 +81,11 @@ def nearest_neighbours(repeats: int, theta: float, sizes: Sequence[int]) -> dict
     away = ParallelSegments(theta)
     found: dict[str, list[Tensor]] = {"kl": [], "ignoring supports": [], "warnings": []}
     for n in sizes:
-        streams = Streams(range(repeats), f"neighbours {n}", dtype=torch.float64)  # no ties
+        streams = dv.Streams(range(repeats), f"neighbours {n}", dtype=torch.float64)  # no ties
         real, fake = HOME.draw(streams, n), away.draw(streams, n)
-        looked = NearestNeighbours(k=1)(real, fake)
+        looked = dv.NearestNeighbours(k=1)(real, fake)
         found["kl"].append(looked.value)
-        blind = NearestNeighbours(k=1, check_support=False)(real, fake)
+        blind = dv.NearestNeighbours(k=1, check_support=False)(real, fake)
         found["ignoring supports"].append(blind.value)
         found["warnings"].append(torch.tensor([len(looked.warnings), len(blind.warnings)]))
     return {name: torch.stack(values).double() for name, values in found.items()}
@@ -138,10 +129,10 @@ def exact_claim() -> Claim:
     together = apart[:1].expand(2, -1)
     pairs = torch.stack([together if theta == 0 else apart for theta in THETAS])
     of_atoms = {
-        "KL(P_0 to P_theta)": (exact.kl_divergence(p, q), discrete.kl_divergence),
-        "KL(P_theta to P_0)": (exact.kl_divergence(q, p), discrete.kl_divergence),
-        "JS": (exact.js_divergence(p, q), discrete.js_divergence),
-        "total variation": (exact.total_variation(p, q), discrete.total_variation),
+        "KL(P_0 to P_theta)": (dv.exact.kl_divergence(p, q), dv.discrete.kl_divergence),
+        "KL(P_theta to P_0)": (dv.exact.kl_divergence(q, p), dv.discrete.kl_divergence),
+        "JS": (dv.exact.js_divergence(p, q), dv.discrete.js_divergence),
+        "total variation": (dv.exact.total_variation(p, q), dv.discrete.total_variation),
     }
     checks = []
     for name, (closed, divergence) in of_atoms.items():
@@ -153,8 +144,8 @@ def exact_claim() -> Claim:
             checks.append(Check.near(f"{name} is the same at every {where}", 1, same, 0))
     heights = on_quadrature(HOME, 1, 100).double()
     moved = heights + torch.stack([THETAS, torch.zeros_like(THETAS)], -1)[:, None]
-    solved = EarthMover(floor=False)(heights.expand(len(THETAS), -1, -1), moved).value
-    gap = exact.wasserstein(p, q) - solved
+    solved = dv.EarthMover(floor=False)(heights.expand(len(THETAS), -1, -1), moved).value
+    gap = dv.exact.wasserstein(p, q) - solved
     checks.append(Check.zero("largest error of W1 = |theta| against a linear program", gap, 1e-6))
     normal = "two normal laws 1 apart"
     return Claim(
@@ -164,8 +155,10 @@ def exact_claim() -> Claim:
         "every theta != 0; all are 0 at theta = 0.",
         checks=checks,
         controls=[
-            Check.near(f"{normal}: KL", math.inf, exact.kl_divergence(*OVERLAPPING), 1e-6),
-            Check.near(f"{normal}: total variation", 1, exact.total_variation(*OVERLAPPING), 1e-6),
+            Check.near(f"{normal}: KL", math.inf, dv.exact.kl_divergence(*OVERLAPPING), 1e-6),
+            Check.near(
+                f"{normal}: total variation", 1, dv.exact.total_variation(*OVERLAPPING), 1e-6
+            ),
         ],
         equation=r"\mathrm{KL} = \infty, \quad \mathrm{JS} = \log 2, \quad \mathrm{TV} = 1, "
         r"\quad W_1 = |\theta| \qquad (\theta \ne 0)",

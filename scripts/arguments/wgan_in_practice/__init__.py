@@ -16,21 +16,7 @@ from torch import Tensor
 
 from divergences import Critic, SpectralNorm, Streams
 from gans import ParallelSegments
-from scripts.arguments.wgan_in_practice.games import (
-    ARROWS,
-    CLIPPING,
-    EXTENT,
-    GAMES,
-    PENALTY,
-    PENALTY_32,
-    PLANE,
-    SATURATING,
-    SIDE,
-    SPECTRAL_32,
-    USUAL,
-    Settings,
-    follow,
-)
+from scripts.arguments.wgan_in_practice import games
 from scripts.lab.claims import FAILS, QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
 from scripts.lab.plotting import Colour, captioned, drawing, with_band
@@ -39,8 +25,8 @@ from scripts.lab.training_monitors import spearman
 SOURCE = "Arjovsky, Chintala & Bottou 2017, arXiv 1701.07875"
 ON_SEGMENTS = "critic on the segments"
 PROFILES = {
-    "quick": Settings(),
-    "paper": Settings(iterations=3000, every=100, hidden=(128, 128), last_points=2000),
+    "quick": games.Settings(),
+    "paper": games.Settings(iterations=3000, every=100, hidden=(128, 128), last_points=2000),
 }
 
 
@@ -52,18 +38,18 @@ def on_segments(seeds: int, theta: float) -> dict[str, Tensor]:
     return {"own": fit.held_out(p, q).value, "transport": truth, "floor": 0.02 * truth}
 
 
-def experiments(settings: Settings) -> dict[str, Job]:
+def experiments(settings: games.Settings) -> dict[str, Job]:
     seeds, logs = settings.seeds, "tensorboard/wgan_in_practice/"
-    games = {
-        name: Job(cost, follow, game, seeds, settings, folder=logs + name.replace(", ", "-"))
-        for name, (cost, game) in GAMES.items()
+    followed = {
+        name: Job(cost, games.follow, game, seeds, settings, folder=logs + name.replace(", ", "-"))
+        for name, (cost, game) in games.GAMES.items()
     }
-    return games | {ON_SEGMENTS: Job(3, on_segments, seeds, 0.3)}
+    return followed | {ON_SEGMENTS: Job(3, on_segments, seeds, 0.3)}
 
 
-def judge(results: Results, settings: Settings) -> Findings:
+def judge(results: Results, settings: games.Settings) -> Findings:
     """Claims ``loss-tracks-quality`` and ``critic-is-not-w``."""
-    found = {name: results[name] for name in GAMES}
+    found = {name: results[name] for name in games.GAMES}
     return Findings(
         claims=[tracking_claim(found), value_claim(found, results[ON_SEGMENTS])],
         figures={"practice_tracking": tracking(found), "training": beside(found)},
@@ -87,14 +73,15 @@ def tracks(what: str, values: Tensor, transport: Tensor) -> Check:
 def tracking_claim(found: dict[str, dict[str, Any]]) -> Claim:
     checks = [
         tracks(name, found[name]["own"], found[name]["transport"])
-        for name in (PENALTY, PENALTY_32, SPECTRAL_32)
+        for name in (games.PENALTY, games.PENALTY_32, games.SPECTRAL_32)
     ]
-    for name in (PENALTY_32, SPECTRAL_32):
+    for name in (games.PENALTY_32, games.SPECTRAL_32):
         fresh, what = found[name]["fresh"], "range of a fresh discriminator's JS"
         spread = fresh.amax() - fresh.amin()
         checks.append(Check.at_most(f"{name}: {what}, all seeds and looks", 0.02, spread))
-    plane, transport = found[PENALTY], found[PENALTY]["transport"]
-    clipped = spearman(found[CLIPPING]["own"], found[CLIPPING]["transport"])
+    plane, transport = found[games.PENALTY], found[games.PENALTY]["transport"]
+    saturating = found[games.SATURATING]["transport"]
+    clipped = spearman(found[games.CLIPPING]["own"], found[games.CLIPPING]["transport"])
     return Claim(
         id="loss-tracks-quality",
         source=f"{SOURCE}, Section 4.2 and Figures 3 and 4",
@@ -106,7 +93,7 @@ def tracking_claim(found: dict[str, dict[str, Any]]) -> Claim:
             tracks("critic's value shuffled over the looks", shuffled(plane["own"]), transport),
             *(
                 tracks(f"{name}, its own JS", found[name]["own"], found[name]["transport"])
-                for name in (SATURATING, USUAL)
+                for name in (games.SATURATING, games.USUAL)
             ),
         ],
         limits=[
@@ -116,7 +103,9 @@ def tracking_claim(found: dict[str, dict[str, Any]]) -> Claim:
                 (math.log(2) - plane["fresh"].amin(-1)).amin(),
             ),
             Check.at_most(
-                f"{CLIPPING}: Spearman correlation with exact W1, mean of seeds", 0.85, clipped
+                f"{games.CLIPPING}: Spearman correlation with exact W1, mean of seeds",
+                0.85,
+                clipped,
             ),
         ],
         equation=r"\max_{\|f\|_L \le 1} E_{P_r}[f] - E_{P_g}[f] = W_1(P_r, P_g)",
@@ -126,8 +115,8 @@ def tracking_claim(found: dict[str, dict[str, Any]]) -> Claim:
         "stays at log 2 only where supports stay apart, as they do in 32 dimensions; in the plane "
         "they soon overlap, and a fresh discriminator's JS tracks the distance as well "
         f"({spearman(plane['fresh'], transport).mean():.2f}). Under the same care the "
-        f"saturating GAN ends at W1 = {found[SATURATING]['transport'][:, -1].mean():.2f}, the "
-        f"WGAN at {transport[:, -1].mean():.2f}.",
+        f"saturating GAN ends at W1 = {saturating[:, -1].mean():.2f}, the WGAN at "
+        f"{transport[:, -1].mean():.2f}.",
     )
 
 
@@ -142,7 +131,7 @@ def is_w1(what: str, read: dict[str, Tensor]) -> Check:
 
 
 def value_claim(found: dict[str, dict[str, Any]], segments: dict[str, Tensor]) -> Claim:
-    wgans = (SPECTRAL_32, CLIPPING, PENALTY_32, PENALTY)
+    wgans = (games.SPECTRAL_32, games.CLIPPING, games.PENALTY_32, games.PENALTY)
     last = {name: found[name]["last"] for name in wgans}
     ratios = ", ".join(
         f"{(read['own'] / read['transport']).mean():.2f} ({name})" for name, read in last.items()
@@ -155,7 +144,7 @@ def value_claim(found: dict[str, dict[str, Any]], segments: dict[str, Tensor]) -
         expected=FAILS,
         checks=[is_w1(name, read) for name, read in last.items()],
         controls=[is_w1("spectrally normalised critic on the segments, theta = .3", segments)],
-        n_seeds=len(last[PENALTY]["own"]),
+        n_seeds=len(last[games.PENALTY]["own"]),
         figure="practice_tracking",
         note=f"Ratio to exact transport at the end of training: {ratios}. The tolerance is what "
         "exact transport itself measures between two samples of the target. A critic can track a "
@@ -177,7 +166,7 @@ def by_look(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 LOG2 = math.log(2)
-WINDOW = [-EXTENT, EXTENT, -EXTENT, EXTENT]
+WINDOW = [-games.EXTENT, games.EXTENT, -games.EXTENT, games.EXTENT]
 
 
 @captioned
@@ -205,7 +194,7 @@ def tracking(found: dict[str, dict[str, Any]]) -> Figure:
 def beside(found: dict[str, dict[str, Any]]) -> Figure:
     """Two games at three of their iterations: generated points, red, should reach the circles."""
     figure, panels = drawing(9.6, 6.4, 2, 3, sharex=True, sharey=True)
-    for row, name in zip(panels, (SATURATING, PENALTY), strict=True):
+    for row, name in zip(panels, (games.SATURATING, games.PENALTY), strict=True):
         run = found[name]
         for axes, i in zip(row, (0, len(run["frames"]) // 2, -1), strict=True):
             still(axes, run["frames"][i])
@@ -216,17 +205,17 @@ def beside(found: dict[str, dict[str, Any]]) -> Figure:
 
 def still(axes: Any, shot: dict[str, list[Any]]) -> None:
     """The critic's surface, what pulls on a point there, the target and the generated points."""
-    surface = torch.tensor(shot["surface"]).view(SIDE, SIDE).numpy()
+    surface = torch.tensor(shot["surface"]).view(games.SIDE, games.SIDE).numpy()
     axes.imshow(surface, origin="lower", extent=WINDOW, cmap="PuOr", alpha=0.6)
     arrows, points = (
-        torch.tensor(shot[name]).view(ARROWS, ARROWS, 2)[::2, ::2].reshape(-1, 2)
+        torch.tensor(shot[name]).view(games.ARROWS, games.ARROWS, 2)[::2, ::2].reshape(-1, 2)
         for name in ("arrows", "points")
     )
     axes.quiver(*points.T, *arrows.T, color=Colour.EXACT, width=0.005, alpha=0.7)
     dots: Any = {"color": Colour.SAMPLE, "ms": 2.5, "rasterized": True}  # each weighs 90 bytes
     axes.plot(*torch.tensor(shot["samples"]).T, ".", **dots)
-    axes.plot(*PLANE.centres.T, "o", mfc="none", color=Colour.EXACT, ms=7)  # pyright: ignore
-    axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT))
+    axes.plot(*games.PLANE.centres.T, "o", mfc="none", color=Colour.EXACT, ms=7)  # pyright: ignore
+    axes.set(xlim=(-games.EXTENT, games.EXTENT), ylim=(-games.EXTENT, games.EXTENT))
 
 
 def rounded(values: Tensor) -> list[float]:
@@ -235,8 +224,8 @@ def rounded(values: Tensor) -> list[float]:
 
 def frames(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the report's player draws: pictures of the first member, curves of all."""
-    games = []
-    for game in dict.fromkeys((SATURATING, PENALTY, *found)):
+    drawn = []
+    for game in dict.fromkeys((games.SATURATING, games.PENALTY, *found)):
         run = found[game]
         samples, surfaces, arrows = (
             [torch.tensor(shot[what]) for shot in run["frames"]]
@@ -249,7 +238,7 @@ def frames(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
             f"the {'critic' if 'WGAN' in game else 'discriminator'}'s own value": run["own"],
             "pull on the generated points": run["pull"],
         }
-        games.append(
+        drawn.append(
             {
                 "name": game,
                 "samples": [rounded(points) for points in samples],
@@ -269,11 +258,11 @@ def frames(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
                 ],
             }
         )
-    target = PLANE.draw(Streams([0], "picture"), 250)[0]
+    target = games.PLANE.draw(Streams([0], "picture"), 250)[0]
     return {
-        "iterations": found[SATURATING]["iterations"],
+        "iterations": found[games.SATURATING]["iterations"],
         "target": [rounded(p) for p in target],
         "extent": WINDOW,
-        "side": SIDE,
-        "games": games,
+        "side": games.SIDE,
+        "games": drawn,
     }

@@ -11,18 +11,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torch.optim import Adam, RMSprop
 
+import gans
 from divergences import MLP, EarthMover, LipschitzPenalty, SpectralNorm, WeightClipping
-from gans import (
-    WGAN,
-    AdversarialModule,
-    Embedded,
-    NoiseGenerator,
-    NonSaturating,
-    Ring,
-    Saturating,
-    Target,
-    VanillaGAN,
-)
 from gans.callbacks import InMemory
 from gans.monitors import AdversarialGame, descent_at, held_out
 from scripts.lab.jobs import CommonSettings
@@ -44,8 +34,8 @@ class Settings(CommonSettings):
     last_points: int = 1500
 
 
-PLANE: Target = Ring()
-SPACE: Target = Embedded(Ring(), 32)
+PLANE: gans.Target = gans.Ring()
+SPACE: gans.Target = gans.Embedded(gans.Ring(), 32)
 _CRITIC = partial(Adam, lr=1e-3, betas=(0.0, 0.9), fused=True)
 _SLOW = partial(Adam, lr=2e-4, betas=(0.5, 0.9), fused=True)
 _CLOSE = {"n_critic": 10, "warmup": 600, "critic_optimizer": _CRITIC}
@@ -58,13 +48,13 @@ SPECTRAL_32 = "WGAN, spectral norm, 32-D"
 CLIPPING = "WGAN, clipping at .01"
 SATURATING = "GAN, saturating, D kept close to its optimum"
 USUAL = "GAN, -log D, one D step"
-GAMES: dict[str, tuple[float, Callable[..., AdversarialModule]]] = {
-    PENALTY: (45, partial(WGAN, PLANE, LipschitzPenalty(10.0), **_CLOSE)),
-    PENALTY_32: (48, partial(WGAN, SPACE, LipschitzPenalty(10.0), **_CLOSE)),
-    SPECTRAL_32: (45, partial(WGAN, SPACE, SpectralNorm(), **_CLOSE)),
-    CLIPPING: (30, partial(WGAN, PLANE, WeightClipping(0.01), **_CLIPPED)),
-    SATURATING: (35, partial(VanillaGAN, PLANE, Saturating(), **_CLOSE)),
-    USUAL: (25, partial(VanillaGAN, PLANE, NonSaturating(), critic_optimizer=_SLOW)),
+GAMES: dict[str, tuple[float, Callable[..., gans.AdversarialModule]]] = {
+    PENALTY: (45, partial(gans.WGAN, PLANE, LipschitzPenalty(10.0), **_CLOSE)),
+    PENALTY_32: (48, partial(gans.WGAN, SPACE, LipschitzPenalty(10.0), **_CLOSE)),
+    SPECTRAL_32: (45, partial(gans.WGAN, SPACE, SpectralNorm(), **_CLOSE)),
+    CLIPPING: (30, partial(gans.WGAN, PLANE, WeightClipping(0.01), **_CLIPPED)),
+    SATURATING: (35, partial(gans.VanillaGAN, PLANE, gans.Saturating(), **_CLOSE)),
+    USUAL: (25, partial(gans.VanillaGAN, PLANE, gans.NonSaturating(), critic_optimizer=_SLOW)),
 }
 """Name to (nominal seconds, what makes the module)."""
 
@@ -83,7 +73,7 @@ class Film(pl.Callback):
 
 
 @torch.no_grad()
-def frame(module: AdversarialModule, fake: Tensor) -> dict[str, list[Any]]:
+def frame(module: gans.AdversarialModule, fake: Tensor) -> dict[str, list[Any]]:
     """The first member's points, its critic's scores on a lattice, and what pulls there.
 
     Of more than two dimensions: the plane of the first two, in which the ring lies.
@@ -106,11 +96,11 @@ def frame(module: AdversarialModule, fake: Tensor) -> dict[str, list[Any]]:
 
 
 def follow(
-    folder: str, game: Callable[..., AdversarialModule], seeds: int, settings: Settings
+    folder: str, game: Callable[..., gans.AdversarialModule], seeds: int, settings: Settings
 ) -> dict[str, Any]:
     """Train and measure; readings are of shape ``(members, looks)``."""
     module = game(
-        generator=partial(NoiseGenerator, hidden=settings.hidden),
+        generator=partial(gans.NoiseGenerator, hidden=settings.hidden),
         critic=partial(MLP, hidden=settings.hidden),
         generator_optimizer=_SLOW,
         seeds=range(seeds),

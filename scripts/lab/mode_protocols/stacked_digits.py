@@ -9,17 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import Adam
 
+import gans
 from divergences import MLP
-from gans import (
-    R1,
-    R2,
-    Combined,
-    NoiseGenerator,
-    NonSaturating,
-    Relativistic,
-    StackedDigits,
-    VanillaGAN,
-)
 from gans.callbacks.picture_samples import grid
 from gans.mode_coverage import covered_modes, mode_kl
 from gans.monitors.picture_quality import class_of, classifier_of, scores_of
@@ -30,9 +21,9 @@ RECOGNISED = 0.95
 
 
 @cache
-def stacked_digits() -> StackedDigits:
+def stacked_digits() -> gans.StackedDigits:
     """They take scikit-learn, which is optional: they are read when they are asked for."""
-    return StackedDigits()
+    return gans.StackedDigits()
 
 
 @final
@@ -49,7 +40,7 @@ class Combinations(Benchmark):
     samples: int
 
     @property
-    def target(self) -> StackedDigits:
+    def target(self) -> gans.StackedDigits:
         return stacked_digits()
 
     def judged(self, points: Tensor) -> dict[str, Tensor]:
@@ -78,14 +69,14 @@ class Combinations(Benchmark):
 
 _ADAM = partial(Adam, lr=5e-4, betas=(0.0, 0.9), fused=True)
 _COMMON: dict[str, Any] = {
-    "generator": partial(NoiseGenerator, latent=32, hidden=(128, 128)),
+    "generator": partial(gans.NoiseGenerator, latent=32, hidden=(128, 128)),
     "critic": partial(MLP, hidden=(128, 128), activation=nn.LeakyReLU),
     "generator_optimizer": _ADAM,
     "critic_optimizer": _ADAM,
     "batch_size": 64,
 }
-_GAN = partial(VanillaGAN, **_COMMON)
-_BOTH = Combined([R1(1.0), R2(1.0)])
+_GAN = partial(gans.VanillaGAN, **_COMMON)
+_BOTH = gans.Combined([gans.R1(1.0), gans.R2(1.0)])
 
 DIGITS = Protocol(
     source="digits of 8 x 8 pixels; generator and critic of two layers of 128, 32-dimensional "
@@ -93,10 +84,12 @@ DIGITS = Protocol(
     "2501.05441) has digits of 28 x 28 pixels, deeper networks and longer training",
     mixtures={"stacked_digits": Combinations(10_000, samples=26_000)},
     rows={
-        "relativistic, R1 + R2": partial(_GAN, objective=Relativistic(), constraint=_BOTH),
-        "relativistic, R1": partial(_GAN, objective=Relativistic(), constraint=R1(1.0)),
-        "non-saturating, R1 + R2": partial(_GAN, objective=NonSaturating(), constraint=_BOTH),
-        "non-saturating, R1": partial(_GAN, objective=NonSaturating(), constraint=R1(1.0)),
-        "non-saturating": partial(_GAN, objective=NonSaturating()),
+        "relativistic, R1 + R2": partial(_GAN, objective=gans.Relativistic(), constraint=_BOTH),
+        "relativistic, R1": partial(_GAN, objective=gans.Relativistic(), constraint=gans.R1(1.0)),
+        "non-saturating, R1 + R2": partial(_GAN, objective=gans.NonSaturating(), constraint=_BOTH),
+        "non-saturating, R1": partial(
+            _GAN, objective=gans.NonSaturating(), constraint=gans.R1(1.0)
+        ),
+        "non-saturating": partial(_GAN, objective=gans.NonSaturating()),
     },
 )

@@ -7,18 +7,7 @@ from typing import Any
 
 from torch.optim import Adam
 
-from divergences import (
-    AnchoredCritic,
-    Critic,
-    FullSort,
-    GradientPenalty,
-    LipschitzPenalty,
-    MaxMin,
-    Muon,
-    Orthogonal,
-    SpectralNorm,
-    WeightClipping,
-)
+import divergences as dv
 from divergences.learned.base import Learned
 from divergences.networks.gradient_penalty import SlopePenalty
 from scripts.lab.w1.batch_transport import (
@@ -39,13 +28,13 @@ def _protocol(dimension: int, **options: Any) -> dict[str, Any]:
     return {"hidden": (width, width), "batch": 1024, "optimizer": ADAM} | options
 
 
-def _anchored(dimension: int, steps: int) -> AnchoredCritic:
+def _anchored(dimension: int, steps: int) -> dv.AnchoredCritic:
     """Cones on points of P: sharp where a point may lie at a tip, soft where none will."""
     if dimension <= 16:
-        return AnchoredCritic(
+        return dv.AnchoredCritic(
             steps=steps, anchors=256, candidates=4096 if dimension < 4 else 8192, sweeps=2
         )
-    return AnchoredCritic(
+    return dv.AnchoredCritic(
         steps=steps, anchors=1024, candidates=16384, sweeps=0, softness=dimension / 200
     )
 
@@ -73,44 +62,48 @@ class Solver:
     def penalty_weight(self) -> float | None:
         """Of the slope penalty that the value is read under, if there is one."""
         learned = self.make(2, self.least)
-        constraint = learned.constraint if isinstance(learned, Critic) else None
+        constraint = learned.constraint if isinstance(learned, dv.Critic) else None
         return constraint.weight if isinstance(constraint, SlopePenalty) else None
 
 
 def _critic(constraint: Any, **options: Any) -> Callable[[int, int], Learned]:
-    return lambda d, steps: Critic(constraint=constraint, steps=steps, **_protocol(d, **options))
+    return lambda d, steps: dv.Critic(
+        constraint=constraint, steps=steps, **_protocol(d, **options)
+    )
 
 
 SORTED: dict[str, Any] = {
-    "constraint": Orthogonal(iterations=4),
-    "activation": FullSort,
-    "optimizer": partial(Muon, lr=0.05),
+    "constraint": dv.Orthogonal(iterations=4),
+    "activation": dv.FullSort,
+    "optimizer": partial(dv.Muon, lr=0.05),
     "cooldown": 1.0,
 }
 """How an orthonormal critic that sorts whole layers is trained."""
 
 
-def released(steps: int, **options: Any) -> Critic:
+def released(steps: int, **options: Any) -> dv.Critic:
     """Sorted for five eighths of the steps; then a one-sided penalty, slopes free to rise."""
     bound = max(1, round(steps * 5 / 8))
-    first = Critic(**SORTED | options, steps=bound)
-    loose = {"constraint": LipschitzPenalty(), "optimizer": partial(Muon, lr=0.01)}
-    return Critic(**SORTED | options | loose, steps=max(1, steps - bound), first=first)
+    first = dv.Critic(**SORTED | options, steps=bound)
+    loose = {"constraint": dv.LipschitzPenalty(), "optimizer": partial(dv.Muon, lr=0.01)}
+    return dv.Critic(**SORTED | options | loose, steps=max(1, steps - bound), first=first)
 
 
-def _released(dimension: int, steps: int) -> Critic:
-    faster = {"batch": 4096, "optimizer": partial(Muon, lr=0.1)}
+def _released(dimension: int, steps: int) -> dv.Critic:
+    faster = {"batch": 4096, "optimizer": partial(dv.Muon, lr=0.1)}
     return released(steps, **_protocol(dimension, **faster))
 
 
 SOLVERS: dict[str, Solver] = {
-    "clip": Solver(5_000, _critic(WeightClipping(0.04)), "weights clipped at .04"),
-    "GP": Solver(60_000, _critic(GradientPenalty()), "two-sided penalty, weight 10"),
-    "LP": Solver(60_000, _critic(LipschitzPenalty()), "one-sided penalty, weight 10"),
-    "spectral": Solver(10_000, _critic(SpectralNorm()), "spectral normalisation, ReLU"),
+    "clip": Solver(5_000, _critic(dv.WeightClipping(0.04)), "weights clipped at .04"),
+    "GP": Solver(60_000, _critic(dv.GradientPenalty()), "two-sided penalty, weight 10"),
+    "LP": Solver(60_000, _critic(dv.LipschitzPenalty()), "one-sided penalty, weight 10"),
+    "spectral": Solver(10_000, _critic(dv.SpectralNorm()), "spectral normalisation, ReLU"),
     "orthogonal": Solver(
         25_000,
-        _critic(Orthogonal(), activation=MaxMin, optimizer=partial(Adam, lr=1e-3, fused=True)),
+        _critic(
+            dv.Orthogonal(), activation=dv.MaxMin, optimizer=partial(Adam, lr=1e-3, fused=True)
+        ),
         "orthonormal layers, MaxMin",
     ),
     "sorted": Solver(
@@ -120,10 +113,10 @@ SOLVERS: dict[str, Solver] = {
         4_000, _released, "sorted, then let go: one-sided penalty, weight 10", least=400
     ),
     "LP averaged": Solver(
-        60_000, _critic(LipschitzPenalty(), ema=0.999), "LP, moving average of the critic"
+        60_000, _critic(dv.LipschitzPenalty(), ema=0.999), "LP, moving average of the critic"
     ),
     "LP waves": Solver(
-        60_000, _critic(LipschitzPenalty(), fourier=(0.5, 1.0)), "LP, Fourier features"
+        60_000, _critic(dv.LipschitzPenalty(), fourier=(0.5, 1.0)), "LP, Fourier features"
     ),
     "pair penalty": Solver(10_000, _critic(PairPenalty()), "quadratic large-scale dual"),
     "entropic penalty": Solver(
