@@ -21,7 +21,7 @@ from gans.networks.plain import generator_factory
 from gans.objectives import Objective
 from gans.sharing import average_gradients
 from gans.targets import Target
-from gans.targets.units import warn_of_units
+from gans.targets.scale_warning import warn_of_units
 
 GeneratorFactory = Callable[[Streams, int], Generator]
 """From the members' streams and the dimension of the points to a generator."""

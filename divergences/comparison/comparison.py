@@ -30,9 +30,9 @@ from divergences.comparison.permutation_tests import (
 from divergences.comparison.permutations import Pooled
 from divergences.comparison.remarks import once_each, remarks, widest
 from divergences.comparison.sentence import sentence
-from divergences.comparison.sufficient import Sufficient, sufficient
+from divergences.comparison.sufficient_points import Sufficient, sufficient
 from divergences.comparison.tables import as_table, matched
-from divergences.comparison.text import as_text
+from divergences.comparison.terminal_text import as_text
 from divergences.comparison.where import (
     Column,
     Direction,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from divergences.comparison.sentence import number
-from divergences.comparison.text import between_equal_laws, warnings_of
+from divergences.comparison.terminal_text import between_equal_laws, warnings_of
 from divergences.escaped_templates import templates
 
 if TYPE_CHECKING:

@@ -32,11 +32,11 @@ from torch import Tensor
 
 from divergences.exact import (
     counts,
-    families,
+    different_families,
     finite,
-    line,
     multivariate_normals,
     pushforwards,
+    same_family,
     uniforms,
     univariate_normals,
     wisharts,
@@ -192,7 +192,7 @@ wasserstein.register(td.Categorical, td.Categorical)(finite.wasserstein_categori
 wasserstein.register(td.Bernoulli, td.Bernoulli)(finite.wasserstein_bernoullis)
 kl_divergence.register(td.OneHotCategorical, td.OneHotCategorical)(finite.kl_one_hot)
 kl_divergence.register(td.Geometric, td.Geometric)(finite.kl_geometrics)
-kl_divergence.register(td.Poisson, td.Poisson)(families.kl_poissons)
+kl_divergence.register(td.Poisson, td.Poisson)(same_family.kl_poissons)
 COUNTED = (td.Bernoulli, td.Binomial, td.Poisson, td.Geometric, td.NegativeBinomial)
 for _P, _Q in product(COUNTED, repeat=2):
     if (td.Bernoulli, td.Bernoulli) != (_P, _Q):
@@ -205,23 +205,23 @@ kl_divergence.register(td.Bernoulli, td.Poisson)(finite.kl_bernoulli_poisson)
 for _kind in (td.Bernoulli, td.Binomial):
     kl_divergence.register(td.Poisson, _kind)(finite.kl_poisson_bounded)
 
-for _P, _Q in product(line.LAWS, repeat=2):
+for _P, _Q in product(different_families.LAWS, repeat=2):
     if _P is not _Q:
-        kl_divergence.register(_P, _Q)(line.kl_on_the_line)
+        kl_divergence.register(_P, _Q)(different_families.kl_on_the_line)
 for _P, _Q in product((td.Gamma, td.Exponential), repeat=2):
-    kl_divergence.register(_P, _Q)(families.kl_gammas)
-kl_divergence.register(td.Normal, td.Normal)(families.kl_normals)
-kl_divergence.register(td.HalfNormal, td.HalfNormal)(families.kl_half_normals)
-kl_divergence.register(td.Laplace, td.Laplace)(families.kl_laplaces)
-kl_divergence.register(td.Cauchy, td.Cauchy)(families.kl_cauchys)
-kl_divergence.register(td.HalfCauchy, td.HalfCauchy)(families.kl_half_cauchys)
-kl_divergence.register(td.Gumbel, td.Gumbel)(families.kl_gumbels)
-kl_divergence.register(td.Beta, td.Beta)(families.kl_betas)
-kl_divergence.register(td.Dirichlet, td.Dirichlet)(families.kl_dirichlets)
-kl_divergence.register(td.Pareto, td.Pareto)(families.kl_paretos)
-kl_divergence.register(td.Uniform, td.Uniform)(families.kl_uniforms)
+    kl_divergence.register(_P, _Q)(same_family.kl_gammas)
+kl_divergence.register(td.Normal, td.Normal)(same_family.kl_normals)
+kl_divergence.register(td.HalfNormal, td.HalfNormal)(same_family.kl_half_normals)
+kl_divergence.register(td.Laplace, td.Laplace)(same_family.kl_laplaces)
+kl_divergence.register(td.Cauchy, td.Cauchy)(same_family.kl_cauchys)
+kl_divergence.register(td.HalfCauchy, td.HalfCauchy)(same_family.kl_half_cauchys)
+kl_divergence.register(td.Gumbel, td.Gumbel)(same_family.kl_gumbels)
+kl_divergence.register(td.Beta, td.Beta)(same_family.kl_betas)
+kl_divergence.register(td.Dirichlet, td.Dirichlet)(same_family.kl_dirichlets)
+kl_divergence.register(td.Pareto, td.Pareto)(same_family.kl_paretos)
+kl_divergence.register(td.Uniform, td.Uniform)(same_family.kl_uniforms)
 kl_divergence.register(td.ContinuousBernoulli, td.ContinuousBernoulli)(
-    families.kl_continuous_bernoullis
+    same_family.kl_continuous_bernoullis
 )
 kl_divergence.register(td.Wishart, td.Wishart)(wisharts.kl_wisharts)
 

@@ -6,7 +6,7 @@ from torch.distributions import Uniform
 
 from divergences import discrete
 from divergences.exact.evaluation import result_dtype, rounded
-from divergences.exact.families import ends_of
+from divergences.exact.same_family import ends_of
 
 
 def js_uniforms(p: Uniform, q: Uniform) -> Tensor:

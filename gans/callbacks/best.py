@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 
 from divergences.checks import entries
 from gans.callbacks.divergence_monitor import DivergenceMonitor
-from gans.callbacks.logged import Divergences
+from gans.callbacks.measurements import Divergences
 
 
 class Measured(NamedTuple):

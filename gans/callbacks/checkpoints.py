@@ -19,8 +19,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from divergences.whole_files import atomically
 from gans.callbacks.best import Best, newly_measured
+from gans.callbacks.checkpoint_digests import broken, sealed
 from gans.callbacks.periodic import is_last
-from gans.callbacks.seals import broken, sealed
 from gans.generator_module import GeneratorModule
 from gans.runtime.files import clear_partial
 

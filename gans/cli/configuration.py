@@ -11,7 +11,7 @@ from jsonargparse import Namespace, set_parsing_settings
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
-from gans.cli import lightning_classes, without
+from gans.cli import left_out, lightning_classes
 from gans.cli.allowed_classes import Vocabulary, listed, refusal
 from gans.cli.did_you_mean import meant, settings
 from gans.runtime.available_memory import lack_of_memory
@@ -35,14 +35,14 @@ class Parser(LightningArgumentParser):
     """Lightning's parser, but files are read by :func:`read`, and by nothing else."""
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
-        tree = without.in_tree(read(Path(path)))
+        tree = left_out.in_tree(read(Path(path)))
         check_sections(tree)
         return self.parse_string(yaml.safe_dump(tree), *args, **kwargs)
 
     def dump(self, namespace: Any, *args: Any, **kwargs: Any) -> str:
         """The configuration as a file that can be given back."""
-        config, switched_off = without.spelled(namespace)
-        return without.said(super().dump(config, *args, **kwargs), switched_off)
+        config, switched_off = left_out.spelled(namespace)
+        return left_out.said(super().dump(config, *args, **kwargs), switched_off)
 
     def add_class_arguments(self, *args: Any, **kwargs: Any) -> list[str]:
         return super().add_class_arguments(*args, **{**kwargs, "sub_configs": False})

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from divergences.whole_files import atomically
 from gans.callbacks.checkpoints import damage, newest_good
-from gans.cli import without
+from gans.cli import left_out
 from gans.cli.configuration import Parser as ConfigurationParser
 from gans.cli.configuration import check_sections, limit_imports, one_line, read
 from gans.cli.errors import Parser, guarded
@@ -132,7 +132,7 @@ def _named(run: Path, checkpoint: str) -> Path:
 def configured(path: Path, allowed: Sequence[str] = ()) -> GeneratorModule:
     """The module that a configuration describes; what it may name is as for ``gans fit``."""
     known = limit_imports(allowed)
-    tree = without.in_tree(read(path))
+    tree = left_out.in_tree(read(path))
     check_sections(tree)
     parser = ConfigurationParser(exit_on_error=False)
     parser.add_lightning_class_args(GeneratorModule, "model", subclass_mode=True)

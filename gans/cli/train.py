@@ -32,7 +32,7 @@ from gans.callbacks import (
     OrderedLogger,
 )
 from gans.callbacks.checkpoints import damage, newest_good
-from gans.cli import lightning_classes, shipped, without
+from gans.cli import left_out, lightning_classes, shipped
 from gans.cli.allowed_classes import Vocabulary
 from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded, raised_in
@@ -152,7 +152,9 @@ class TrainCLI(LightningCLI):
         parser.add_argument("--out", type=str | None, default=None, help=help)
         for name, monitor in MONITORS.items():
             parser.add_lightning_class_args(monitor, name)
-            parser.add_argument(f"--{without.KEY}.{name}", type=bool, default=False, help=SUPPRESS)
+            parser.add_argument(
+                f"--{left_out.KEY}.{name}", type=bool, default=False, help=SUPPRESS
+            )
         parser.add_lightning_class_args(Checkpoints, "checkpoint")
 
     def _parse_ckpt_path(self) -> None:
@@ -198,7 +200,7 @@ class TrainCLI(LightningCLI):
                 "which share minibatches under --trainer.strategy gans.SharedBatch"
             )
         callbacks: list[Any] = trainer.callbacks  # pyright: ignore
-        switched_off = tuple(MONITORS[name] for name in without.names(config))
+        switched_off = tuple(MONITORS[name] for name in left_out.names(config))
         callbacks[:] = [c for c in callbacks if not isinstance(c, switched_off)]
         self.monitor = next((c for c in callbacks if isinstance(c, Divergences)), None)
         self.saver = next(c for c in callbacks if isinstance(c, Checkpoints))
@@ -430,12 +432,12 @@ def as_parsed(arguments: Sequence[str]) -> Iterator[str]:
     while rest:
         argument = rest.popleft()
         switched_off = (
-            argument.removeprefix("--") in MONITORS and rest and rest[0] in without.NOTHING
+            argument.removeprefix("--") in MONITORS and rest and rest[0] in left_out.NOTHING
         )
         if rest and (switched_off or argument in ("--config", "--trainer.logger")):
             argument += f"={rest.popleft()}"
         argument = lightning_classes.in_argument(shipped.in_argument(argument))
-        yield from without.in_argument(argument)
+        yield from left_out.in_argument(argument)
 
 
 def _in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:

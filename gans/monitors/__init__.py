@@ -4,11 +4,11 @@ A monitor measures a :class:`~gans.monitors.game.Game`: our modules, or anybody'
 """
 
 from gans.monitors.covered_modes import CoveredModes
+from gans.monitors.critic_slope import CriticSlope
 from gans.monitors.divergences import DivergenceEstimates, critic_value, exact_divergences
 from gans.monitors.game import AdversarialGame, Game, HeldOut, held_out
 from gans.monitors.gradient_norms import PlayerGradients, PointDescent, descent_at, gradient_norms
 from gans.monitors.readings import Monitor, Readings, scalars, value
-from gans.monitors.slopes import CriticSlope
 
 __all__ = [
     "AdversarialGame",

@@ -12,6 +12,7 @@ from divergences.estimate import Estimator
 from divergences.in_words import range_in_words
 from divergences.networks.constraint import input_gradient
 from gans.monitors import tags
+from gans.monitors.critic_slope import CriticSlope
 from gans.monitors.divergences import DivergenceEstimates
 from gans.monitors.evidence import Look, State
 from gans.monitors.game import Game
@@ -20,7 +21,6 @@ from gans.monitors.networks_found import whole_of
 from gans.monitors.probabilities import refuse_probabilities
 from gans.monitors.readings import Readings, interval_of_mean, of_member, value
 from gans.monitors.real_cloud import RealCloud
-from gans.monitors.slopes import CriticSlope
 from gans.monitors.states import States
 from gans.monitors.without_trace import Evaluation
 from gans.objectives import Wasserstein

@@ -6,6 +6,7 @@ contract each can ``draw`` from the members' own random streams.
 """
 
 from gans.targets.base import Target
+from gans.targets.cell_densities import Checkerboard, ImageDensity
 from gans.targets.curves import Circles, SwissRoll, TwoMoons
 from gans.targets.embedded import Embedded
 from gans.targets.empirical import PointCloud
@@ -14,7 +15,6 @@ from gans.targets.gaussian import Gaussian
 from gans.targets.gaussian_mixtures import Grid, Modes, Ring
 from gans.targets.images import Images, StackedDigits
 from gans.targets.pinwheel import Pinwheel
-from gans.targets.pixels import Checkerboard, ImageDensity
 from gans.targets.segments import ParallelSegments
 from gans.targets.subspace import SubspaceModes
 from gans.targets.transport_maps import Move as Move

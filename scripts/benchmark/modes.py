@@ -10,7 +10,7 @@ from divergences.whole_files import plain, write_atomically
 from gans.cli.errors import Parser
 from gans.runtime.escaping import say
 from gans.runtime.files import as_csv
-from scripts.benchmark import mixtures
+from scripts.benchmark import mode_rows
 from scripts.benchmark.published import published
 from scripts.lab.jobs import Job
 from scripts.lab.mode_protocols import PROTOCOLS
@@ -62,13 +62,13 @@ def check(options: argparse.Namespace) -> None:
                 )
 
 
-def rows_of(options: argparse.Namespace) -> list[mixtures.Row]:
+def rows_of(options: argparse.Namespace) -> list[mode_rows.Row]:
     """What the flags ask for; the hundred modes, which take an hour a row, only by name."""
     name = protocol_of(options)
     protocol = PROTOCOLS[name]
     targets = options.targets or [target for target in protocol.mixtures if target != "grid100"]
     return [
-        mixtures.Row(name, row, target, options.seeds, options.share)
+        mode_rows.Row(name, row, target, options.seeds, options.share)
         for target in targets
         for row in options.rows or protocol.rows
     ]
@@ -78,11 +78,11 @@ def run(options: argparse.Namespace) -> None:
     """A protocol's rows on its mixtures: a table beside the published ones."""
     out: Path = options.out
     wanted = rows_of(options)
-    jobs = {row.key: Job(row.iterations, mixtures.measure, row, folder=".") for row in wanted}
+    jobs = {row.key: Job(row.iterations, mode_rows.measure, row, folder=".") for row in wanted}
     records = results(jobs, options)
     for row in wanted:
         shutil.rmtree(row.folder(out) / "checkpoints", ignore_errors=True)
-    rows = [mixtures.as_row(record) for record in records]
+    rows = [mode_rows.as_row(record) for record in records]
     protocol = protocol_of(options)
     table = out / f"modes_{protocol}.csv"
     write_atomically(table, as_csv(rows))

@@ -14,7 +14,7 @@ from scipy.stats import chi, norm
 from torch import Generator, Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
-from scripts.lab.known_pair import LOG2, Case, Sampler, from_log_densities
+from scripts.lab.case import LOG2, Case, Sampler, from_log_densities
 
 
 def _standard(dim: int) -> Sampler:

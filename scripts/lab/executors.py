@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any, final
 
-from scripts.lab.limited import Child, Limited
+from scripts.lab.killable_process import Child, Limited
 from scripts.lab.origin import LIBRARY, OURS, fingerprint
 from scripts.lab.workers import start_worker
 
@@ -39,8 +39,8 @@ class Local(Engine):
 
     Arguments:
         workers: How many.
-        apart: The work starts processes itself, as :class:`~scripts.lab.limited.Limited` does;
-            threads then wait for them.
+        apart: The work starts processes itself, as
+            :class:`~scripts.lab.killable_process.Limited` does; threads then wait for them.
     """
 
     def __init__(self, workers: int, apart: bool = False):

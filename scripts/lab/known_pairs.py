@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
 from scripts.lab.bent_pairs import BENT
-from scripts.lab.known_pair import LOG2, Case, Sampler, from_log_densities
+from scripts.lab.case import LOG2, Case, Sampler, from_log_densities
 
 
 def _normal(mean: float, sd: float, dim: int) -> tuple[Sampler, Distribution]:

@@ -11,11 +11,11 @@ from gans.runtime.escaping import printable, tell
 from scripts.lab.checked_files import Damaged, load_record, unless_damaged, write_record
 from scripts.lab.executors import Engine, limited
 from scripts.lab.jobs import Doing, Job, Outcome
+from scripts.lab.json_values import restored, stored
 from scripts.lab.options import engine_of
 from scripts.lab.origin import fingerprint
 from scripts.lab.progress import Progress
 from scripts.lab.running import complete
-from scripts.lab.stored import restored, stored
 
 EARLIER = "cells"
 """Where an earlier version kept records."""

@@ -16,7 +16,7 @@ from divergences.comparison.permutation_tests import (
     NeighboursTest,
     SlicedTest,
 )
-from divergences.comparison.sufficient import FEWEST, sufficient
+from divergences.comparison.sufficient_points import FEWEST, sufficient
 
 PERMUTATIONS = 9999
 

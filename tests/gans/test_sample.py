@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from gans import MinimumDistance, NoiseGenerator, Ring, VanillaGAN
-from gans.callbacks.seals import sealed
+from gans.callbacks.checkpoint_digests import sealed
 from gans.cli.command import main
 from gans.cli.sample import restored
 

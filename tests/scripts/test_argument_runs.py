@@ -11,7 +11,7 @@ from scripts.arguments import ARGUMENTS
 from scripts.arguments.mode_collapse.ring_modes import Mixed, Prediction
 from scripts.arguments.mode_collapse.stalled_generators import Silenced
 from scripts.lab.jobs import Doing
-from scripts.lab.stored import restored, stored
+from scripts.lab.json_values import restored, stored
 from scripts.reproduce import Argument
 
 SHORT = Mixed(iterations=20, seeds=2, expects=Prediction(0, 0.0, 1.0))

@@ -10,9 +10,9 @@ import torch
 
 from scripts.lab import records as module
 from scripts.lab.jobs import Doing, Job
+from scripts.lab.json_values import restored, stored
 from scripts.lab.progress import Progress
 from scripts.lab.records import Records, results, run_all
-from scripts.lab.stored import restored, stored
 from tests.engines import Threads
 
 WHOLE = torch.arange(12, dtype=torch.float64).view(3, 4) / 7

@@ -22,7 +22,7 @@ from gans.runtime.escaping import printable
 from gans.runtime.files import inside
 from gans.targets import PointCloud
 from scripts.lab.executors import Local
-from scripts.lab.limited import Child
+from scripts.lab.killable_process import Child
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "segments_wgan_lp.yaml"

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from scripts.lab.executors import Cluster, Engine, Local
-from scripts.lab.limited import Child, Limited
+from scripts.lab.killable_process import Child, Limited
 from scripts.lab.running import complete
 from tests import sweep_work
 from tests.engines import Threads

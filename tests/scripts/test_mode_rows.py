@@ -18,7 +18,7 @@ from gans.monitors import (
 )
 from gans.networks import points_of
 from scripts.benchmark.__main__ import main, parse
-from scripts.benchmark.mixtures import (
+from scripts.benchmark.mode_rows import (
     Row,
     Spent,
     as_row,

@@ -16,8 +16,8 @@ import torch.distributions as td
 from torch import Tensor
 
 from divergences.exact.evaluation import evaluate, result_dtype
-from divergences.exact.families import ends_of, tilt_of
 from divergences.exact.parameters import finite, given, positive
+from divergences.exact.same_family import ends_of, tilt_of
 
 __all__ = ["LAWS", "kl_on_the_line"]
 

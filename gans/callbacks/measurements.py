@@ -13,11 +13,11 @@ from gans.callbacks.periodic import Periodic
 from gans.figures import draw_state
 from gans.monitors import tags
 from gans.monitors.covered_modes import CoveredModes
+from gans.monitors.critic_slope import CriticSlope
 from gans.monitors.divergences import DivergenceEstimates
 from gans.monitors.game import Game
 from gans.monitors.gradient_norms import PlayerGradients
 from gans.monitors.readings import Reading, log10, value
-from gans.monitors.slopes import CriticSlope
 
 
 @final
