@@ -192,7 +192,6 @@ wasserstein.register(td.Categorical, td.Categorical)(finite.wasserstein_categori
 wasserstein.register(td.Bernoulli, td.Bernoulli)(finite.wasserstein_bernoullis)
 kl_divergence.register(td.OneHotCategorical, td.OneHotCategorical)(finite.kl_one_hot)
 kl_divergence.register(td.Geometric, td.Geometric)(finite.kl_geometrics)
-kl_divergence.register(td.Poisson, td.Poisson)(same_family.kl_poissons)
 COUNTED = (td.Bernoulli, td.Binomial, td.Poisson, td.Geometric, td.NegativeBinomial)
 for _P, _Q in product(COUNTED, repeat=2):
     if (td.Bernoulli, td.Bernoulli) != (_P, _Q):
@@ -210,19 +209,8 @@ for _P, _Q in product(different_families.LAWS, repeat=2):
         kl_divergence.register(_P, _Q)(different_families.kl_on_the_line)
 for _P, _Q in product((td.Gamma, td.Exponential), repeat=2):
     kl_divergence.register(_P, _Q)(same_family.kl_gammas)
-kl_divergence.register(td.Normal, td.Normal)(same_family.kl_normals)
-kl_divergence.register(td.HalfNormal, td.HalfNormal)(same_family.kl_half_normals)
-kl_divergence.register(td.Laplace, td.Laplace)(same_family.kl_laplaces)
-kl_divergence.register(td.Cauchy, td.Cauchy)(same_family.kl_cauchys)
-kl_divergence.register(td.HalfCauchy, td.HalfCauchy)(same_family.kl_half_cauchys)
-kl_divergence.register(td.Gumbel, td.Gumbel)(same_family.kl_gumbels)
-kl_divergence.register(td.Beta, td.Beta)(same_family.kl_betas)
-kl_divergence.register(td.Dirichlet, td.Dirichlet)(same_family.kl_dirichlets)
-kl_divergence.register(td.Pareto, td.Pareto)(same_family.kl_paretos)
-kl_divergence.register(td.Uniform, td.Uniform)(same_family.kl_uniforms)
-kl_divergence.register(td.ContinuousBernoulli, td.ContinuousBernoulli)(
-    same_family.kl_continuous_bernoullis
-)
+for _P, _formula in same_family.FORMULAS.items():
+    kl_divergence.register(_P, _P)(_formula)
 kl_divergence.register(td.Wishart, td.Wishart)(wisharts.kl_wisharts)
 
 js_divergence.register(td.Uniform, td.Uniform)(uniforms.js_uniforms)

@@ -10,6 +10,7 @@ References:
     | https://doi.org/10.1016/j.ins.2013.06.018
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,34 +23,21 @@ from divergences.exact.parameters import finite, given, positive
 Law = Any  # of the family that a function's name says
 
 
-def kl_normals(p: Law, q: Law) -> Tensor:
-    r"""KL of two normals: :math:`h(s/t) + \frac{(s - t)^2 + (m - n)^2}{2 t^2}`."""
-    return _same_family(_normals, *_located(p), *_located(q))
-
-
-def kl_half_normals(p: td.HalfNormal, q: td.HalfNormal) -> Tensor:
-    """KL of two half-normals: that of the normals they are the halves of."""
-    return _same_family(_scaled_normals, *positive(p, "scale"), *positive(q, "scale"))
-
-
 def _normals(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
-    return [*_scaled_normals(F, s, t), ((m - n) / t) ** 2 / 2]
+    r"""KL of two normals: :math:`h(s/t) + \frac{(s - t)^2 + (m - n)^2}{2 t^2}`."""
+    return [*_half_normals(F, s, t), ((m - n) / t) ** 2 / 2]
 
 
-def _scaled_normals(F: Any, s: Any, t: Any) -> list[Any]:
+def _half_normals(F: Any, s: Any, t: Any) -> list[Any]:
     return [F.excess(s, t), ((s - t) / t) ** 2 / 2]
 
 
-def kl_laplaces(p: td.Laplace, q: td.Laplace) -> Tensor:
-    r"""KL of two Laplace laws: :math:`h(s/t) + \frac st (e^{-d} - 1 + d), d = |m - n| / s`."""
-    return _same_family(_laplaces, *_located(p), *_located(q))
-
-
 def _laplaces(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
+    r"""KL of two Laplace laws: :math:`h(s/t) + \frac st (e^{-d} - 1 + d), d = |m - n| / s`."""
     return [F.excess(s, t), s / t * F.exp_excess(-abs(m - n) / s)]
 
 
-def kl_cauchys(p: td.Cauchy, q: td.Cauchy) -> Tensor:
+def _cauchys(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
     r"""KL of two Cauchy laws: :math:`\log(1 + \frac{(s - t)^2 + (m - n)^2}{4 s t})`.
 
     References:
@@ -57,30 +45,17 @@ def kl_cauchys(p: td.Cauchy, q: td.Cauchy) -> Tensor:
           (Chyzak & Nielsen, 2019), theorem 1
         | https://arxiv.org/abs/1905.10965
     """
-    return _same_family(_cauchys, *_located(p), *_located(q))
-
-
-def kl_half_cauchys(p: td.HalfCauchy, q: td.HalfCauchy) -> Tensor:
-    """KL of two half-Cauchy laws: that of the Cauchy laws they are the halves of."""
-    return _same_family(_scaled_cauchys, *positive(p, "scale"), *positive(q, "scale"))
-
-
-def _cauchys(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
     return [F.log1p((s - t) / s * ((s - t) / t) / 4 + (m - n) / s * ((m - n) / t) / 4)]
 
 
-def _scaled_cauchys(F: Any, s: Any, t: Any) -> list[Any]:
+def _half_cauchys(F: Any, s: Any, t: Any) -> list[Any]:
     return [F.log1p((s - t) / s * ((s - t) / t) / 4)]
 
 
-def kl_gumbels(p: td.Gumbel, q: td.Gumbel) -> Tensor:
+def _gumbels(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
     r"""KL of two Gumbel laws: :math:`(e^w - 1 - w) + (\log\Gamma(r) + \gamma (r - 1))`, where
     :math:`r = s/t` and :math:`w = (n - m)/t + \log\Gamma(1 + r)`.
     """
-    return _same_family(_gumbels, *_located(p), *_located(q))
-
-
-def _gumbels(F: Any, m: Any, s: Any, n: Any, t: Any) -> list[Any]:
     gap = (s - t) / t
     log_r = F.log_ratio(s, t)
     gamma, gamma_size = F.lgamma_excess(s, t)
@@ -225,10 +200,32 @@ def kl_poissons(p: td.Poisson, q: td.Poisson) -> Tensor:
     return torch.where(never, b.to(dtype), value)
 
 
-def _located(side: Any) -> tuple[Tensor, Tensor]:
-    (loc,), (scale,) = finite(side, "loc"), positive(side, "scale")
-    return loc, scale
+def _scaled(formula: Any, *locations: str) -> Callable[[Law, Law], Tensor]:
+    """The KL divergence of laws that a scale determines, and the named locations before it."""
+
+    def kl(p: Law, q: Law) -> Tensor:
+        sides = [[*finite(side, *locations), *positive(side, "scale")] for side in (p, q)]
+        return _same_family(formula, *sides[0], *sides[1])
+
+    return kl
 
 
 def _same_family(formula: Any, *parameters: Tensor) -> Tensor:
     return evaluate(formula, parameters, result_dtype(*parameters), quick=True)
+
+
+FORMULAS: dict[type[td.Distribution], Callable[[Law, Law], Tensor]] = {
+    td.Normal: _scaled(_normals, "loc"),
+    td.HalfNormal: _scaled(_half_normals),
+    td.Laplace: _scaled(_laplaces, "loc"),
+    td.Cauchy: _scaled(_cauchys, "loc"),
+    td.HalfCauchy: _scaled(_half_cauchys),
+    td.Gumbel: _scaled(_gumbels, "loc"),
+    td.Beta: kl_betas,
+    td.Dirichlet: kl_dirichlets,
+    td.ContinuousBernoulli: kl_continuous_bernoullis,
+    td.Pareto: kl_paretos,
+    td.Uniform: kl_uniforms,
+    td.Poisson: kl_poissons,
+}
+"""The KL divergence of two laws of each family."""
