@@ -9,10 +9,10 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from divergences.checks import seed_number, shown
-from divergences.comparison.permutation_tests import some
 from divergences.comparison.sentence import number, p_text
 from divergences.comparison.tables import aligned, as_table
 from divergences.comparison.terminal_text import table
+from divergences.comparison.two_sample_test import some
 from divergences.estimate import Estimate
 from divergences.pair_distances import pair_distances
 from divergences.samples.coordinates import in_deviations, standardised

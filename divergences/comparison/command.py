@@ -11,7 +11,7 @@ from divergences.comparison.closer import closer
 from divergences.comparison.comparison import compare
 from divergences.comparison.features import KINDS, features
 from divergences.comparison.files import READERS, read_table
-from divergences.comparison.permutation_tests import PERMUTATIONS
+from divergences.comparison.two_sample_test import PERMUTATIONS
 from divergences.shown_text import one_line, shortened, visible
 from divergences.whole_files import write_atomically
 

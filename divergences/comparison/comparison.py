@@ -19,20 +19,20 @@ from divergences.comparison.estimates import (
     in_own_units,
     questions,
 )
-from divergences.comparison.permutation_tests import (
-    LEVEL,
-    MOST_PERMUTATIONS,
-    MOST_POINTS,
-    PERMUTATIONS,
-    CombinedTest,
-    some,
-)
+from divergences.comparison.permutation_tests import CombinedTest
 from divergences.comparison.permutations import Pooled
 from divergences.comparison.remarks import once_each, remarks, widest
 from divergences.comparison.sentence import sentence
 from divergences.comparison.sufficient_points import Sufficient, sufficient
 from divergences.comparison.tables import as_table, matched
 from divergences.comparison.terminal_text import as_text
+from divergences.comparison.two_sample_test import (
+    LEVEL,
+    MOST_PERMUTATIONS,
+    MOST_POINTS,
+    PERMUTATIONS,
+    some,
+)
 from divergences.comparison.where import (
     Column,
     Direction,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from divergences.comparison.permutation_tests import fewer, some
+from divergences.comparison.two_sample_test import fewer, some
 from divergences.estimate import Estimate, Estimator
 from divergences.failed_estimates import UNANSWERED
 from divergences.in_words import possible

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from divergences.checks import shown
-from divergences.comparison.permutation_tests import MOST_POINTS
 from divergences.comparison.sentence import number
 from divergences.comparison.tables import Matched
+from divergences.comparison.two_sample_test import MOST_POINTS
 from divergences.repeated_points import different
 from divergences.samples.coordinates import Standardised
 from divergences.shown_text import listed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scipy.special import entr, ndtri
 
-from divergences.comparison.permutation_tests import LEVEL
+from divergences.comparison.two_sample_test import LEVEL
 from divergences.estimate import Estimate
 from divergences.in_words import range_in_words
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from divergences.comparison.permutation_tests import LEVEL, CombinedTest
+from divergences.comparison.permutation_tests import CombinedTest
 from divergences.comparison.permutations import Pooled
+from divergences.comparison.two_sample_test import LEVEL
 
 FEWEST = 8  # points of the smaller sample's part
 PARTS, SEEN = 10, 8  # pairs of parts of each size, and of how many the test is to see it

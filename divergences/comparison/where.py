@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from divergences.comparison.dependence import equal_dependence
-from divergences.comparison.permutation_tests import LEVEL, some
 from divergences.comparison.permutations import Pooled, Ranked, p_values
 from divergences.comparison.tables import Matched
+from divergences.comparison.two_sample_test import LEVEL, some
 from divergences.estimate import Estimate
 from divergences.samples.coordinates import Standardised
 from divergences.samples.earth_mover import EarthMover
