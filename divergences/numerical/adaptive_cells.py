@@ -7,7 +7,8 @@ v between -LIMIT and LIMIT,
           x = c + s \sinh v
 
 where both ends, the lower, the upper or neither is finite: tails that fall as a power of x fall
-exponentially in v, and so does what surrounds a singularity at an end.
+exponentially in v, and so does what surrounds a singularity at an end. There v may have to go
+further than LIMIT (``singular_ends``).
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from divergences.numerical.singular_ends import APART, Ends, continued_from
+
 LIMIT = 230.0
 """Of the coordinate: a distance of 1e-100 or 1e100 in units of the scale."""
 HUGE = torch.finfo(torch.float64).max
-FIRST_CUTS = (-LIMIT, 5 - LIMIT, -20.0, 20.0, LIMIT - 5, LIMIT)
+MOST_LOG = math.log(HUGE)
+LAST_CELL = 5.0
+INNER_CELL = 20.0
 WIDEST = 4.0
 """Widths of a place that a cell may have to begin with within two of it; more further out."""
 FARTHEST = 8.0
@@ -64,11 +69,6 @@ class Cells:
         width = torch.stack([first, second], 1).flatten(0, 1)
         return Cells(low, width, *(t.repeat_interleave(2, 0) for t in (self.a, self.b)))
 
-    def at_an_end(self) -> Tensor:
-        """Which cells reach as far as the coordinate goes."""
-        high = self.low + self.width
-        return ((self.low <= -LIMIT) | (high >= LIMIT)).any(1)
-
     @staticmethod
     def together(several: list[Cells]) -> Cells:
         fields = ("low", "width", "a", "b")
@@ -78,32 +78,80 @@ class Cells:
 @final
 @dataclass(frozen=True)
 class Coordinates:
-    """Cuts of every axis, and the centre and scale of what lies between, ``(d,)`` each."""
+    """Ends of the pieces of every axis, and the centre and scale of their places, ``(d,)``."""
 
-    cuts: list[Tensor]
+    ends: list[Ends]
     centre: Tensor
     scale: Tensor
 
     def points(self, cells: Cells, v: Tensor) -> tuple[Tensor, Tensor]:
-        """The points ``(cells, n, d)`` at these coordinates, and dx/dv along each axis."""
+        """The points ``(cells, n, d)`` at these coordinates, and log dx/dv along each axis."""
         a, b = cells.a[:, None], cells.b[:, None]
         below, above = a > -math.inf, b < math.inf
         if not bool((below | above).any()):
             x = self.centre + self.scale * v.sinh()
-            return x.clamp(-HUGE, HUGE), self.scale * v.cosh()
-        near = torch.exp(-v.abs())
-        share = near / (1 + near)
+            return x.clamp(-HUGE, HUGE), (self.scale * v.cosh()).log()
+        size = v.abs()
+        near = torch.exp(-size)
         length = torch.where(below & above, b - a, 1.0)
-        inner = torch.where(v < 0, a + length * share, b - length * share)
-        grown = self.scale * torch.where(below, v, -v).exp()
+        share = length * near / (1 + near)
+        log_grown = self.scale.log() + torch.where(below, v, -v)
+        grown = log_grown.clamp_max(MOST_LOG).exp()
         x = torch.where(below, a + grown, b - grown)
-        x = torch.where(below & above, inner, x)
-        x = torch.where(below | above, x, self.centre + self.scale * v.sinh())
-        slope = torch.where(below & above, length * share / (1 + near), grown)
-        slope = torch.where(below | above, slope, self.scale * v.cosh())
+        x = torch.where(below & above, torch.where(v < 0, a + share, b - share), x)
+        inner = length.log() - size - 2 * torch.log1p(near)
+        log_slope = torch.where(below & above, inner, log_grown)
+        if not bool((below | above).all()):
+            x = torch.where(below | above, x, self.centre + self.scale * v.sinh())
+            on_line = (self.scale * v.clamp(-LIMIT, LIMIT).cosh()).log()
+            log_slope = torch.where(below | above, log_slope, on_line)
         # rounding must not put a point on an end, where a density may be infinite
-        x = torch.maximum(x, a.nextafter(b)).minimum(b.nextafter(a))
-        return x, slope
+        return torch.maximum(x, a.nextafter(b)).minimum(b.nextafter(a)), log_slope
+
+    def near_ends(
+        self, cells: Cells, v: Tensor, x: Tensor
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Points that are far enough from singular ends, or continued from such ones.
+
+        Returns:
+            The points ``(cells, n, d)``: themselves, or those to continue from. Points farther
+            from the end, and how many times the change to each is to be added; both twice.
+        """
+        steps = self._at_both(cells, 0)
+        a, b = cells.a[:, None], cells.b[:, None]
+        below, above = a > -math.inf, b < math.inf
+        at_a = below & (~above | (v < 0))
+        step = torch.where(at_a, steps[0][:, None], steps[1][:, None])
+        log_length = torch.where(below & above, b - a, 1.0).log()
+        inner = log_length - v.abs() - torch.log1p((-v.abs()).exp())
+        outer = self.scale.log() + torch.where(below, v, -v)
+        log_distance = torch.where(below & above, inner, outer)
+        low = (step > 0) & (log_distance < step.log())
+        end = torch.where(low, torch.where(at_a, a, b), 0.0)
+        signed = torch.where(low, torch.where(at_a, step, -step), 1.0)
+        nodes = [end + times * signed for times in (1.0, *APART)]
+        distances = [(t - end).detach().abs() for t in nodes]
+        times = continued_from(log_distance.where(low, distances[0].log()), distances)
+        near, *farther = (torch.where(low, node, x) for node in nodes)
+        return near, farther, [torch.where(low, t, 0.0) for t in times]
+
+    @property
+    def singular(self) -> bool:
+        return any(bool(ends.steps.any()) for ends in self.ends)
+
+    def at_an_end(self, cells: Cells) -> Tensor:
+        """Which cells reach as far as the coordinate goes."""
+        low, high = (t * (1 - 1e-12) for t in self._at_both(cells, 1))
+        return ((cells.low <= -low) | (cells.low + cells.width >= high)).any(1)
+
+    def _at_both(self, cells: Cells, what: int) -> tuple[Tensor, Tensor]:
+        """Steps (0) or limits (1) at both ends of every cell's piece, ``(cells, d)`` each."""
+        found = [
+            ends.of(cells.a[:, axis], cells.b[:, axis])[what]
+            for axis, ends in enumerate(self.ends)
+        ]
+        low, high = zip(*found, strict=True)
+        return torch.stack(low, 1), torch.stack(high, 1)
 
     def cells(self, centres: Tensor, widths: Tensor, most: int) -> Cells:
         """Cells to start with: the closer to a place, the smaller.
@@ -116,13 +164,7 @@ class Coordinates:
         Raises:
             RuntimeError: If more are needed.
         """
-        pieces = [torch.stack([cut[:-1], cut[1:]], 1) for cut in self.cuts]
-        steps = torch.tensor(FIRST_CUTS, dtype=torch.float64)
-        spans = torch.stack([steps[:-1], steps.diff()], 1)
-        per_axis = [
-            torch.cat([piece.repeat_interleave(len(spans), 0), spans.repeat(len(piece), 1)], 1)
-            for piece in pieces
-        ]
+        per_axis = [_first_cells(ends) for ends in self.ends]
         count = math.prod(map(len, per_axis))
         _refuse(count, most)
         index = torch.cartesian_prod(*(torch.arange(len(t)) for t in per_axis))
@@ -153,6 +195,17 @@ class Coordinates:
         return torch.cat(found)
 
 
+def _first_cells(ends: Ends) -> Tensor:
+    """Both ends, lower coordinate and width of the cells of an axis, ``(cells, 4)``."""
+    a, b = ends.cuts[:-1], ends.cuts[1:]
+    low, high = ends.of(a, b)[1]
+    inner = torch.full_like(low, INNER_CELL)
+    steps = torch.stack([-low, LAST_CELL - low, -inner, inner, high - LAST_CELL, high], 1)
+    pieces = torch.stack([a, b], 1)[:, None].expand(-1, steps.shape[1] - 1, -1)
+    spans = torch.stack([steps[:, :-1], steps.diff(dim=1)], -1)
+    return torch.cat([pieces, spans], -1).flatten(0, 1)
+
+
 def _parts(cells: Cells, numbers: int) -> list[Cells]:
     step = max(1, 2**21 // numbers)
     return [cells[i : i + step] for i in range(0, len(cells), step)]
@@ -174,6 +227,7 @@ def integrate(
     tolerance: float,
     most: int,
     keep: Callable[[Cells], object],
+    at_an_end: Callable[[Cells], Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sums over all cells, halved along the axis where that changes them most.
 
@@ -186,6 +240,7 @@ def integrate(
         tolerance: Largest change in halving.
         most: Points, times members, after which to give up.
         keep: Told the cells that are settled.
+        at_an_end: Which cells reach as far as the coordinate goes.
 
     Returns:
         Integrals ``(members, 4)``, the changes of the first three in the last halving, and what
@@ -213,7 +268,7 @@ def integrate(
             keep(cells)
             total = total + best.sum(0)
             error = error + doubt[closed].sum(0)
-            ends = ends + best[cells.at_an_end(), :, 2].sum(0)
+            ends = ends + best[at_an_end(cells), :, 2].sum(0)
             open_ = open_[~closed]
         if not len(open_):
             break

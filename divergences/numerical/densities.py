@@ -14,6 +14,7 @@ from torch.distributions import (
 )
 
 from divergences.numerical.log_densities import in_double, log_density, measure_of
+from divergences.numerical.singular_ends import Continued
 
 _ONE_AT_A_TIME = (
     type(constraints.real),
@@ -142,8 +143,12 @@ def numbers_per_point(density: Density) -> int:
     return max(size, 1)
 
 
-def checked_log_prob(density: Density, points: Tensor) -> Tensor:
+def checked_log_prob(
+    density: Density, points: Tensor, continued: Continued | None = None
+) -> Tensor:
     """Log-density in float64 at ``(N, 1 or K, d)``, as ``(N, 1 or K)``; ``-inf`` off the support.
+
+    Continued towards ends of the support where that is asked for.
 
     Raises:
         TypeError: If the log-density is no tensor of real numbers.
@@ -157,10 +162,19 @@ def checked_log_prob(density: Density, points: Tensor) -> Tensor:
             f"{type(density).__name__} has event_shape {event}, but the points {d} coordinates"
         )
     members = points.shape[1] if not batch else batch[0]
-    points = points.expand(-1, members, -1)
-    points = points.reshape(-1, *batch, *event)
+
+    def of_members(points: Tensor) -> Tensor:
+        return points.expand(-1, members, -1).reshape(-1, *batch, *event)
+
+    points = of_members(points)
+    if continued is not None:
+        continued = continued.changed(
+            of_members, lambda times: times.expand(-1, members).reshape(-1, *batch)
+        )
     if isinstance(density, Distribution):
-        result = log_density(density, points)
+        result = log_density(density, points, continued)
+    elif continued is not None:
+        result = continued.log_density(density.log_prob, points)
     else:
         result = density.log_prob(points)
     if not isinstance(result, Tensor) or result.is_complex():
@@ -176,6 +190,6 @@ def checked_log_prob(density: Density, points: Tensor) -> Tensor:
     if bad:
         raise ValueError(
             f"log_prob of {type(density).__name__} is NaN or +inf at {bad} of {result.numel()} "
-            "points; if it has a singularity, put it on the edge of the box"
+            "points; if it has a singularity, name its place in breaks of Quadrature"
         )
     return result.reshape(-1, members)

@@ -19,6 +19,8 @@ from torch.distributions.multivariate_normal import _precision_to_scale_tril
 from torch.distributions.transforms import _InverseTransform
 from torch.distributions.utils import _sum_rightmost, probs_to_logits
 
+from divergences.numerical.singular_ends import Continued
+
 TINIEST = -1e300
 """Stands for the log-density of a point on the support where float64 overflows."""
 
@@ -97,12 +99,13 @@ def log_weights(law: td.Categorical) -> Tensor:
     return law.probs.log() - law.probs.sum(-1, keepdim=True).log()
 
 
-def log_density(law: td.Distribution, x: Tensor) -> Tensor:
+def log_density(law: td.Distribution, x: Tensor, continued: Continued | None = None) -> Tensor:
     """Log-density of shape ``(N, *batch)`` at float64 points ``(N, *batch, *event)``.
 
     Arguments:
         law: Made by :func:`in_double`.
         x: The points; off the support the result is ``-inf``.
+        continued: How to continue from these, each component of a mixture on its own.
 
     Raises:
         NotImplementedError: If the law is a pushforward under a map that is not one-to-one.
@@ -116,9 +119,19 @@ def log_density(law: td.Distribution, x: Tensor) -> Tensor:
     """
     for kind in type(law).__mro__:
         # a subclass with a formula of its own keeps it
-        if kind in _OURS and type(law).log_prob is kind.log_prob:  # type: ignore[attr-defined]
-            return _OURS[kind](law, x)
-    return _theirs(law, x)
+        if type(law).log_prob is not getattr(kind, "log_prob", None):
+            continue
+        if kind in _MADE_OF_OTHERS:
+            return _MADE_OF_OTHERS[kind](law, x, continued)
+        if kind in _OURS:
+            return _continued(lambda at, f=_OURS[kind]: f(law, at), x, continued)
+    return _continued(lambda at: _theirs(law, at), x, continued)
+
+
+def _continued(
+    log_density: Callable[[Tensor], Tensor], x: Tensor, continued: Continued | None
+) -> Tensor:
+    return log_density(x) if continued is None else continued.log_density(log_density, x)
 
 
 def _theirs(law: td.Distribution, x: Tensor) -> Tensor:
@@ -141,16 +154,30 @@ def _theirs(law: td.Distribution, x: Tensor) -> Tensor:
     return torch.where(inside, torch.where(overflowed, TINIEST, found), -math.inf)
 
 
-def _independent(law: td.Independent, x: Tensor) -> Tensor:
-    return _sum_rightmost(log_density(law.base_dist, x), law.reinterpreted_batch_ndims)
+def _independent(law: td.Independent, x: Tensor, continued: Continued | None) -> Tensor:
+    dims = law.reinterpreted_batch_ndims
+
+    def for_each(times: Tensor) -> Tensor:
+        shape = (*times.shape, *law.base_dist.batch_shape[len(law.batch_shape) :])
+        return times.reshape(*times.shape, *(1,) * dims).expand(shape)
+
+    if continued is not None:
+        continued = continued.changed(lambda points: points, for_each)
+    return _sum_rightmost(log_density(law.base_dist, x, continued), dims)
 
 
-def _mixture(law: td.MixtureSameFamily, x: Tensor) -> Tensor:
-    x = x.unsqueeze(-1 - len(law.event_shape))
+def _mixture(law: td.MixtureSameFamily, x: Tensor, continued: Continued | None) -> Tensor:
     parts = law.component_distribution
-    x = x.expand(*x.shape[:1], *parts.batch_shape, *parts.event_shape)
+
+    def for_each(points: Tensor) -> Tensor:
+        points = points.unsqueeze(-1 - len(law.event_shape))
+        return points.expand(*points.shape[:1], *parts.batch_shape, *parts.event_shape)
+
+    if continued is not None:
+        continued = continued.changed(for_each, lambda times: times.unsqueeze(-1))
     weights = log_weights(law.mixture_distribution)
-    terms = torch.where(weights > -math.inf, weights + log_density(parts, x), -math.inf)
+    found = log_density(parts, for_each(x), continued)
+    terms = torch.where(weights > -math.inf, weights + found, -math.inf)
     if not terms.requires_grad:
         return terms.logsumexp(-1)
     nowhere = (terms == -math.inf).all(-1)  # the gradient there would be NaN
@@ -267,14 +294,16 @@ def _one_hot(law: td.OneHotCategorical, x: Tensor) -> Tensor:
     return torch.where(inside, found, -math.inf)
 
 
+_MADE_OF_OTHERS: dict[type, Callable[[Any, Tensor, Continued | None], Tensor]] = {
+    td.Independent: _independent,
+    td.MixtureSameFamily: _mixture,
+}
 _OURS: dict[type, Callable[[Any, Tensor], Tensor]] = {
     td.Bernoulli: _bernoulli,
     td.Categorical: _categorical,
     td.ContinuousBernoulli: _continuous_bernoulli,
     td.GeneralizedPareto: _generalised_pareto,  # torch's own fails in float64
-    td.Independent: _independent,
     td.Kumaraswamy: _kumaraswamy,
-    td.MixtureSameFamily: _mixture,
     td.Normal: _normal,
     td.OneHotCategorical: _one_hot,
     td.TransformedDistribution: _transformed,

@@ -259,7 +259,8 @@ class _Side:
         if bad:
             raise ValueError(
                 f"log_prob of {type(self.pair.p).__name__} is -inf at {bad} of {log_p.numel()} "
-                "of its own draws: sample and log_prob are not of one law"
+                "of its own draws: they are rounded onto an end of its support, which Quadrature "
+                "can do without, or sample and log_prob are not of one law"
             )
         log_p, log_q = torch.broadcast_tensors(log_p, log_q)
         logs = log_p.abs() + torch.where(log_q > -math.inf, log_q.abs(), 0.0)

@@ -15,7 +15,14 @@ from torch.utils.checkpoint import checkpoint
 
 from divergences.checks import positive_number, whole_number
 from divergences.estimate import QUANTITIES, Estimate
-from divergences.numerical.adaptive_cells import Cells, Coordinates, box_cells, integrate, rule
+from divergences.numerical.adaptive_cells import (
+    LIMIT,
+    Cells,
+    Coordinates,
+    box_cells,
+    integrate,
+    rule,
+)
 from divergences.numerical.densities import (
     Density,
     check_measures,
@@ -35,6 +42,7 @@ from divergences.numerical.integration import (
     members_that,
 )
 from divergences.numerical.log_densities import TINIEST
+from divergences.numerical.singular_ends import Continued, measured_ends
 from divergences.numerical.supports import centres_and_widths, edges
 
 ROUNDED = 1e-9
@@ -45,6 +53,8 @@ SAFETY = 2.0
 """Of the interval: a jump inside a cell may leave more than the last halving changed. This factor
 and the next bound nothing by proof: they are checked on the random pairs of
 ``tests/test_numerical_laws.py``."""
+PLACES = 8
+"""At most, from which it is measured how densities rise towards the ends of an axis."""
 SAFETY_AT_KINKS = 10.0
 """The same for integrands with kinks, which may lie between the points of a cell."""
 
@@ -61,6 +71,9 @@ class Quadrature(Integrator):
     rounding of the log-densities; ``stderr`` is ``nan``, nothing being random. Both densities must
     have mass 1.
 
+    A density that is infinite at an end, as Beta(.1, .1) at 0 and 1, is continued towards it as a
+    power of the distance, which is checked by its mass (``singular_ends``).
+
     Where an integral still grows 1e100 widths away, its value is ``inf``, the interval begins at
     the part that was found, and a warning says so.
 
@@ -76,6 +89,8 @@ class Quadrature(Integrator):
         max_evaluations: Points, times members of a batch, after which to give up. Bounds time and
             memory: at a microsecond for both log-densities of a point, the default is half a
             minute.
+        breaks: Per axis, where a density of your own jumps or is infinite inside of the box, as in
+            ``[(0.3,)]``. Of distributions that is known.
 
     Raises:
         TypeError: If an argument is of another type, or in use a density has no ``log_prob``.
@@ -100,6 +115,7 @@ class Quadrature(Integrator):
     tolerance: float = 1e-6
     mass_tolerance: float = 1e-6
     max_evaluations: int = 2**25
+    breaks: Sequence[Sequence[float]] = ()
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "mass_tolerance"):
@@ -109,6 +125,7 @@ class Quadrature(Integrator):
         whole_number("max_evaluations", self.max_evaluations)
         if self.box is not None:
             _ends_of(self.box)
+        _breaks_of(self.breaks)
 
     def average(self, f: Average, p: Density, q: Density) -> Estimate:
         start = time.perf_counter()
@@ -181,9 +198,13 @@ class Quadrature(Integrator):
             if not abs(worst - 1) <= self.mass_tolerance:
                 box = torch.stack([work.low, work.high], 1).tolist()
                 where = f"in the box {box}" if self.box is not None else f"on its support {box}"
+                steep = "; where it rises towards an end like no power of the distance, map both "
+                steep += "laws so that it does not, to logits for instance: KL, JS and TV stay"
                 raise ValueError(
                     f"the {name} density has mass {worst:.6g} {where}; it must be 1: widen the "
-                    "box, put jumps and singularities on its edges, or normalise the density"
+                    "box, name jumps and singularities in breaks, or normalise the density"
+                    + steep
+                    * work.coordinates.singular
                 )
 
 
@@ -200,6 +221,18 @@ def _ends_of(box: Sequence[tuple[float, float]]) -> tuple[Tensor, Tensor]:
     if not bool((low < high).all()):
         raise ValueError(f"the box has no volume: low {low.tolist()}, high {high.tolist()}")
     return low, high
+
+
+def _breaks_of(breaks: Sequence[Sequence[float]]) -> list[list[float]]:
+    try:
+        found = [[float(place) for place in places] for places in breaks]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(
+            f"breaks is {breaks!r}; pass a list of places per axis, such as [(0.3, 0.5)]"
+        ) from error
+    if not all(math.isfinite(place) for places in found for place in places):
+        raise ValueError(f"breaks is {breaks!r}: places must be finite numbers")
+    return found
 
 
 class _Work:
@@ -239,6 +272,7 @@ class _Work:
             torch.cat([torch.zeros(0, self.d).double(), *ts])
             for ts in (zip(*places, strict=True) if places else ([], []))
         )
+        self._cut_at_breaks()
         if not self.complete:
             self._cut_in_quarters()
         if not self.complete or not len(centres):
@@ -270,6 +304,15 @@ class _Work:
                 "use divergences.exact, divergences.discrete or MonteCarlo"
             )
         return d
+
+    def _cut_at_breaks(self) -> None:
+        breaks = _breaks_of(self.by.breaks)
+        if breaks and len(breaks) != self.d:
+            raise ValueError(f"breaks has places for {len(breaks)} axes, the points {self.d}")
+        for axis, places in enumerate(breaks):
+            corners = torch.full((len(places), self.d), math.nan, dtype=torch.float64)
+            corners[:, axis] = torch.tensor(places, dtype=torch.float64)
+            self.corners = torch.cat([self.corners, corners])
 
     def _cut_in_quarters(self) -> None:
         """Jumps of a density of the user's own are looked for there; three axes are too many."""
@@ -307,16 +350,30 @@ class _Work:
 
     def _cells(self, low: Tensor, high: Tensor) -> Cells:
         cuts = box_cells(self.corners, low, high)
-        self.coordinates = Coordinates(cuts, self.middle, self.scale)
+        places = self.centres[torch.linspace(0, len(self.centres) - 1, PLACES).long().unique()]
+        places = places.maximum(low).minimum(high)
+        ends = measured_ends(cuts, self.widths.amin(0), places, LIMIT, self._log_densities)
+        self.coordinates = Coordinates(ends, self.middle, self.scale)
         most = self.by.max_evaluations // (len(self.weights) * self.members * (2 * self.d + 1))
         return self.coordinates.cells(self.centres, self.widths, most)
+
+    def _log_densities(self, points: Tensor) -> Tensor:
+        found = [checked_log_prob(law, points[:, None]) for law in (self.p, self.q)]
+        return torch.cat(found, 1)
 
     def _over(
         self, cells: Cells, keep: Callable[[Cells], object] = lambda _: None
     ) -> tuple[Tensor, Tensor, Tensor]:
         by, nodes = self.by, len(self.weights)
         return integrate(
-            self._values, cells, nodes, self.members, by.tolerance, by.max_evaluations, keep
+            self._values,
+            cells,
+            nodes,
+            self.members,
+            by.tolerance,
+            by.max_evaluations,
+            keep,
+            self.coordinates.at_an_end,
         )
 
     def with_gradient(self, value: Tensor) -> Tensor:
@@ -383,19 +440,41 @@ class _Work:
         """
         # along each axis alone first: there are r**d points, but r coordinates of an axis
         v = cells.low[:, None] + self.nodes[:, None] * cells.width[:, None]
-        along, slopes = self.coordinates.points(cells, v)
-        blurs, log_slopes = EPS * along.abs() / slopes, slopes.log()
-        x, size, blur = (
-            torch.stack([t[:, self.which[:, k], k] for k in range(self.d)], -1)
-            for t in (along, log_slopes, blurs)
-        )
+        along, log_slopes = self.coordinates.points(cells, v)
+        scales = log_slopes.exp()
+        continued = None
+        if self.coordinates.singular:
+            along, farther, times = self.coordinates.near_ends(cells, v, along)
+            # how far from the end the point is that the density is continued from
+            scales = torch.where(times[0] != 0, (farther[0] - along).abs(), scales)
+            continued = farther, times
+        blurs = EPS * along.abs() / scales
+
+        def at_points(t: Tensor) -> Tensor:
+            return torch.stack([t[:, self.which[:, k], k] for k in range(self.d)], -1)
+
+        x, size, blur = (at_points(t) for t in (along, log_slopes, blurs))
         points = x.flatten(0, 1)[:, None]
-        log_p = checked_log_prob(self.p, points).unflatten(0, x.shape[:2])
+        if continued is not None:
+            continued = _along_axes(
+                points, *([at_points(t).flatten(0, 1) for t in ts] for ts in continued)
+            )
+        log_p = self._log_prob(self.p, points, continued).unflatten(0, x.shape[:2])
         log_q = log_p
         if self.q is not self.p:
-            log_q = checked_log_prob(self.q, points).unflatten(0, x.shape[:2])
+            log_q = self._log_prob(self.q, points, continued).unflatten(0, x.shape[:2])
         log_p, log_q = torch.broadcast_tensors(log_p, log_q)
         return log_p, log_q, size.sum(-1)[..., None], blur.amax(-1, keepdim=True).clamp_max(1.0)
+
+    @staticmethod
+    def _log_prob(
+        density: Density, points: Tensor, continued: tuple[Tensor, Continued] | None
+    ) -> Tensor:
+        found = checked_log_prob(density, points)
+        if continued is None:
+            return found
+        which, how = continued
+        return found.index_put((which,), checked_log_prob(density, points[which], how))
 
     def _weighted(
         self, log_p: Tensor, log_q: Tensor, log_size: Tensor, blur: Tensor
@@ -418,6 +497,23 @@ class _Work:
         of_logs = (EPS * (1 + logs)).clamp_max(self.f.largest)
         rounding = torch.where(weight > 0, weight * (of_logs + blur * value.abs()), 0.0)
         return weighted, rounding
+
+
+def _along_axes(
+    points: Tensor, farther: list[Tensor], times: list[Tensor]
+) -> tuple[Tensor, Continued] | None:
+    """Which of the points ``(N, 1, d)`` are continued, and how, from coordinates ``(N, d)``."""
+    (which,) = (times[0] != 0).any(1).nonzero(as_tuple=True)
+    if not len(which):
+        return None
+    moved, weights = [], []
+    for coordinates, weight in zip(farther, times, strict=True):
+        for axis in range(points.shape[-1]):
+            other = points[which].clone()
+            other[..., axis] = coordinates[which, None, axis]
+            moved.append(other)
+            weights.append(weight[which, axis, None])
+    return which, Continued(moved, weights)
 
 
 def _attached(ends: Tensor, known: Tensor) -> Tensor:

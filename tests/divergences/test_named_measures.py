@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
-from scipy.stats import norm
+from scipy.stats import chi2, norm
+from sklearn.datasets import load_digits
 from sklearn.metrics import pairwise_distances, roc_auc_score
 from sklearn.metrics.pairwise import polynomial_kernel
 
 import divergences as dv
+from divergences.samples.rank_probability import probability_above
 from divergences.samples.two_sample_classifier import held_out_scores
 
 REPEATS = int(os.environ.get("COVERAGE_REPEATS", "40"))
@@ -145,3 +147,56 @@ def test_the_error_of_the_frechet_distance_is_the_jackknifes(shift):
         variance += float(((values - values.mean()) ** 2).sum()) * (len(rest) - 1) / len(rest)
     found = dv.FrechetDistance()(x, y)
     assert float(found.stderr) == pytest.approx(variance**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("d", [8, 32, 64])
+def test_a_classifier_sees_widths_where_it_has_no_points_for_all_products(d):
+    """By the sum of squares, which is of a scaled chi-squared law: the best there is."""
+    draw = np.random.default_rng(d)
+    x, y = torch.from_numpy(draw.normal(size=(2, 600, d)))
+    best = chi2.cdf(d * math.log(1.5**2) / (1 - 1 / 1.5**2), d) / 2
+    best += chi2.sf(d * math.log(1.5**2) / (1.5**2 - 1), d) / 2
+    found = dv.ClassifierAccuracy()(x, 1.5 * y)
+    assert best - 0.1 < float(found.value) < best + 3 * float(found.stderr)
+    assert abs(float(dv.ClassifierAccuracy()(x, y).value) - 0.5) < 0.07
+
+
+@pytest.mark.parametrize("noise", [0.1, 1.0])
+def test_a_classifier_sees_noise_on_pictures(noise):
+    """Most of the pixels near the edge are always black."""
+    pictures, _ = load_digits(return_X_y=True)
+    pictures = np.asarray(pictures)
+    draw = np.random.default_rng(0)
+    x = pictures[draw.permutation(len(pictures))[:800]]
+    y = pictures[draw.integers(len(pictures), size=800)]
+    found = dv.ClassifierAccuracy()(x, y + noise * draw.normal(size=y.shape))
+    assert float(found.value) > 0.9
+
+
+def test_the_error_of_the_auc_is_the_jackknifes():
+    """The AUC is a mean of each sample given the other, for which both are equal."""
+    draw = np.random.default_rng(0)
+    of_x, of_y = (
+        draw.integers(6, size=25).astype(float),
+        draw.integers(3, 9, size=17).astype(float),
+    )
+
+    def auc(x, y):
+        label = np.repeat([0, 1], [len(x), len(y)])
+        return roc_auc_score(label, np.concatenate([x, y]))
+
+    variance = 0.0
+    for size, left_out in (
+        (25, [auc(np.delete(of_x, i), of_y) for i in range(25)]),
+        (17, [auc(of_x, np.delete(of_y, i)) for i in range(17)]),
+    ):
+        variance += (size - 1) ** 2 / size * np.var(left_out, ddof=1)
+    found = probability_above(of_x, of_y)
+    assert found == pytest.approx((auc(of_x, of_y), variance), rel=1e-10)
+
+
+def test_a_classifier_needs_two_points_of_each_sample_in_a_fold():
+    x, y = normal(10, 2, 0), normal(12, 2, 1)
+    assert dv.ClassifierAccuracy(folds=5)(x, y).value.isfinite()
+    with pytest.raises(ValueError, match="at least 12"):
+        dv.ClassifierAccuracy(folds=6)(x, y)

@@ -599,3 +599,20 @@ def test_an_infinite_kl_has_an_interval_that_begins_at_0_or_above():
     found = numerical.kl_divergence(Cauchy(of(0.0), of(1.0)), Normal(of(0.0), of(1.0)))
     assert found.value == math.inf
     assert 0 <= float(found.ci[0]) < math.inf
+
+
+class Flushed:
+    """A normal density whose log is ``-inf`` from where the density is less than float64 holds."""
+
+    def log_prob(self, x):
+        log = -x[:, 0].square() / 2 - math.log(2 * math.pi) / 2
+        return torch.where(log > -745, log, -math.inf)
+
+
+def test_a_density_that_underflows_where_the_other_has_no_mass_to_speak_of_is_not_zero():
+    """The first is e-800 there; where it is e-450 the second has to be 0 for an infinite KL."""
+    box = Quadrature([(-45, 45)])
+    same = Normal(0.0, 1.0)
+    assert numerical.kl_divergence(same, Flushed(), box).value.abs() < 1e-9
+    far = Normal(0.0, 1.5)
+    assert numerical.kl_divergence(far, Flushed(), box).value == math.inf
