@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from divergences.samples.quantile_grid import Cells, Numbers, QuantileGrid
@@ -90,16 +89,18 @@ def js_beyond_ends(cells: Cells, x: Tensor, y: Tensor) -> float:
         >>> measured(x + 0.01), measured(x + 0.3) > 0.01
         (0.0, True)
     """
-    pair = [sample.detach() for sample in (x, y)]
-    sizes = [len(sample) for sample in pair]
-    outside = [torch.zeros(size, dtype=torch.bool, device=x.device) for size in sizes]
-    for sign in (1, -1):
-        lowest = [(sign * sample).amin(0) for sample in pair]
+    pair = [np.ascontiguousarray(sample.detach().cpu().double().numpy().T) for sample in (x, y)]
+    sizes = [sample.shape[1] for sample in pair]
+    outside = [np.zeros(size, bool) for size in sizes]
+    for ends, beyond in ((np.min, np.less), (np.max, np.greater)):
+        last = [ends(sample, 1) for sample in pair]
         for one, other in ((0, 1), (1, 0)):
-            beyond = sign * pair[one] < lowest[other]
             run = math.log(RARE_END) / math.log(sizes[one] / sum(sizes))
-            outside[one] |= beyond[:, beyond.sum(0) > run].any(1)
-    parts = torch.cat(outside).cpu().numpy().astype(np.intp)
+            for axis, end in zip(pair[one], last[other], strict=True):
+                farther = beyond(axis, end)
+                if np.count_nonzero(farther) > run:
+                    outside[one] |= farther
+    parts = np.concatenate(outside).astype(np.intp)
     return max(0.0, information_of_parts(cells, parts, 2)[0]) if parts.any() else 0.0
 
 
@@ -124,26 +125,28 @@ def information_of_parts(cells: Cells, parts: Numbers, many: int) -> tuple[float
           table (Dawson, 1954)
         | https://doi.org/10.1093/biomet/41.1-2.280
     """
-    n = len(cells.x)
-    of_x, of_y = (
-        np.bincount(cell * many + part, minlength=cells.many * many).reshape(-1, many)
-        for cell, part in ((cells.x, parts[:n]), (cells.y, parts[n:]))
+    n, numbers = len(cells.x), np.concatenate([cells.x, cells.y]) * many + parts
+    of_x, total = (
+        np.bincount(which, minlength=cells.many * many).reshape(-1, many)
+        for which in (numbers[:n], numbers)
     )
-    mixed = (of_x.sum(1) > 0) & (of_y.sum(1) > 0)
-    of_x, total = of_x[mixed], (of_x + of_y)[mixed]
-    size, sampled = total.sum(1), of_x.sum(1)
+    mixed = np.minimum(*cells.counts) > 0
+    of_x, total = of_x[mixed].astype(float), total[mixed].astype(float)
+    sampled, others = (count[mixed] for count in cells.counts)
+    size, each = sampled + others, np.ones(many)
     share = sampled / size
-    off = of_x - total * share[:, None]
-    found = (off**2 / np.maximum(total, 1)).sum(1) / (share * (1 - share))
-    occupied = total > 0
-    freedom = occupied.sum(1) - 1
+    weights = 1 / np.maximum(total, 1)
+    found = (of_x * of_x * weights) @ each - share * sampled
+    found /= share * (1 - share)
+    occupied = np.minimum(total, 1) @ each
+    freedom = occupied - 1
     excess = float((found - freedom * size / (size - 1)).sum())
     beyond = np.maximum(size - 2, 1)  # what these divide is 0 where they are too small
     of_samples = (size - 2) / (size - 1)
     of_parts = freedom * (size - freedom - 1) / (size - 1)
-    uneven_samples = (size / sampled + size / (size - sampled) - 4) / beyond
-    inverses = (occupied / np.maximum(total, 1)).sum(1)
-    uneven_parts = (size * inverses - (freedom + 1) ** 2) / beyond
+    uneven_samples = (size / sampled + size / others - 4) / beyond
+    inverses = weights @ each - (many - occupied)
+    uneven_parts = (size * inverses - occupied**2) / beyond
     variance = (of_samples - uneven_samples) * (of_parts - uneven_parts)
     variance = 2 * size / np.maximum(size - 3, 1) * variance
     variance += size**2 / (size - 1) * uneven_samples * uneven_parts
