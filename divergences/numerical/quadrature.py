@@ -350,9 +350,9 @@ class _Work:
 
     def _cells(self, low: Tensor, high: Tensor) -> Cells:
         cuts = box_cells(self.corners, low, high)
-        places = self.centres[torch.linspace(0, len(self.centres) - 1, PLACES).long().unique()]
-        places = places.maximum(low).minimum(high)
-        ends = measured_ends(cuts, self.widths.amin(0), places, LIMIT, self._log_densities)
+        some = torch.linspace(0, len(self.centres) - 1, PLACES).long().unique()
+        places = self.centres[some].maximum(low).minimum(high)
+        ends = measured_ends(cuts, places, self.widths[some], LIMIT, self._log_densities)
         self.coordinates = Coordinates(ends, self.middle, self.scale)
         most = self.by.max_evaluations // (len(self.weights) * self.members * (2 * self.d + 1))
         return self.coordinates.cells(self.centres, self.widths, most)

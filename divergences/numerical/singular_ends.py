@@ -29,6 +29,8 @@ LEAST = 1e-6
 """Of the power of a mass: with smaller ones nothing could be integrated."""
 NEGLIGIBLE = 40.0
 """Logarithm of a mass over that which may be left out."""
+ROUNDED = 1e-10
+"""Of an end's size: what is narrower is not resolved beside it."""
 UNKNOWN = -1e200
 """Log-density below which it has no power."""
 
@@ -107,8 +109,8 @@ def continued_from(log_distance: Tensor, nodes: Sequence[Tensor]) -> tuple[Tenso
 
 def measured_ends(
     cuts: list[Tensor],
-    sizes: Tensor,
     places: Tensor,
+    widths: Tensor,
     limit: float,
     log_densities: Callable[[Tensor], Tensor],
 ) -> list[Ends]:
@@ -116,11 +118,26 @@ def measured_ends(
 
     Arguments:
         cuts: Of every axis, in order.
-        sizes: Smallest width of a density along each axis, ``(d,)``.
         places: Where the densities have their mass, ``(m, d)``.
+        widths: How wide they are there.
         limit: Of the coordinate at other ends.
-        log_densities: From points ``(N, d)`` to ``(N, ...)``.
+        log_densities: From points ``(N, d)`` to ``(N, ...)``; raises ``ValueError`` where one is
+            infinite.
     """
+    try:
+        return _measured(cuts, places, widths, limit, log_densities, TINY)
+    except ValueError:  # an end at 0 that is the image of another number, and rounded like that
+        return _measured(cuts, places, widths, limit, log_densities, 0.0)
+
+
+def _measured(
+    cuts: list[Tensor],
+    places: Tensor,
+    widths: Tensor,
+    limit: float,
+    log_densities: Callable[[Tensor], Tensor],
+    tiny: float,
+) -> list[Ends]:
     found = [
         Ends(cut, torch.zeros(len(cut), 2).double(), torch.full((len(cut), 2), limit).double())
         for cut in cuts
@@ -131,8 +148,9 @@ def measured_ends(
             for side, other in ((0, k + 1), (1, k - 1)):
                 if not math.isfinite(end) or not 0 <= other < len(cut):
                     continue
-                size = min(float(sizes[axis]), abs(float(cut[other]) - end))
-                step = size * (EPS * abs(end) / size) ** 0.4 if end else TINY
+                length = abs(float(cut[other]) - end)
+                step = _step(end, length, places[:, axis], widths[:, axis])
+                step = step if end else tiny or step
                 looked_at.append((axis, k, side, step))
                 for points, times in ((near, 1.0), (far, APART[0])):
                     points.append(places.clone())
@@ -142,11 +160,22 @@ def measured_ends(
     one, other = log_densities(torch.cat(near + far)).chunk(2)
     powers = (other - one) / math.log(APART[0])
     powers = torch.where((one > UNKNOWN) & powers.isfinite(), powers, 0.0)
-    for (axis, k, side, step), power in zip(
-        looked_at, powers.unflatten(0, (len(looked_at), -1)).flatten(1).amin(1), strict=True
-    ):
-        if power < SINGULAR:
+    powers = powers.unflatten(0, (len(looked_at), -1)).flatten(1).amin(1).tolist()
+    singular = {(axis, k) for (axis, k, *_), power in zip(looked_at, powers, strict=True)
+                if power < SINGULAR}  # fmt: skip
+    for (axis, k, side, step), power in zip(looked_at, powers, strict=True):
+        # on the other side, too: rounding may put a point onto the end itself
+        if (axis, k) in singular:
             found[axis].steps[k, side] = step
-            needed = NEGLIGIBLE / max(1 + float(power), LEAST)
+        if power < SINGULAR:
+            needed = NEGLIGIBLE / max(1 + power, LEAST)
             found[axis].limits[k, side] = max(limit, needed)
     return found
+
+
+def _step(end: float, length: float, places: Tensor, widths: Tensor) -> float:
+    """Distance from an end that its rounding blurs as little as the curve of a density bends."""
+    sizes = (places - end).abs() + widths
+    sizes = sizes[sizes > ROUNDED * abs(end)]  # draws all of which are rounded onto the end
+    size = min([length, *sizes.tolist()])
+    return size * max(EPS * abs(end) / size, EPS) ** 0.4

@@ -91,7 +91,7 @@ def test_kl_is_that_of_the_formula(law, p, q):
     assert not found.warnings
 
 
-@pytest.mark.parametrize(("loc", "scale"), [(5.0, 2.0), (0.1, -0.3), (-30.0, 0.3)])
+@pytest.mark.parametrize(("loc", "scale"), [(5.0, 2.0), (0.1, -0.3), (-30.0, 0.3), (-1.0, 1.0)])
 @pytest.mark.parametrize(("law", "p", "q"), PAIRS)
 def test_kl_does_not_change_where_the_ends_are_rounded(law, p, q, loc, scale):
     """Then distances from an end are known to the rounding of the end only."""
@@ -116,6 +116,35 @@ def test_kl_of_kumaraswamy_laws_is_that_of_many_digits():
     p, q = (td.Kumaraswamy(f64(a), f64(b)) for a, b in ((0.2, 0.1), (0.1, 0.2)))
     truth = averaged(kl_part, log_kumaraswamy("0.2", "0.1"), log_kumaraswamy("0.1", "0.2"))
     assert numerical.kl_divergence(p, q).value.item() == pytest.approx(truth, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "c"), [(0.2, 0.1, 3.0), (4.5, 0.25, 0.007), (11, 0.0015, 0.006)]
+)
+def test_kl_of_kumaraswamy_laws_of_one_power_is_that_of_exponential_laws(a, b, c):
+    """log (1 - x**a) is one, of rates b and c. torch's draws of the last pair are rounded to 1."""
+    p, q = (td.Kumaraswamy(f64(a), f64(rate)) for rate in (b, c))
+    truth = math.log(b / c) + c / b - 1
+    assert numerical.kl_divergence(p, q).value.item() == pytest.approx(truth, rel=1e-7)
+
+
+def test_components_may_be_infinite_where_others_have_mass():
+    """Entropy of three Beta laws side by side, the first two of which overlap by a half."""
+
+    def mixture(shares, a, b, loc, scale):
+        parts = moved(td.Beta(f64(a), f64(b)), loc, scale)
+        return td.MixtureSameFamily(td.Categorical(f64(shares)), parts)
+
+    law = mixture([0.25, 0.25, 0.5], [0.1, 0.1, 0.2], [0.1, 0.3, 0.2], [0.0, 0.5, 7.0], 1.0)
+    pair = mixture([0.5, 0.5], [0.1, 0.1], [0.1, 0.3], [0.0, 0.5], 1.0)
+    apart = [
+        float(numerical.entropy(part).value) for part in (pair, moved(beta(0.2, 0.2), 7.0, 1.0))
+    ]
+    truth = math.log(2) + sum(apart) / 2
+    assert numerical.entropy(law).value.item() == pytest.approx(truth, abs=1e-6)
+    mirrored = mixture([0.5, 0.5], [0.1, 0.1], [0.1, 0.3], [3.0, 2.0], -2.0)
+    expected = apart[0] + math.log(2)
+    assert numerical.entropy(mirrored).value.item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_each_component_of_a_mixture_is_continued_with_its_own_power():
