@@ -245,6 +245,7 @@ class Estimator(Referenced, ABC):
             *found.warnings,
             *repeated(x, y),
             *rounded_apart(x, y),
+            *nothing_varies(x, y),
             *impossible(found, self.quantity),
             *perhaps_images(x, y),
         )
@@ -275,6 +276,26 @@ def perhaps_images(x: Tensor, y: Tensor) -> tuple[str, ...]:
     if members == 1 or (n != d and n > min(members, MOST_ROWS)):
         return ()
     return (f"3 axes are taken for {members} pairs of samples of {n} points each; {FLATTEN}",)
+
+
+def nothing_varies(x: Tensor, y: Tensor) -> tuple[str, ...]:
+    """A warning where all points of both samples are one and the same.
+
+    How far from it others may lie, which neither sample holds, nothing shows.
+
+    Example:
+        >>> nothing_varies(torch.zeros(50, 2), torch.zeros(60, 2))[0]
+        'all points of x and y are the same: others may have a probability of up to 0.06, ...'
+        >>> nothing_varies(torch.zeros(50, 2), torch.ones(60, 2))
+        ()
+    """
+    first = x.detach()[..., :1, :]
+    if any(bool((sample != first).any(-1).any(-1).all()) for sample in (x, y)):
+        return ()
+    return (
+        "all points of x and y are the same: others may have a probability of up to "
+        f"{3 / min(x.shape[-2], y.shape[-2]):.1g}, and lie anywhere; no interval is known",
+    )
 
 
 def impossible(found: Estimate, quantity: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from divergences.estimate import Estimate
 from divergences.pair_distances import pair_distances
 from divergences.samples.coordinates import in_deviations, standardised
 from divergences.samples.energy_distance_and_mmd import EnergyDistance
-from divergences.samples.few_points import variance_rests_on_few
+from divergences.samples.few_points import Sum
 from divergences.shown_text import visible
 from divergences.whole_files import plain
 
@@ -189,8 +189,10 @@ def energy_difference(z: Tensor, a: Tensor, b: Tensor) -> Estimate:
     )
     of_z = 2 * (to_a.mean(1) - to_b.mean(1))
     value = (of_z.mean() + of_a.mean() - of_b.mean()) / 2
-    variance = sum(part.var() / len(part) for part in (of_z, of_a, of_b))
+    error = Sum(of_z, of_a, of_b)
+    stderr = error.variance.sqrt()
+    ends = (value - error.reach * stderr, value + error.reach * stderr)
     return Estimate(
-        value, torch.as_tensor(variance).sqrt(), bound="exact", n=(len(a), len(b)),
-        warnings=variance_rests_on_few(of_z, of_a, of_b), quantity="energy",
+        value, stderr, ends, "exact", (len(a), len(b)), warnings=error.rests_on_few(),
+        quantity="energy",
     )  # fmt: skip

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from divergences.checks import boolean, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
-from divergences.samples.few_points import variance_rests_on_few
+from divergences.samples.few_points import LEAST, LEAST_OF_SQUARES, Sum
 from divergences.samples.plans import costs, linear_program, matched, monotone
 from divergences.samples.random_halves import halves
 from divergences.samples.units import coarse, in_own_unit, times_two_to
@@ -40,9 +40,9 @@ def root(mean_cost: Tensor, order: int) -> Tensor:
     return torch.where(positive, torch.where(positive, mean_cost, 1.0).sqrt(), 0.0)
 
 
-def sampling_variance(u: Tensor, v: Tensor) -> Tensor:
-    """Variance of an optimal cost over samples, from its potentials."""
-    return u.var() / len(u) + v.var() / len(v)
+def least_of(order: int) -> int:
+    """Fewest points for an interval of the distance."""
+    return LEAST if order == 1 else LEAST_OF_SQUARES
 
 
 def counted_once(variance: Tensor, read: Tensor, floor: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def counted_once(variance: Tensor, read: Tensor, floor: Tensor) -> Tensor:
     floor single points explain nearly all.
 
     Arguments:
-        variance: As by :func:`sampling_variance`.
+        variance: That of an optimal cost over samples, from its potentials.
         read: The distance.
         floor: What it is between samples of equal laws; ``nan`` if not measured.
     """
@@ -88,33 +88,46 @@ def floor_from_halves(
 
 
 def estimate_of(
-    mean_cost: Tensor, variance: Tensor, order: int, floor: Tensor, like: Tensor, exponent: int
+    mean_cost: Tensor,
+    error: Sum,
+    order: int,
+    floor: Tensor,
+    like: Tensor,
+    exponent: int,
+    of_lines: Tensor | float = 0.0,
 ) -> Estimate:
     """Distance with its interval, whose lower end allows for the bias that the floor shows.
 
     Arguments:
         mean_cost: Mean of distances to the power ``order``, in a unit of ``2**exponent``.
-        variance: Of the mean cost.
-        floor: What the distance is between samples of equal laws.
+        error: Of the mean cost, from its potentials.
+        floor: What the distance is between samples of equal laws; where it was not measured the
+            interval begins below 0.
         like: A sample, for the dtype of the result.
+        exponent: Of the unit.
+        of_lines: Variance that the choice of projections adds.
 
     Raises:
         ValueError: If the distance is beyond the range of that dtype.
     """
     value = root(mean_cost, order)
-    read, stderr = value.detach(), variance.sqrt()
+    read, reach = value.detach(), error.reach
+    variance = counted_once(error.variance, read, floor) + of_lines
+    # a value low by chance is near its floor: the upper end takes nothing off
+    stderr, most = variance.sqrt(), (error.variance + of_lines).sqrt()
+    beyond = reach * most
     if order == 2:  # delta method for the root
         stderr = torch.where(read > 0, stderr / (2 * read), 0.0)
+        beyond = torch.where(read > 0, beyond / (2 * read), beyond.sqrt())
     # matching samples of equal laws costs the floor; a shift adds to it at right angles at worst
-    told_apart = read - 1.959964 * stderr > 1.1 * floor
+    told_apart = read - reach * stderr > 1.1 * floor  # never where there is no floor
     least = torch.where(told_apart, (read**2 - floor**2).clamp_min(0).sqrt(), 0.0)
-    least = torch.where(floor.isnan(), read, least)
-    low, high = least - 1.959964 * stderr, read + 1.959964 * stderr
+    low, high = least - reach * stderr, read + beyond
     value, stderr, floor, low, high, off = (
         times_two_to(exponent, t) for t in (value, stderr, floor, low, high, read - least)
     )
     notes = ()
-    if off > 1.959964 * stderr:
+    if off > reach * stderr and not floor.isnan():
         reason = "by up to" if told_apart else "and cannot be told from 0; it may be off by"
         notes = (
             f"biased upward {reason} {float(off):.3g}: between samples of equal laws it "
@@ -161,6 +174,7 @@ class EarthMover(Estimator):
     Arguments:
         order: 1 for W1, 2 for W2.
         floor: Measure the floor, at the cost of two more problems of up to 256 points each.
+            Without it, and of fewer than 4 points, the interval begins below 0.
         max_iterations: Of the network simplex method.
         most_pairs: More pairs of points than this are refused before any work; 400 million take
             about a quarter of an hour. On the line there is no limit.
@@ -229,11 +243,10 @@ class EarthMover(Estimator):
         a, b, exponent = in_own_unit(x, y)
         mean_cost, u, v, gap = self._plan(a, b)
         floor = self._floor(a.detach(), b.detach())
-        read = root(mean_cost.detach(), self.order)
-        variance = counted_once(sampling_variance(u, v), read, floor)
-        estimate = estimate_of(mean_cost, variance, self.order, floor, x, exponent)
+        error = Sum.between(u, v)
+        estimate = estimate_of(mean_cost, error, self.order, floor, x, exponent)
         rounded = coarse(x, y, float(estimate.stderr), float(estimate.value.detach()))
-        notes = estimate.warnings + variance_rests_on_few(u, v) + rounded
+        notes = estimate.warnings + error.rests_on_few(least_of(self.order)) + rounded
         if gap > UNPROVEN * (cost := float(mean_cost.detach())):
             share = min(gap / cost, 1.0)
             notes += (f"the plan found may cost up to {share:.1%} more than the best one",)

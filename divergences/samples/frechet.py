@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from divergences.estimate import Bound, Estimate, Estimator, each_member
-from divergences.samples.few_points import variance_rests_on_few
+from divergences.samples.few_points import LEAST_OF_SQUARES, Sum
 from divergences.samples.random_halves import halves
 from divergences.samples.units import coarse, in_own_unit, times_two_to
 
@@ -52,16 +52,18 @@ class FrechetDistance(Estimator):
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         a, b, exponent = in_own_unit(x.detach(), y.detach())
         value, (of_x, of_y) = _distance(a, b)
-        stderr = math.sqrt(float(of_x.var() / len(a) + of_y.var() / len(b)))
+        far = [abs(_with_one_moved(*pair) - value) * len(pair[0]) for pair in ((a, b), (b, a))]
+        error = Sum(of_x, of_y, far=far)
+        stderr = math.sqrt(float(error.variance))
         fewer = []
         for one, other in zip(halves(a, 0), halves(b, 1), strict=True):
             fewer.append(_distance(one, other)[0])
         bias = max(sum(fewer) / len(fewer) - value, 0.0)  # of n points: that of n/2 is twice it
         spread = abs(fewer[0] - fewer[1]) / 2
-        low = value - 2 * bias - 1.96 * max(stderr, spread if bias > stderr else 0.0)
-        high = value + 1.96 * stderr
-        notes = variance_rests_on_few(of_x, of_y)
-        if bias > 1.96 * stderr:
+        low = value - 2 * bias - error.reach * max(stderr, spread if bias > stderr else 0.0)
+        high = value + error.reach * stderr + error.reach**2 * (_curved(a) + _curved(b))
+        notes = error.rests_on_few(LEAST_OF_SQUARES)
+        if bias > error.reach * stderr:
             excess = float(times_two_to(2 * exponent, a.new_tensor(bias)))
             notes += (
                 f"biased upward by about {excess:.3g}: "
@@ -92,6 +94,28 @@ def _distance(a: Tensor, b: Tensor) -> tuple[float, tuple[Tensor, Tensor]]:
         for z, m, sign in zip(deviations, maps, signs, strict=True)
     )
     return value, (of_x, of_y)
+
+
+def _curved(a: Tensor) -> float:
+    """Variance of the mean along the widest direction, at most, and of the root mean square.
+
+    Where laws are nearly equal the distance is a sum of squares, and a value that is low by chance
+    comes with a standard error that is too low. These squares are what the upper end has to allow.
+    """
+    deviations = a - a.mean(0)
+    squares = deviations.square().sum(1)
+    size = float(squares.mean())
+    if size == 0:
+        return 0.0
+    covariance = deviations.T @ deviations / (len(a) - 1)
+    widest = float(torch.linalg.matrix_norm(covariance))
+    return (widest + float(squares.var()) / (4 * size)) / len(a)
+
+
+def _with_one_moved(a: Tensor, b: Tensor) -> float:
+    """The distance if one point of the first sample lay where the farthest of the second does."""
+    farthest = b[torch.linalg.vector_norm(b - a[0], dim=1).argmax()]
+    return _distance(torch.cat([farthest[None], a[1:]]), b)[0]
 
 
 def _transport(first: Tensor, second: Tensor) -> Tensor:

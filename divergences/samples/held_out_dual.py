@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
-from divergences.bounds import kantorovich_rubinstein, lower_bound
 from divergences.checks import whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
 from divergences.pair_distances import pair_distances
 from divergences.samples.earth_mover import MOST_PAIRS
-from divergences.samples.few_points import variance_rests_on_few
+from divergences.samples.few_points import Sum
 from divergences.samples.plans import linear_program
 from divergences.samples.random_halves import random_order
 from divergences.samples.units import coarse, in_own_unit, times_two_to
@@ -94,20 +93,19 @@ class HeldOutDual(Estimator):
             [potential(z) for z in half]
             for potential, half in zip(potentials, halves[::-1], strict=True)
         ]
-        readings = [kantorovich_rubinstein(*scores) for scores in seen]
-        value = (readings[0].value + readings[1].value) / 2
-        first, second = readings[0].stderr, readings[1].stderr
+        value = sum(on_x.mean() - on_y.mean() for on_x, on_y in seen) / 2
+        errors = [Sum.between(on_x, -on_y) for on_x, on_y in seen]
+        first, second = (error.variance.sqrt() for error in errors)
         shared = 1 - _correlation(potentials, (a, b)).square()
         stderr = (first.square() + second.square() + 2 * shared * first * second).sqrt() / 2
-        known = lower_bound(value, (first + second) / 2, math.inf, (len(x), len(y)))
-        value, stderr, low, high = (
-            times_two_to(exponent, t).to(x.dtype) for t in (value, stderr, *known.ci)
-        )
+        low = value - max(error.reach for error in errors) * (first + second) / 2
+        value, stderr, low = (times_two_to(exponent, t).to(x.dtype) for t in (value, stderr, low))
         if not value.isfinite():
             raise ValueError(f"the distance is beyond the range of {x.dtype}: change the unit")
         terms = (torch.cat([z - z.mean() for z in side]) for side in zip(*seen, strict=True))
-        notes = variance_rests_on_few(*terms) + coarse(x, y, float(stderr))
-        return replace(known, value=value, stderr=stderr, ci=(low, high), warnings=notes)
+        notes = Sum(*terms).rests_on_few() + coarse(x, y, float(stderr))
+        ends, size = (low, torch.full_like(value, math.inf)), (len(x), len(y))
+        return Estimate(value, stderr, ends, self.bound, size, warnings=notes)
 
     def _potential(self, x: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:
         u = linear_program(x, y, 1, self.max_iterations).u

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from divergences.checks import LARGEST, whole_number
 from divergences.estimate import QUANTITIES, Bound, Estimate, Estimator, each_member
+from divergences.samples.few_points import Sum, Z
 from divergences.samples.quantile_grid import MOST_BINS, Cells, QuantileGrid
 from divergences.samples.random_halves import halves, random_order
 from divergences.samples.within_cells import PARTS, js_beyond_ends, js_within_cells
@@ -34,10 +35,11 @@ FEWEST_ACROSS = 2.0  # cells that a cloud of points has to spread over in its na
 
 
 class Reading(NamedTuple):
-    """What one grid shows: a value, its stderr, and the range sampling bias leaves for it."""
+    """What one grid shows: a value, its error, and the range sampling bias leaves for it."""
 
     value: float
     stderr: float
+    reach: float  # standard errors to either side of an interval
     low: float
     high: float
     warnings: tuple[str, ...] = ()
@@ -46,6 +48,10 @@ class Reading(NamedTuple):
 @dataclass(frozen=True)
 class HistogramEstimator(Estimator):
     """What estimators on a shared grid have in common."""
+
+    _curvature: ClassVar[float] = 0.0
+    """How many times JS it is where laws are nearly equal: a value that is low by chance there
+    comes with too low a standard error, and 8 JS nm / (n + m) is a square of a normal deviate."""
 
     bins: int | None = None
 
@@ -69,7 +75,7 @@ class HistogramEstimator(Estimator):
         fine = QuantileGrid.of(x, y, bins, PARTS)
         grid = fine.coarser(PARTS)
         cells, halved = grid.cells(), grid.coarser(2).cells()
-        value, stderr, low, high, notes = self._read(cells)
+        value, stderr, reach, low, high, notes = self._read(cells)
         coarse = self._value(halved)
         lost = max(value - coarse, 0.0)
         # the interval allows for it; of a smooth law a finer grid gives only a third as much more
@@ -88,9 +94,12 @@ class HistogramEstimator(Estimator):
                 f"{grid.cells_across:.2g} cells wide, and what differs across it is not seen; "
                 "rotate the points to their principal axes first",
             )
-        low, high = low - 1.959964 * stderr, high + 2 * lost + 1.959964 * stderr
+        high += 2 * lost
+        allowed = high + Z * stderr - value
+        low, high = low - reach * stderr, high + reach * stderr
+        high += reach**2 * self._curvature * (1 / len(x) + 1 / len(y)) / 8
         unseen = max(js_within_cells(cells, fine), js_beyond_ends(cells, x, y))
-        if self._rises(value, unseen) > (high - value) / 2:
+        if self._rises(value, unseen) > allowed / 2:
             notes += (
                 "the grid is too coarse: x and y differ within its cells, by a JS of "
                 f"{unseen:.2g} or more; give more bins or more points",
@@ -120,14 +129,15 @@ class HistogramEstimator(Estimator):
 Terms = Callable[[Array, Array, Sizes, Sizes], Array]
 
 
-def _sampling_error(terms: Terms, cells: Cells) -> float:
-    """Standard deviation over samples of a sum over cells.
+def _sampling_error(terms: Terms, cells: Cells) -> tuple[float, float]:
+    """Standard deviation over samples of a sum over cells, and how many of them an interval has.
 
     The jackknife, which leaves out one point at a time, counts twice what pairs of points explain
     (Efron and Stein, 1981). What single points explain is the covariance of a point's effects
     among either of two independent halves. The mean of the two counts everything once.
 
     All points of a cell have the same effect, so that no more than a sum over cells is needed.
+    Where a sample has one cell only, one of its points counts as lying in another.
 
     Arguments:
         terms: Of each cell, from its counts ``(..., C)`` in both samples and their sizes
@@ -145,15 +155,19 @@ def _sampling_error(terms: Terms, cells: Cells) -> float:
     of_x = np.stack([np.maximum(a - one, 0), a, a + one, a, a])
     of_y = np.stack([b, b, b, np.maximum(b - one, 0), b + one])
     less_x, now, more_x, less_y, more_y = terms(of_x, of_y, *sizes)
-    variance = 0.0
-    for count, less, more in ((a, less_x, more_x), (b, less_y, more_y)):
+    effects, far, singles = [], [], []
+    for own, count, less, more in ((cells.x, a, less_x, more_x), (cells.y, b, less_y, more_y)):
         n, size = count.sum(1)[:2]
         left_out, added = now - less, more - now  # by the last point in each cell, by one more
         left_out -= (count * left_out).sum(1, keepdims=True) / count.sum(1, keepdims=True)
-        jackknife = float(count[0] @ left_out[0] ** 2) * (n - 1) / n
+        effects.append(torch.from_numpy((n - 1) * left_out[0, own]))
+        far.append(n * float(np.abs(added[0] - added[0, own[0]]).max()))
         single = float((count[1:] * left_out[1:] * added[:0:-1]).sum()) * size / (2 * n)
-        variance += (jackknife + min(max(single, 0.0), jackknife)) / 2
-    return math.sqrt(variance)
+        singles.append(math.inf if count[0, own[0]] == n else max(single, 0.0))
+    error = Sum(*effects, far=far)
+    jackknife = [float(part) for part in error.variances]
+    variance = sum(jackknife) + sum(map(min, singles, jackknife))
+    return math.sqrt(variance / 2), error.reach
 
 
 @final
@@ -190,6 +204,7 @@ class HistogramKL(HistogramEstimator):
 
     quantity: ClassVar[str] = "kl"
     bound: ClassVar[Bound] = "none"
+    _curvature: ClassVar[float] = 4.0
 
     def _one(self, x: Tensor, y: Tensor) -> Estimate:
         found = super()._one(x, y)
@@ -213,14 +228,14 @@ class HistogramKL(HistogramEstimator):
         p, q = _smoothed(of_x, n), _smoothed(of_y, m)
         bias = (cells.many - 1) / (2 * n) + float((p * (1 - q) / q).sum()) / (2 * m)
         alone = int(of_x[of_y == 0].sum())
-        stderr, notes = _sampling_error(self._terms, cells), ()
-        if math.log(4) * alone / n > 1.959964 * stderr:  # what 1/8 in place of 1/2 would add
+        (stderr, reach), notes = _sampling_error(self._terms, cells), ()
+        if math.log(4) * alone / n > reach * stderr:  # what 1/8 in place of 1/2 would add
             notes = (
                 f"{alone} of {n} points of x lie in cells without a point of y: the counts "
                 "alone would give an infinite KL, what is added to them decides the value",
             )
         high = math.inf if alone else value
-        return Reading(value, stderr, value - bias, high, notes)
+        return Reading(value, stderr, reach, value - bias, high, notes)
 
     @staticmethod
     def _terms(of_x: Array, of_y: Array, n: Sizes, m: Sizes) -> Array:
@@ -275,6 +290,7 @@ class HistogramJS(HistogramEstimator):
 
     quantity: ClassVar[str] = "js"
     bound: ClassVar[Bound] = "none"
+    _curvature: ClassVar[float] = 1.0
 
     def _rises(self, value: float, js: float) -> float:
         return js
@@ -287,7 +303,7 @@ class HistogramJS(HistogramEstimator):
         n, m, (of_x, of_y), value = len(cells.x), len(cells.y), cells.counts, self._value(cells)
         plug_in = float(self._plug_in(of_x / n, of_y / m).sum())
         low = min(value, plug_in - self._noise(cells))
-        return Reading(value, _sampling_error(self._terms, cells), low, value)
+        return Reading(value, *_sampling_error(self._terms, cells), low, value)
 
     @staticmethod
     def _plug_in(p: Array, q: Array) -> Array:
@@ -362,8 +378,9 @@ class HistogramTV(HistogramEstimator):
         p, q = (count / count.sum() for count in cells.counts)
         plug_in = float(np.abs(p - q).sum()) / 2
         # both halves agree or err together, so their mean is no surer than either of them
-        stderr = math.sqrt(2 * (of_x.var(ddof=1) / len(of_x) + of_y.var(ddof=1) / len(of_y)))
-        return Reading(value, stderr, value, max(value, plug_in))
+        error = Sum(torch.from_numpy(of_x), torch.from_numpy(of_y), far=(1.0, 1.0))
+        stderr = math.sqrt(2 * float(error.variance))
+        return Reading(value, stderr, error.reach, value, max(value, plug_in))
 
     @staticmethod
     def _sides(cells: Cells) -> tuple[Array, Array]:

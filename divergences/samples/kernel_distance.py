@@ -6,8 +6,8 @@ from typing import ClassVar, final
 from torch import Tensor
 
 from divergences.estimate import Estimate
-from divergences.samples.few_points import variance_rests_on_few
-from divergences.samples.u_statistic import MOST_PAIRS, PairsEstimator, Z, u_statistic
+from divergences.samples.few_points import LEAST_OF_SQUARES
+from divergences.samples.u_statistic import MOST_PAIRS, PairsEstimator, u_statistic
 
 
 @final
@@ -47,11 +47,10 @@ class KernelDistance(PairsEstimator):
         a, b, d = x.double(), y.double(), x.shape[1]
         found = u_statistic(lambda p, q: (p @ q.T / d + 1) ** 3, a, b)
         stderr = found.variance.sqrt()
-        numbers = (found.value, stderr, found.value - Z * stderr, found.value + Z * stderr)
-        value, stderr, low, high = (t.to(x.dtype) for t in numbers)
+        value, stderr, low, high = (t.to(x.dtype) for t in (found.value, stderr, *found.ci))
         if not bool(value.isfinite() & stderr.isfinite()):
             raise ValueError(f"the kernel is beyond the range of {x.dtype}: change the unit")
-        notes = variance_rests_on_few(found.of_x, found.of_y)
+        notes = found.error.rests_on_few(LEAST_OF_SQUARES)
         size = float((max(z.square().sum(1).max() for z in (a, b)) / d + 1) ** 3)
         if float(stderr) < 1e-9 * size:
             notes += ("the kernel's values are so large that their rounding hides the difference",)

@@ -15,8 +15,9 @@ from divergences.samples.earth_mover import (
     FLOOR_POINTS,
     check_order,
     floor_from_halves,
-    sampling_variance,
+    least_of,
 )
+from divergences.samples.few_points import Sum
 
 AVERAGED = 60  # averaged steps before others are tried
 NEWTON, HALVINGS = 60, 40  # of Newton's steps, and of each of them
@@ -82,6 +83,7 @@ class Sinkhorn(Estimator):
         tolerance: Largest error of a marginal, as the sum of absolute differences.
         max_iterations: Of each of the three problems.
         floor: Measure the floor, at the cost of two more divergences of up to 256 points each.
+            Without it, and of fewer than 4 points, the interval begins below 0.
         most_pairs: More pairs of points than this are refused before any work.
 
     Raises:
@@ -136,17 +138,20 @@ class Sinkhorn(Estimator):
         else:
             across, f, g = self._solve(a, b, lambda cost: self._potentials(cost, f_x, f_y))
         value = across - (among_x + among_y) / 2
-        stderr = sampling_variance(f - f_x, g - f_y).sqrt()
+        error = Sum.between(f - f_x, g - f_y)
+        stderr = error.variance.sqrt()
+        half = error.reach * stderr
         floor = self._floor(a, b)
-        bias = 0.0 if same else float(floor.nan_to_num())
         read = value.detach()
-        notes = ()
-        if bias > 1.959964 * stderr:
-            notes = (
+        measured = not bool(floor.isnan())
+        bias = 0.0 if same else float(floor if measured else read.clamp_min(0))
+        notes = error.rests_on_few(least_of(self.order))
+        if measured and bias > half:
+            notes += (
                 f"biased upward by up to {bias:.3g}: that is what is read between samples of "
                 "equal laws",
             )
-        ends = (read - bias - 1.959964 * stderr, read + 1.959964 * stderr)
+        ends = (read - bias - half, read + half)
         size = (len(x), len(y))
         return Estimate(value, stderr, ci=ends, n=size, floor=floor, warnings=notes)
 

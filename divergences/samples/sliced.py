@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from divergences.checks import boolean, seed_number, whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
 from divergences.samples import earth_mover
-from divergences.samples.few_points import variance_rests_on_few
+from divergences.samples.few_points import Sum
 from divergences.samples.plans import matched, monotone
 from divergences.samples.units import coarse, in_own_unit
 
@@ -45,6 +45,7 @@ class Sliced(Estimator):
         projections: Number of random lines; in one dimension a single one is used.
         seed: Of the lines, the same in each call and for each member.
         floor: Measure its value between samples of the same law, on halves of each sample.
+            Without it, and of fewer than 4 points, the interval begins below 0.
 
     Raises:
         TypeError: If the samples are not floating-point tensors of one dtype.
@@ -92,13 +93,11 @@ class Sliced(Estimator):
         directions = self._directions(x)
         means, u, v = self._read(a, b, directions)
         floor = self._floor(a.detach(), b.detach(), directions)
-        read = earth_mover.root(means.detach().mean(), self.order)
-        variance = earth_mover.counted_once(earth_mover.sampling_variance(u, v), read, floor)
-        if len(means) > 1:
-            variance = variance + means.detach().var() / len(means)
-        estimate = earth_mover.estimate_of(means.mean(), variance, self.order, floor, x, exponent)
+        error, mean = Sum.between(u, v), means.mean()
+        of_lines = means.detach().var() / len(means) if len(means) > 1 else 0.0
+        estimate = earth_mover.estimate_of(mean, error, self.order, floor, x, exponent, of_lines)
         rounded = coarse(x, y, float(estimate.stderr), float(estimate.value.detach()))
-        notes = estimate.warnings + variance_rests_on_few(u, v) + rounded
+        notes = estimate.warnings + error.rests_on_few(earth_mover.least_of(self.order)) + rounded
         return replace(estimate, bound=self.bound, n=(len(x), len(y)), warnings=notes)
 
     def _read(self, x: Tensor, y: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:

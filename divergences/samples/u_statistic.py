@@ -17,12 +17,12 @@ from torch.autograd.function import once_differentiable
 
 from divergences.checks import whole_number
 from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.samples.few_points import Sum
 
 AT_ONCE = 2**17  # pairs in memory at a time, 1 MB a matrix: it stays in a processor's cache
 FEW = 32  # points a side whose kernel is typical
 MOST_PAIRS = 20_000_000_000  # 100,000 points a side: some minutes of one core
 LARGEST_PAIRS = 10**12  # that can be asked for: days of one core, but no more memory
-Z = 1.959964  # standard errors to either side of a 95 % interval
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 
@@ -35,16 +35,16 @@ class UStatistic(NamedTuple):
         variance: Of shape ``()``.
         of_pairs: The part of it that pairs of points add beyond single ones.
         ci: Lower and upper end of the 95 % interval.
-        of_x: What each point of x adds to the value, of shape ``(n,)``.
-        of_y: What each point of y adds to the value, of shape ``(m,)``.
+        error: That of half the value, as a sum over single points.
+        n: Sizes of the two samples.
     """
 
     value: Tensor
     variance: Tensor
     of_pairs: Tensor
     ci: tuple[Tensor, Tensor]
-    of_x: Tensor
-    of_y: Tensor
+    error: Sum
+    n: tuple[int, int]
 
 
 class PairsEstimator(Estimator):
@@ -88,13 +88,14 @@ def u_statistic(kernel: Kernel, x: Tensor, y: Tensor) -> UStatistic:
 
     Between laws that are nearly equal the former grows as the value does, so a value that is low
     by chance comes with a variance that is too low. The interval holds all values from which this
-    one is less than 1.96 standard errors away, with the variance of each: a score interval, as
-    Wilson's of a share. It reaches at least 1.96 of the standard errors of the value itself, and
+    one is less than 1.96 standard errors away, more if these are known from few points
+    (:class:`~divergences.samples.few_points.Sum`), with the variance of each: a score interval,
+    as Wilson's of a share. It reaches at least as many standard errors of the value itself, and
     so holds 0 nearly always, not in 95 %, where the laws are equal.
 
     Arguments:
         kernel: From points ``(r, d)`` and ``(c, d)`` to a new matrix ``(r, c)``; symmetric, and
-            the same between each point and itself, with gradient 0 there.
+            with gradient 0 between each point and itself.
         x: Of shape ``(n, d)``.
         y: Of shape ``(m, d)``.
 
@@ -146,30 +147,31 @@ def _slopes(kernel: Kernel, x: Tensor, y: Tensor) -> Tensor:
 
 def _numbers(kernel: Kernel, x: Tensor, y: Tensor) -> UStatistic:
     n, m = len(x), len(y)
-    (own_x, pairs_x), (own_y, pairs_y) = _among(kernel, x), _among(kernel, y)
+    (own_x, pairs_x, itself_x), (own_y, pairs_y, itself_y) = (_among(kernel, z) for z in (x, y))
     across_x, across_y, mixed = _between(kernel, x, y)
     value = own_x.mean() + own_y.mean() - 2 * across_x.mean()
-    of_x, of_y = own_x - across_x, own_y - across_y
+    error = Sum.between(own_x - across_x, own_y - across_y)
     among = 4 * mixed / (n * m) + 2 * (pairs_x / (n * (n - 1)) + pairs_y / (m * (m - 1)))
-    alone = 4 * (of_x.var() / n + of_y.var() / m)
+    alone = 4 * error.variance
     noise = 4 * ((pairs_x / (n - 1) + mixed / m) / n + (pairs_y / (m - 1) + mixed / n) / m)
     variance = torch.maximum(among + alone - noise, among / 2)
-    itself = kernel(x[:1], x[:1])[0, 0]
-    with_themselves = value + (itself - own_x.mean()) / n + (itself - own_y.mean()) / m
+    with_themselves = value + (itself_x - own_x.mean()) / n + (itself_y - own_y.mean()) / m
     # the kernel's covariance has no larger eigenvalue than the root of the sum of their squares;
     # between a sample and a copy of it the ratio is one of two roundings
     most = 4 * (pairs_x.sqrt() / n + pairs_y.sqrt() / m)
     growth = torch.where(with_themselves > 0, alone / with_themselves, 0.0).minimum(most)
-    half = Z * variance.sqrt()
-    low, high = _score_interval(value, among, growth)
+    half = error.reach * variance.sqrt()
+    low, high = _score_interval(value, among, growth, error.reach)
     ci = (low.minimum(value - half), high.maximum(value + half))
-    return UStatistic(value, variance, among, ci, of_x, of_y)
+    return UStatistic(value, variance, among, ci, error, (n, m))
 
 
-def _score_interval(value: Tensor, variance: Tensor, growth: Tensor) -> tuple[Tensor, Tensor]:
-    """All t with ``|value - t|`` at most 1.96 roots of ``variance + growth * t``."""
-    middle, beyond = value + Z**2 * growth / 2, growth * (value + Z**2 * growth / 4)
-    half = Z * torch.maximum(variance + beyond, variance / 2).sqrt()
+def _score_interval(
+    value: Tensor, variance: Tensor, growth: Tensor, reach: float
+) -> tuple[Tensor, Tensor]:
+    """All t with ``|value - t|`` at most ``reach`` roots of ``variance + growth * t``."""
+    middle, beyond = value + reach**2 * growth / 2, growth * (value + reach**2 * growth / 4)
+    half = reach * torch.maximum(variance + beyond, variance / 2).sqrt()
     return middle - half, middle + half
 
 
@@ -179,18 +181,19 @@ def _rows(n: int, m: int) -> Iterator[tuple[int, int]]:
     return ((first, min(first + step, n)) for first in range(0, n, step))
 
 
-def _among(kernel: Kernel, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean of each point's kernel with all others, and the interaction of distinct points.
+def _among(kernel: Kernel, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean of each point's kernel with all others, the interaction, and the mean with themselves.
 
-    That is the mean square of what the kernel of two points is beyond the means of both, here
-    from sums that take one pass over the blocks above the diagonal. They are sums of what the
-    kernel is beyond a typical value, so that little cancels.
+    The interaction is the mean square of what the kernel of two points is beyond the means of
+    both, here from sums that take one pass over the blocks above the diagonal. They are sums of
+    what the kernel is beyond a typical value, so that little cancels.
     """
     n = len(x)
     shift = _typical(kernel, x, x)
-    total, squares = x.new_zeros(n), x.new_zeros(())
+    total, squares, itself = x.new_zeros(n), x.new_zeros(()), x.new_zeros(())
     for first, last in _rows(n, n):
         block = kernel(x[first:last], x[first:]).sub_(shift)
+        itself += block.diagonal().sum()
         block.diagonal().zero_()
         total[first:last] += block.sum(1)
         total[last:] += block[:, last - first :].sum(0)
@@ -199,7 +202,7 @@ def _among(kernel: Kernel, x: Tensor) -> tuple[Tensor, Tensor]:
     half = means - means.mean() / 2  # of both points together it is the sum of their effects
     crossed = half.sum().square() - half.square().sum()
     rest = squares + 2 * ((n - 1) * (half.square() - 2 * half * means).sum() + crossed)
-    return means + shift, rest.clamp_min(0) / (n * (n - 1))
+    return means + shift, rest.clamp_min(0) / (n * (n - 1)), itself / n + shift
 
 
 def _between(kernel: Kernel, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
