@@ -93,7 +93,7 @@ class HeldOutDual(Estimator):
             [potential(z) for z in half]
             for potential, half in zip(potentials, halves[::-1], strict=True)
         ]
-        value = sum(on_x.mean() - on_y.mean() for on_x, on_y in seen) / 2
+        value = torch.stack([on_x.mean() - on_y.mean() for on_x, on_y in seen]).mean()
         errors = [Sum.between(on_x, -on_y) for on_x, on_y in seen]
         first, second = (error.variance.sqrt() for error in errors)
         shared = 1 - _correlation(potentials, (a, b)).square()
