@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from inspect import Parameter, signature
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,6 +20,7 @@ from divergences.random_streams import Streams
 from gans.networks import Generator, points_of
 from gans.networks.plain import generator_factory
 from gans.objectives import Objective
+from gans.runtime.global_random import continued, global_random_state
 from gans.sharing import average_gradients
 from gans.targets import Target
 from gans.targets.scale_warning import warn_of_units
@@ -103,9 +105,21 @@ class GeneratorModule(pl.LightningModule, ABC):
             "generator", make, self._streams_of("generator"), self.dimension
         )
         self.ema = ema
-        self.generator_ema = deepcopy(self.generator).requires_grad_(False) if ema else None
+        self.generator_ema = self._copied() if ema else None
         self.scheduler_factory = scheduler
         self.last: dict[str, Tensor] = {}
+        self._go_on: Callable[[torch.device], None] | None = None
+
+    def _copied(self) -> nn.Module:
+        """The generator that averages begin with."""
+        try:
+            return deepcopy(self.generator).requires_grad_(False)
+        except RuntimeError as error:  # of weights that a hook computes
+            raise ValueError(
+                f"ema = {self.ema}: the generator cannot be copied ({str(error)[:60]}...). Where "
+                "it has torch.nn.utils.spectral_norm or weight_norm, take those of "
+                "torch.nn.utils.parametrizations; or ema=None"
+            ) from error
 
     def _streams_of(self, player: str) -> Streams:
         return Streams(self.seeds, player)
@@ -195,7 +209,7 @@ class GeneratorModule(pl.LightningModule, ABC):
         optimizers = []
         for name, (make, player) in players.items():
             try:
-                optimizers.append(make(player.parameters()))
+                optimizers.append(_fit_for_a_game(make(player.parameters())))
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{name}: {error}") from error
         if self.scheduler_factory is None:
@@ -267,7 +281,26 @@ class GeneratorModule(pl.LightningModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.check_finite()
         checkpoint["streams"] = self.streams.state_dict()
+        checkpoint["global_random"] = global_random_state(self.device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         (streams,) = entries(type(self).__name__, checkpoint, "streams")
         self.streams.load_state_dict(streams)
+        if "global_random" in checkpoint:  # those of older versions have none
+            self._go_on = continued(checkpoint["global_random"])
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Go on with the global random numbers of the checkpoint, which a network may draw."""
+        if self._go_on is not None:
+            self._go_on(self.device)
+            self._go_on = None
+
+
+def _fit_for_a_game(optimizer: Optimizer) -> Optimizer:
+    """The optimizer, unless a game cannot be played with it."""
+    kind = type(optimizer).__name__
+    if signature(optimizer.step).parameters["closure"].default is Parameter.empty:
+        raise ValueError(f"{kind} evaluates a loss several times for a step; take Adam, or SGD")
+    if any(group.get("maximize") for group in optimizer.param_groups):
+        raise ValueError(f"{kind} has maximize=True, but objectives are to be minimised")
+    return optimizer

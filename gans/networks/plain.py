@@ -62,8 +62,15 @@ class Plain(nn.Module, ABC):
         name = f"{type(self).__name__}: {type(self.network).__name__}"
         if not torch.isfinite(made).all():
             raise ValueError(f"{name} makes NaN or infinite numbers of normal points, untrained")
-        learns = any(p.requires_grad for p in self.network.parameters())
-        if learns and not made.requires_grad:
+        parameters = list(self.network.parameters())
+        if not any(p.requires_grad for p in parameters):
+            raise ValueError(
+                f"{name} has {len(parameters)} parameters and none that learns: set requires_grad "
+                "of some"
+            )
+        if any(p.is_complex() for p in parameters):
+            raise ValueError(f"{name} has complex parameters; make it of real ones")
+        if not made.requires_grad:
             raise ValueError(
                 f"{name} makes points without a gradient, so that it would not learn; it must "
                 "not detach them, nor compute them under torch.no_grad()"

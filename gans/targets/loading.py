@@ -191,6 +191,13 @@ def _read_parquet(path: Path) -> np.ndarray:
                 "those rows, or fill them"
             )
     columns = [column.to_numpy() for column in table.columns]
+    for number, column in enumerate(columns, 1):
+        whole = column.dtype.kind in "iu" and np.abs(column).max(initial=0) >= 2**53
+        if whole and len(np.unique(column.astype(np.float64))) < len(np.unique(column)):
+            raise Unreadable(
+                f"column {number} holds whole numbers that double precision cannot tell apart; "
+                "subtract an offset, such as the least of them"
+            )
     return np.stack(columns, 1) if columns else np.empty((table.num_rows, 0))
 
 

@@ -1,13 +1,16 @@
 """Torch modules without a member axis as generator and critic."""
 
+import random
 import sys
+import warnings
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from torch import nn
-from torch.optim import SGD
+from torch.optim import LBFGS, SGD
 
 from divergences import MLP, LipschitzPenalty, Streams
 from gans import (
@@ -30,6 +33,17 @@ pytestmark = [
 ]
 
 
+def plain(network):
+    torch.manual_seed(0)
+    network.layer.reset_parameters()
+    return partial(PlainGenerator, network=network, latent=3)
+
+
+def dropping():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(2, 8), nn.Dropout(), nn.Linear(8, 1))
+
+
 def networks(tail=()):
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -50,6 +64,54 @@ def with_member_axis(critic):
             mine.weight.copy_(other.weight.T[None])
             mine.bias.copy_(other.bias[None, None])
     return ours
+
+
+def old_spectral_norm(layer):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is the older one
+        layer = nn.utils.spectral_norm(layer)
+    layer(torch.zeros(1, 3))  # its weight is a result from now on
+    return layer
+
+
+@pytest.mark.parametrize("make", [partial(SGD, lr=0.1, maximize=True), LBFGS])
+def test_optimizers_that_do_something_else_are_refused(make):
+    for name in ("generator_optimizer", "critic_optimizer"):
+        module = game(**{name: make})
+        with pytest.raises(ValueError, match=rf"{name}: (SGD|LBFGS) "):
+            module.configure_optimizers()
+
+
+class Noisy(nn.Module):
+    """A network whose points are moved by random numbers of torch, NumPy or Python."""
+
+    def __init__(self, draw):
+        super().__init__()
+        self.layer, self.draw = nn.Linear(3, 2), draw
+
+    def forward(self, noise):
+        return self.layer(noise) + 0.3 * self.draw(len(noise))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda n: torch.randn(n, 2),
+        lambda n: torch.from_numpy(np.random.randn(n, 2)).float(),  # noqa: NPY002  # as users do
+        lambda n: random.gauss(0, 1),
+        lambda n: nn.functional.dropout(torch.ones(n, 2)),
+    ],
+    ids=["torch", "NumPy", "Python", "dropout"],
+)
+def test_a_network_that_draws_by_itself_is_resumed_bit_for_bit(draw, tmp_path):
+    whole, resumed = (game(generator=plain(Noisy(draw)), critic=dropping()) for _ in range(2))
+    trainer(tmp_path, every=2).fit(whole)
+    for seed in (torch.manual_seed, np.random.seed, random.seed):  # as in another process
+        seed(99)
+    path = tmp_path / "checkpoints" / "step=2.ckpt"
+    trainer(tmp_path, every=2).fit(resumed, ckpt_path=path, weights_only=True)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
 
 
 SGD_OF_1 = partial(SGD, lr=0.1)
@@ -115,6 +177,16 @@ WRONG = {
     ),
     "points": ({"generator": nn.Linear(2, 3)}, ValueError, r"PlainGenerator: Linear makes"),
     "no width": ({"generator": nn.ReLU()}, ValueError, "its noise has no known dimension"),
+    "frozen": (
+        {"generator": nn.Linear(3, 2).requires_grad_(False)},
+        ValueError,
+        "has 2 parameters and none that learns",
+    ),
+    "a hook's weights": (
+        {"generator": nn.Sequential(old_spectral_norm(nn.Linear(3, 2))), "ema": 0.9},
+        ValueError,
+        r"ema = 0.9: the generator cannot be copied .* torch.nn.utils.parametrizations",
+    ),
     "made already": (
         {"generator": NoiseGenerator(Streams([0]), 2)},
         TypeError,
