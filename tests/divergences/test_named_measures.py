@@ -200,3 +200,11 @@ def test_a_classifier_needs_two_points_of_each_sample_in_a_fold():
     assert dv.ClassifierAccuracy(folds=5)(x, y).value.isfinite()
     with pytest.raises(ValueError, match="at least 12"):
         dv.ClassifierAccuracy(folds=6)(x, y)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_the_interval_of_kid_is_the_normal_one_of_its_error(shift):
+    found = dv.KernelDistance()(normal(200, 3, 0), normal(150, 3, 1) + shift)
+    for end, share in zip(found.ci, (0.025, 0.975), strict=True):
+        at = float(found.value) + norm.ppf(share) * float(found.stderr)
+        assert float(end) == pytest.approx(at, rel=1e-5)
