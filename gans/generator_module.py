@@ -175,6 +175,16 @@ class GeneratorModule(pl.LightningModule, ABC):
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One generator iteration, which ends with :meth:`end_iteration`."""
 
+    def try_steps(self) -> None:
+        """At most two steps of each player without a trainer, as a trial of what they take."""
+        self._follow()
+        made = self.configure_optimizers()
+        self._try_steps(*(made[0] if isinstance(made[0], list) else made))
+
+    def _try_steps(self, *optimizers: Optimizer) -> None:
+        for _ in range(2):
+            self.generator_step(optimizers[-1])
+
     @abstractmethod
     def generator_minibatch(self) -> list[Tensor]:
         """What the generators' loss is taken of: noise, and real points where it needs them."""
@@ -222,14 +232,18 @@ class GeneratorModule(pl.LightningModule, ABC):
         self.trainer.precision_plugin.convert_module(self)
 
     def on_fit_start(self) -> None:
-        self.streams.device, self.streams.dtype = self.device, self.dtype  # pyright: ignore
-        self.target = self.target.to(self.device, self.streams.dtype)
+        self._follow()
         world = self.trainer.world_size
         if self.batch_size % world:
             raise ValueError(
                 f"batch_size = {self.batch_size} cannot be shared by {world} processes"
             )
         self.streams.share = (self.global_rank, world)
+
+    def _follow(self) -> None:
+        """Have random numbers and target where the networks are, and of their type."""
+        self.streams.device, self.streams.dtype = self.device, self.dtype  # pyright: ignore
+        self.target = self.target.to(self.device, self.streams.dtype)
 
     @property
     def points(self) -> int:

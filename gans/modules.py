@@ -123,6 +123,12 @@ class AdversarialModule(GeneratorModule):
         generator_loss = self.generator_step(generator_optimizer)
         self.end_iteration(critic=critic_loss, generator=generator_loss)  # pyright: ignore
 
+    def _try_steps(self, *optimizers: Optimizer) -> None:
+        several = self.minibatches(self.n_critic)
+        for _, (real, fake) in zip(range(2), several, strict=False):
+            self.critic_step(optimizers[0], real, fake)
+        super()._try_steps(*optimizers)
+
     def minibatches(self, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Real and generated points for so many critic steps.
 

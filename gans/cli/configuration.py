@@ -22,6 +22,8 @@ LARGEST = 100_000
 """Bytes of a configuration file."""
 VALUES, LETTERS, LEVELS = 10_000, 1_000_000, 40
 """Size of a configuration, with what aliases repeat and other files add."""
+LONGEST = 1000
+"""Values of a list. The time of the parser grows with the square of its length."""
 SINGLE = ("out", "ckpt_path", "seed_everything", "weights_only")
 """What is no section of settings."""
 TEXTS = ("accelerator", "devices", "precision", "max_time", "strategy")
@@ -109,6 +111,11 @@ class _Plain:
             self._check_class(value)
             return {self._key(k): self._inner(k, v, level) for k, v in value.items()}
         if isinstance(value, list):
+            if len(value) > LONGEST:
+                raise ValueError(
+                    f"{self.path}: a list of {len(value)} values; give at most {LONGEST}, such as "
+                    "fewer seeds in each of several runs"
+                )
             return [self.copy(inner, level + 1) for inner in value]
         if isinstance(value, str):
             return self._text(value, level)

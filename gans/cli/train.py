@@ -36,11 +36,12 @@ from gans.cli import left_out, lightning_classes, shipped
 from gans.cli.allowed_classes import Vocabulary
 from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded, raised_in
+from gans.cli.fitting_memory import first_seeds, refuse_what_does_not_fit
 from gans.cli.kept_settings import kept_settings
 from gans.cli.short_settings import what_varies
 from gans.generator_module import GeneratorModule, NonFiniteLoss
 from gans.monitors.w1_sentence import w1_bracket
-from gans.runtime.available_memory import check_fits, lack_of_memory, limit_memory
+from gans.runtime.available_memory import lack_of_memory, limit_memory
 from gans.runtime.escaping import printable, tell
 from gans.runtime.locks import LOCK, locked
 from gans.runtime.malloc import keep_memory
@@ -174,6 +175,7 @@ class TrainCLI(LightningCLI):
                     f"so: --{name} {config[name]}"
                 )
         lightning_classes.write_to(config.trainer, str(self.out_folder(config)))
+        refuse_what_does_not_fit(config, self.acts.members)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         config = self.config[str(self.subcommand)]
@@ -307,7 +309,6 @@ class TrainCLI(LightningCLI):
             print(said)
 
     def fit(self, model: pl.LightningModule, ckpt_path: str | None = None, **rest: Any) -> None:
-        check_fits(model, self.trainer.world_size)
         keep_memory()
         products = take_accurate_products(self.trainer.strategy.root_device)
         if self.trainer.is_global_zero:
@@ -447,6 +448,7 @@ def _in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:
 
 def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
     """The command itself, see :func:`train`."""
+    few_seeds, chosen.members = first_seeds(args)
     try:
         TrainCLI(
             GeneratorModule,
@@ -470,7 +472,7 @@ def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
                 "formatter_class": LinesKept,
                 "fit": HELP,
             },
-            args=list(as_parsed(args)),
+            args=list(as_parsed(few_seeds)),
         )
     except Interrupted as stopped:
         tell(one_text(f"{stopped}; continue with --resume"))

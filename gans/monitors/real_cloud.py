@@ -11,6 +11,8 @@ from divergences.samples.random_halves import random_order
 
 REGIONS = 32
 """Parts that the real points are divided into."""
+WIDER, HARDLY, FAR = 4, 0.05, 6.0
+"""What is no edge: see :meth:`RealCloud.is_left_out`."""
 AT_ONCE = 2**24
 """Distances that are in memory at a time."""
 
@@ -96,7 +98,30 @@ class RealCloud:
         """How many of the points lie in each region."""
         return torch.bincount(nearest(points, self.centres)[1], minlength=len(self.centres))
 
+    def is_left_out(self, region: int, points: Tensor) -> bool:
+        """Whether points without one in a region are not beside it, either.
+
+        At the edges of what is too narrow there are regions without a point, too. Those count that
+        have hardly a point in the ball around them that holds :data:`WIDER` times as many real
+        ones, and those that are more than :data:`FAR` standard deviations from the nearest point.
+        """
+        inside = self.points[self.in_which == region].double()
+        middle = inside.mean(0)
+        away = (points.double() - middle).norm(dim=-1)
+        held = min(len(self.points), WIDER * len(inside))
+        reach = (self.points.double() - middle).norm(dim=-1).kthvalue(held).values
+        if (away <= reach).double().mean() < HARDLY * held / len(self.points):
+            return True
+        line = points[away.argmin()].double() - middle
+        along = (inside - middle) @ line / away.min()  # so that dimensions play no part
+        return bool(away.min() > FAR * along.std())
+
+    @cached_property
+    def in_which(self) -> Tensor:
+        """The region of each point."""
+        return nearest(self.points, self.centres)[1]
+
     @cached_property
     def held(self) -> Tensor:
         """How many real points lie in each region."""
-        return self.in_regions(self.points)
+        return torch.bincount(self.in_which, minlength=len(self.centres))

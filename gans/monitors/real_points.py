@@ -17,25 +17,45 @@ MOST = 100_000
 """Points that are kept of an array or tensor."""
 
 
+REMEDY = "give points alone, such as lambda n: generate(n)[0] or [pair[0] for pair in dataset]"
+
+
+def _is_alike(other: Any, points: Tensor) -> bool:
+    """Whether it is an array of as many numbers with a fraction, in the same shape."""
+    if not isinstance(other, (Tensor, np.ndarray)) or points.ndim == 0:
+        return False
+    floating = torch.as_tensor(other[:0]).is_floating_point() if other.ndim else False
+    return floating and tuple(other.shape) == tuple(points.shape)
+
+
 def first_tensor(batch: Any, name: str = "real") -> Tensor:
     """The first floating-point tensor of a batch: of tuples and dicts, their first entry.
 
     Raises:
         TypeError: If there is none.
+        ValueError: If the entry beside it has as many numbers: it may be the one that is meant.
 
     Example:
         >>> first_tensor((np.zeros((2, 3)), np.ones(2))).shape
         torch.Size([2, 3])
     """
+    beside: list[Any] = []
     while isinstance(batch, (tuple, list, Mapping)) and len(batch) and not _is_numbers(batch):
-        batch = next(iter(batch.values())) if isinstance(batch, Mapping) else batch[0]
+        batch, *beside = batch.values() if isinstance(batch, Mapping) else batch
     try:
         points = batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch))
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} gives {shown(batch)}, and no tensor or array") from error
+        raise TypeError(
+            f"{name} gives {shown(batch)}, and no tensor or array: {REMEDY}"
+        ) from error
     points = points.detach().clone() if points.is_inference() else points.detach()
     if points.is_complex():
         raise TypeError(f"{name} gives complex numbers; give real ones, such as their parts")
+    if any(_is_alike(other, points) for other in beside):
+        raise ValueError(
+            f"{name} gives {1 + len(beside)} entries, of which more than one has shape "
+            f"{tuple(points.shape)}, and it is not clear which holds the points: {REMEDY}"
+        )
     return points if points.is_floating_point() else points.float()
 
 

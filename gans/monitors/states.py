@@ -99,7 +99,8 @@ def missing_regions(look: Look, first: Start | None) -> State | None:
     known, seen = look.real.held, look.real.in_regions(look.fake)
     low, _ = share(known.cpu().numpy(), len(look.real.points))
     rare = torch.as_tensor((1 - low) ** len(look.fake) * len(known) < RARE)
-    empty = ((seen.cpu() == 0) & rare).nonzero()[:, 0].tolist()
+    none = ((seen.cpu() == 0) & rare).nonzero()[:, 0].tolist()
+    empty = [k for k in none if look.real.is_left_out(k, look.fake)]
     held = float(known[empty].sum() / known.sum()) if empty else 0.0
     if len(empty) < 3 or held < 0.1:
         return None

@@ -21,7 +21,9 @@ from gans.objectives import Objective
 REMEDIES = {
     "fake": "it is called with a number of points, and must return as many; a network of noise is "
     "given as, for instance, lambda n: generator(torch.randn(n, 64))",
-    "critic": "it is called with points as fake makes them, and must return one score for each",
+    "critic": "it is called with points as fake makes them, and must return one score for each; "
+    "where it takes labels or codes, too, let real and fake give points that hold them, and pass, "
+    "for instance, lambda p: critic(p[:, :2], p[:, 2:])",
     "features": "it is called with points as fake makes them, and must return one vector for each",
     "real": "it is called with a number of points, and must return as many",
 }
@@ -157,7 +159,8 @@ class GivenGame(Game):
             raise ValueError(
                 f"critic(points of shape {shape}) gives {_shapes(given)}; it must give one score "
                 "for each, of shape (n,) or (n, 1), or a map of scores (n, 1, rows, columns): "
-                "pass a function that chooses it, such as critic=lambda x: critic(x)[-1]"
+                "pass a function that chooses it, such as critic=lambda x: critic(x)[-1], or "
+                "their mean"
             )
         if points.requires_grad and torch.is_grad_enabled() and not scores.requires_grad:
             raise ValueError(

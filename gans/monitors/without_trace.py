@@ -20,9 +20,12 @@ from torch.nn.modules.module import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
 )
+from torch.nn.utils.spectral_norm import SpectralNorm
 
 from gans.networks import evaluating
 
+POWER_STEPS = 15
+"""As many as torch's newer spectral normalisation takes when it is made."""
 MOST_OBJECTS, DEEPEST = 3000, 4
 """How far :func:`random_generators` looks."""
 
@@ -32,9 +35,9 @@ class Evaluation:
     """Every network that is called meanwhile is in evaluation mode, and afterwards as it was.
 
     Networks need not be known: one that a function calls is put in evaluation mode when it is
-    called, even if the function itself has put it in training mode. Buffers of known networks,
-    such as running moments, are put back, and so are the modes of all. Compiled networks run
-    uncompiled, so that no other batch size is compiled for.
+    called, even if the function itself has put it in training mode. Buffers, such as running
+    moments, are put back, and so are modes. Compiled networks run uncompiled, so that no other
+    batch size is compiled for, and those of Fabric give gradients without its ``backward``.
 
     Attributes:
         called: The outermost networks that were called, in the order of their first call.
@@ -56,12 +59,15 @@ class Evaluation:
     def __enter__(self) -> Evaluation:
         self._modes = evaluating(self.known)
         self._modes.__enter__()
-        self._buffers = [
-            (buffer, buffer.clone()) for net in self.known for buffer in net.buffers()
-        ]
+        self._buffers: dict[int, tuple[Tensor, Tensor]] = {}
+        for network in self.known:
+            self._keep(network)
         compiles = "torch._dynamo" in sys.modules  # importing it takes seconds
         self._stance = torch.compiler.set_stance("force_eager") if compiles else nullcontext()
         self._stance.__enter__()
+        self._fabric = sys.modules.get("lightning_fabric.wrappers")
+        self._within = getattr(self._fabric, "_in_fabric_backward", None)
+        self._let_fabric(self._within is not None or None)
         self._hooks = (
             register_module_forward_pre_hook(self._enter_call),
             register_module_forward_hook(self._leave_call, always_call=True),
@@ -72,12 +78,24 @@ class Evaluation:
         for hook in self._hooks:
             hook.remove()
         self._put_back()
+        self._let_fabric(self._within)
         self._stance.__exit__(None, None, None)
         with torch.no_grad():
-            for buffer, before in self._buffers:
+            for buffer, before in self._buffers.values():
                 if not torch.equal(buffer, before):
                     buffer.copy_(before)
         self._modes.__exit__(None, None, None)
+
+    def _let_fabric(self, within: bool | None) -> None:
+        """Have Fabric take a gradient for one of its own; ``None`` if it does not ask."""
+        if within is not None:
+            setattr(self._fabric, "_in_fabric_backward", within)  # noqa: B010
+
+    def _keep(self, network: nn.Module) -> None:
+        """Remember its buffers, once."""
+        for buffer in network.buffers():
+            self._buffers.setdefault(id(buffer), (buffer, buffer.clone()))
+        find_singular_values(network)
 
     def _enter_call(self, network: nn.Module, _: Any) -> None:
         self._depth += 1
@@ -85,6 +103,7 @@ class Evaluation:
             return
         if all(network is not other for other in self.called):
             self.called.append(network)
+            self._keep(network)
         for part in network.modules():
             self._before[part] = part.training
             part.training = self._by_batch and normalises(part)
@@ -120,6 +139,19 @@ class Evaluation:
             self._by_batch = False
             for buffer, before in kept:
                 buffer.copy_(before)
+
+
+@torch.no_grad()
+def find_singular_values(network: nn.Module) -> None:
+    """Have ``torch.nn.utils.spectral_norm`` know them: it begins with random numbers.
+
+    Before the first step of training a network would be far steeper in evaluation mode else.
+    """
+    for part in network.modules():
+        for hook in part._forward_pre_hooks.values():
+            if isinstance(hook, SpectralNorm):
+                for _ in range(POWER_STEPS):
+                    hook.compute_weight(part, do_power_iteration=True)
 
 
 def normalises(part: nn.Module) -> bool:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 try:
     import resource
@@ -88,32 +87,6 @@ def limit_memory() -> None:
         _limited_to.append(there)
 
 
-def check_fits(module: Any, processes: int = 1) -> None:
-    """Refuse a game of which a step takes more than there is, before anything is done.
-
-    What is compared is a lower bound: of every layer, its inputs or its outputs at all points of a
-    minibatch, whichever are fewer, are kept for the gradient. A critic is given both sides.
-
-    Arguments:
-        module: A :class:`gans.GeneratorModule`.
-        processes: That share the minibatch.
-
-    Raises:
-        ValueError: Names both numbers.
-    """
-    per_pair = 0
-    for name, player in module.players().items():
-        weights = [p for p in player.parameters() if p.ndim > 1 and p.shape[-2] > 1]
-        kept = sum(p.numel() // max(p.shape[-2:]) * p.element_size() for p in weights)
-        per_pair = max(per_pair, kept * (2 if name == "critic" else 1))
-    least, there = module.batch_size // processes * per_pair, available()
-    if there is not None and least > there:
-        raise ValueError(
-            f"model.batch_size = {module.batch_size} with {len(module.seeds)} members takes at "
-            f"least {_gb(least)} per step, and {_gb(there)} are available; {REMEDY}"
-        )
-
-
 def lack_of_memory(error: BaseException) -> str | None:
     """What to say of an error that is a lack of memory; ``None`` of another."""
     text = str(error)
@@ -121,10 +94,11 @@ def lack_of_memory(error: BaseException) -> str | None:
         return None
     found = re.search(_PIECE, text)
     size = float(found[1] or found[3]) * UNITS[found[2] or found[4] or ""] if found else 0.0
-    more = f"{_gb(size)} more in one piece" if found else "more"
-    where = f"; {_gb(_limited_to[0])} were available at the start" if _limited_to else ""
+    more = f"{gigabytes(size)} more in one piece" if found else "more"
+    where = f"; {gigabytes(_limited_to[0])} were available at the start" if _limited_to else ""
     return f"there is too little memory: it takes {more}{where}; {REMEDY}"
 
 
-def _gb(size: float) -> str:
+def gigabytes(size: float) -> str:
+    """Bytes in words, with three digits."""
     return f"{size / 1e9:.3g} GB" if size < 1e12 else f"{size / 1e9:,.0f} GB"

@@ -26,7 +26,8 @@ from gans import GeneratorModule, monitors
 from gans.callbacks import Periodic
 from gans.cli.configuration import Parser, check_sections, limit_imports
 from gans.monitors.tags import LOG2
-from gans.runtime.available_memory import check_fits, limit_memory
+from gans.runtime.available_memory import limit_memory
+from gans.runtime.memory_of_training import check_fits, training
 from scripts.lab.origin import fingerprint
 from scripts.lab.training import quiet_trainer
 
@@ -153,8 +154,8 @@ def run(job: Job) -> list[Outcome]:
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of torch
     warnings.filterwarnings("ignore", message=".* has no estimate")  # the curves say NaN
+    check_memory(job)
     module, readings = build(with_seeds(job.config, job.seeds), job.modules)
-    check_fits(module)
     start = time.perf_counter()
     trainer = quiet_trainer(logger=DummyLogger(), callbacks=[readings], log_every_n_steps=1)
     trainer.fit(module)
@@ -163,6 +164,16 @@ def run(job: Job) -> list[Outcome]:
         Outcome(seed, curves, seconds, len(job.seeds), fingerprint())
         for seed, curves in zip(job.seeds, readings.curves(), strict=True)
     ]
+
+
+def check_memory(job: Job) -> None:
+    """Refuse members that do not fit together, before they are built."""
+    batch_size = job.config["model"].get("init_args", {}).get("batch_size", 128)
+
+    def make(members: int) -> GeneratorModule:
+        return build(with_seeds(job.config, job.seeds[:members]), job.modules)[0]
+
+    check_fits(make, len(job.seeds), [training(batch_size)])
 
 
 def parser() -> Parser:

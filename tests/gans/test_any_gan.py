@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from lightning_fabric import Fabric
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from torch import nn
@@ -287,11 +288,30 @@ def test_buffers_that_a_network_changes_in_evaluation_mode_are_put_back():
             self.calls += 1
             return super().forward(x)
 
-    net = Counting()
-    with Evaluation([net]):
-        net(torch.zeros(1, 2))
-        assert net.calls == 1
-    assert net.calls == 0
+    for known in (True, False):
+        net = Counting()
+        with Evaluation([net] if known else []):
+            net(torch.zeros(1, 2))
+            assert net.calls == 1
+        assert net.calls == 0
+
+
+def test_a_spectral_norm_of_the_old_kind_holds_before_the_first_step():
+    layer = nn.utils.spectral_norm(nn.Linear(64, 64))
+    before = {name: buffer.clone() for name, buffer in layer.state_dict().items()}
+    monitor = DivergenceMonitor(points(300, 64), lambda n: points(n, 64), lambda x: layer(x)[:, 0])
+    monitor.read()
+    assert float(value(monitor.latest[tags.SLOPE_MAX])) <= 1.01
+    assert all(torch.equal(before[name], now) for name, now in layer.state_dict().items())
+
+
+def test_networks_of_fabric_are_measured():
+    fabric = Fabric(accelerator="cpu", precision="bf16-mixed")
+    critic = fabric.setup(nn.Linear(2, 1))
+    monitor = DivergenceMonitor(points(300), points, critic)
+    assert float(value(monitor.read()[tags.SLOPE_MAX])) > 0
+    with pytest.raises(RuntimeError, match=r"fabric\.backward"):
+        critic(points(4)).sum().backward()
 
 
 def fails(n):
@@ -314,6 +334,10 @@ WRONG = {
     "a number": ({"fake": lambda n: torch.tensor(1.0)}, r"fake\(256\) gives a single number"),
     "not finite": ({"real": torch.full((9, 2), float("nan"))}, "9 of 9 points with numbers"),
     "iterator": ({"real": iter([points(9)])}, "of an iterator"),
+    "noise beside points": ({"fake": lambda n: {"z": points(n), "x": points(n)}}, "2 entries, of"),
+    "pairs of points": ({"real": TensorDataset(points(90), points(90))}, "not clear which holds"),
+    "an object": ({"fake": lambda n: slice(points(n))}, r"no tensor or array: give points alone"),
+    "a critic of labels": ({"critic": lambda x, y: x.sum(1)}, r"where it takes labels or codes"),
     "axes": ({"real": torch.rand(40, 8, 8, 3), "fake": lambda n: torch.rand(n, 3, 8, 8)}, "order"),
     "labels first": ({"real": [(torch.arange(40.0), points(40))]}, "the first entry is taken"),
     "detached": ({"critic": lambda x: x.sum(1).detach()}, "scores without a gradient"),

@@ -536,12 +536,18 @@ def test_a_text_that_is_there_often_is_parsed_once(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("what", ["value", "key"])
 def test_what_aliases_make_of_a_long_text_is_counted(tmp_path, what):
-    text = "x" * 1000
-    often = ", ".join(["*a"] * 1200)
+    text = "x" * 1500
+    often = ", ".join(["*a"] * 900)
     held = {"value": f"a: &a {text}\n", "key": f"a: &a {{{text}: 1}}\n"}[what]
     (tmp_path / "long.yaml").write_text(f"{held}b: [{often}]\n")
     with pytest.raises(ValueError, match=r"more than .* 1000000 letters"):
         read(tmp_path / "long.yaml")
+
+
+def test_a_list_that_would_be_read_for_minutes_is_refused(tmp_path):
+    (tmp_path / "seeds.yaml").write_text(f"model: {{seeds: {list(range(1001))}}}\n")
+    with pytest.raises(ValueError, match="a list of 1001 values; give at most 1000"):
+        read(tmp_path / "seeds.yaml")
 
 
 def test_half_a_character_is_named(tmp_path):

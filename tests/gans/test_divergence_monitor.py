@@ -366,6 +366,23 @@ def test_data_of_0_to_255_are_of_another_scale_and_a_collapse_is_not(seed):
     assert "missing regions" not in named["scale"]
 
 
+@pytest.mark.parametrize("d", [2, 16])
+@pytest.mark.parametrize(("kept", "width"), [(4, 0.5), (4, 1), (3, 1)])
+def test_modes_that_are_too_narrow_are_not_missing(kept, width, d):
+    """At the edges of narrow modes there are regions without a generated point, too."""
+    draw = torch.Generator().manual_seed(d + kept)
+    centres = torch.eye(d)[:2].repeat(2, 1) * torch.tensor([4.0, 4, -4, -4])[:, None]
+
+    def modes(n, count=4, scale=1.0):
+        which = torch.randint(count, (n,), generator=draw)
+        return centres[which] + scale * torch.randn(n, d, generator=draw)
+
+    monitor = DivergenceMonitor(modes(2000), lambda n: modes(n, kept, width))
+    for step in range(2):
+        monitor.read(step)
+    assert ("missing regions" in [state.name for state in monitor.states]) == (kept < 4)
+
+
 @pytest.mark.parametrize(("factors", "named"), [((40, 40, 7), True), ((7, 7), False)])
 def test_a_scale_that_was_named_is_named_until_it_is_near(factors, named):
     for last, wanted in ((factors, named), ((*factors, 2), False)):

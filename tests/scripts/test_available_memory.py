@@ -2,19 +2,12 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from gans.cli.train import main
-from gans.runtime import available_memory
-from gans.runtime.available_memory import available, check_fits, lack_of_memory
-from scripts.sweep.job import Job
-from scripts.sweep.job import run as run_job
-from tests.gans.test_configuration_files import CONFIG
-from tests.small_games import segments
+from gans.runtime.available_memory import available, lack_of_memory
 
 GIB = 2**30
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
@@ -63,13 +56,11 @@ def test_what_is_available_is_the_least_of_what_system_and_groups_leave(files, g
     assert available(system(tmp_path, files)) == gib * GIB
 
 
-def test_where_the_system_does_not_say_nothing_is_known(tmp_path, monkeypatch):
+def test_where_the_system_does_not_say_nothing_is_known(tmp_path):
     assert available(tmp_path) is None
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc" / "meminfo").write_text("MemTotal: 5 kB\n")
     assert available(tmp_path) is None
-    monkeypatch.setattr(available_memory, "available", lambda: None)
-    check_fits(segments(batch_size=10**9))
 
 
 def test_a_lack_of_memory_is_told_from_other_errors():
@@ -81,29 +72,6 @@ def test_a_lack_of_memory_is_told_from_other_errors():
     assert "1,125,900 GB more in one piece" in str(lack_of_memory(from_numpy.value))
     assert "it takes more; lower" in str(lack_of_memory(MemoryError()))
     assert lack_of_memory(RuntimeError("a shape does not fit")) is None
-
-
-@linux
-def test_a_minibatch_that_does_not_fit_is_refused_before_work(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["train"])
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as caught:
-        main(["fit", f"--config={CONFIG}", "--out=run", "--model.batch_size=999999999"])
-    told = capsys.readouterr().err
-    assert (caught.value.code, told.count("\n")) == (2, 1)
-    # 8 members, 2 x 64, 64 x 64 and 64 x 1 weights of 4 bytes, real and generated points
-    assert "with 8 members takes at least 4,288 GB per step, and " in told
-    assert " GB are available; lower model.batch_size" in told
-    assert not Path("run").exists()
-
-
-@linux
-def test_a_job_that_does_not_fit_fails_with_the_numbers(monkeypatch):
-    monkeypatch.setattr(available_memory, "available", lambda: 10**4)
-    monkeypatch.setattr("scripts.sweep.job.limit_memory", lambda: None)
-    model = {"class_path": "gans.VanillaGAN", "init_args": {"target": {"class_path": "gans.Ring"}}}
-    with pytest.raises(ValueError, match=r"with 2 members takes at least .* and 1e-05 GB are"):
-        run_job(Job("key", "label", {"model": model}, (0, 1)))
 
 
 LIMITED = """

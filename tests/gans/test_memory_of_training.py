@@ -1,0 +1,120 @@
+"""What a run takes is estimated before it is built, and a run that does not fit is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gans.cli.train import main
+from gans.runtime import memory_of_training
+from gans.runtime.memory_of_training import OVERHEAD, check_fits, training
+from scripts.sweep.job import Job
+from scripts.sweep.job import run as run_job
+from tests.gans.test_configuration_files import CONFIG
+from tests.small_games import segments
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+
+MEASURED = """
+import json, os, resource
+from functools import partial
+from divergences import MLP, EnergyDistance, GradientPenalty
+from gans import (
+    R1, WGAN, Convolutions, Images, MinimumDistance, NoiseGenerator, NonSaturating, Ring,
+    UpConvolutions, VanillaGAN,
+)
+from gans.runtime.memory_of_training import Trials, training
+
+up, down = partial(UpConvolutions, shape=[1, 8, 8]), partial(Convolutions, shape=[1, 8, 8])
+drawing = partial(NoiseGenerator, latent=32, hidden=[32, 16], network=up)
+wide = partial(MLP, hidden=(256, 256))
+games = {
+    "perceptrons": (partial(WGAN, Ring(), GradientPenalty(), critic=wide, n_critic=8), 4, 4000),
+    "convolutions": (partial(VanillaGAN, Images("digits"), None, R1(), 2, drawing, down), 3, 4000),
+    "distance": (partial(MinimumDistance, Ring(), EnergyDistance()), 150, 500),
+    "members": (partial(VanillaGAN, Ring(), critic=wide), 150, 16),
+}
+
+def peak(make, members, points):
+    read, write = os.pipe()
+    if os.fork():
+        os.wait()
+        return int(os.read(read, 99))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    module = make(seeds=range(members), batch_size=points)
+    module.try_steps()
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    os.write(write, str(1024 * (after - before)).encode())
+    os._exit(0)
+
+found = {}
+for name, (make, members, points) in games.items():
+    trained = training(points)
+    trials = Trials(lambda k: make(seeds=range(k), batch_size=points), members, [trained])
+    takes = max(need(members, points) for need in (trials.need(trained), trials.build()))
+    found[name] = takes, peak(make, members, points)
+print(json.dumps(found))
+"""
+
+
+@linux
+def test_estimates_are_within_a_factor_of_two_of_measured_peaks():
+    done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name, (estimated, measured) in json.loads(done.stdout).items():
+        assert measured > 5e7, name  # beyond what is there before
+        assert 0.5 < (estimated - OVERHEAD) / measured < 2, (name, estimated, measured)
+
+
+MANY = ",".join(map(str, range(15_000)))
+REFUSED = {
+    "points": ("--model.batch_size=999999999", "model.batch_size = 999999999 with 8 members"),
+    "members": (f"--model.seeds=[{MANY}]", "15000 members (model.seeds) takes about"),
+    "looks": ("--lipschitz.n=400000000", "lipschitz.n = 400000000 with 8 members"),
+    "transport": ("--divergences.n=90000000", "divergences.n = 90000000 with 8 members"),
+    "modes": ("--coverage.n=900000000", "coverage.n = 900000000 with 8 members"),
+}
+RING = "--model.target=Ring", "--model.generator=NoiseGenerator"
+
+
+@linux
+@pytest.mark.parametrize(("flag", "said"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_does_not_fit_is_refused_before_work(flag, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("gans.cli.fitting_memory.available", lambda: 2**32)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(["fit", f"--config={CONFIG}", "--out=run", *RING, flag])
+    told = capsys.readouterr().err
+    assert (caught.value.code, told.count("\n")) == (2, 1), told
+    assert said in told
+    assert " GB of memory, and 4.29 GB are available; about " in told
+    assert not Path("run").exists()
+
+
+@linux
+def test_a_job_that_does_not_fit_fails_with_the_numbers(monkeypatch):
+    monkeypatch.setattr(memory_of_training, "available", lambda: 10**4)
+    monkeypatch.setattr("scripts.sweep.job.limit_memory", lambda: None)
+    model = {"class_path": "gans.VanillaGAN", "init_args": {"target": {"class_path": "gans.Ring"}}}
+    with pytest.raises(ValueError, match=r"2 members .* takes about .* and 1e-05 GB are"):
+        run_job(Job("key", "label", {"model": model}, (0, 1)))
+
+
+def test_what_is_not_known_is_not_refused(monkeypatch):
+    def fails(members):
+        raise RuntimeError("a network that cannot be built")
+
+    check_fits(fails, 8, [training(10**9)], there=1)
+    monkeypatch.setattr(memory_of_training, "available", lambda: None)
+    check_fits(lambda k: segments(seeds=range(k)), 8, [training(10**9)])
+
+
+def test_a_trial_leaves_random_numbers_as_they_are():
+    import torch
+
+    before = torch.get_rng_state()
+    with pytest.raises(ValueError, match="make networks smaller"):
+        check_fits(lambda k: segments(seeds=range(k)), 8, [training(64)], there=1000)
+    assert torch.equal(torch.get_rng_state(), before)
