@@ -178,7 +178,7 @@ class GeneratorModule(pl.LightningModule, ABC):
     def try_steps(self) -> None:
         """At most two steps of each player without a trainer, as a trial of what they take."""
         self._follow()
-        made = self.configure_optimizers()
+        made: Any = self.configure_optimizers()
         self._try_steps(*(made[0] if isinstance(made[0], list) else made))
 
     def _try_steps(self, *optimizers: Optimizer) -> None:

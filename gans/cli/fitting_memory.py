@@ -8,7 +8,7 @@ import torch
 from jsonargparse import Namespace
 
 from gans.callbacks import MONITORS
-from gans.cli import without
+from gans.cli import left_out
 from gans.cli.configuration import Parser
 from gans.generator_module import GeneratorModule
 from gans.monitors.game import AdversarialGame
@@ -56,7 +56,7 @@ def refuse_what_does_not_fit(config: Namespace, members: int = 0) -> None:
     """
     given, devices = config.model.init_args, config.trainer.devices
     processes = max(1, devices) if isinstance(devices, int) else 1
-    switched_off = without.names(config)
+    switched_off = left_out.names(config)
     wanted = [training(max(1, given.batch_size // processes))]
     for name in WATCHED:
         if name not in switched_off:
@@ -82,7 +82,7 @@ def _made(config: Namespace, members: int) -> GeneratorModule:
     model.init_args.seeds = list(model.init_args.seeds)[:members]
     if "compile_from" in model.init_args:
         model.init_args.compile_from = None  # compiling takes a minute
-    module = parser.instantiate_classes(Namespace(model=model)).model
+    module = parser.instantiate_classes(Namespace(model=model))["model"]
     return module.double() if str(config.trainer.precision).startswith("64") else module
 
 

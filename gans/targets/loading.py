@@ -47,6 +47,11 @@ def read_points(path: str | Path) -> Tensor:
         values = _READERS[path.suffix.lower()](path)
     except Unreadable as error:
         raise ValueError(f"{path}: {error}") from None
+    except MemoryError:
+        raise ValueError(
+            f"{path}: announces more numbers than there is memory for, in a file of "
+            f"{path.stat().st_size:,} bytes; give a part, or save it again if it is damaged"
+        ) from None
     except Exception as error:  # what a library says of bytes that are no array can be anything
         raise ValueError(
             f"{path}: cannot be read as an array of numbers ({type(error).__name__}); save it "

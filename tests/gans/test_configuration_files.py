@@ -536,10 +536,10 @@ def test_a_text_that_is_there_often_is_parsed_once(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("what", ["value", "key"])
 def test_what_aliases_make_of_a_long_text_is_counted(tmp_path, what):
-    text = "x" * 1500
-    often = ", ".join(["*a"] * 900)
+    text = "x" * 1000
+    often = ", ".join(["*a"] * 600)
     held = {"value": f"a: &a {text}\n", "key": f"a: &a {{{text}: 1}}\n"}[what]
-    (tmp_path / "long.yaml").write_text(f"{held}b: [{often}]\n")
+    (tmp_path / "long.yaml").write_text(f"{held}b: [{often}]\nc: [{often}]\n")
     with pytest.raises(ValueError, match=r"more than .* 1000000 letters"):
         read(tmp_path / "long.yaml")
 

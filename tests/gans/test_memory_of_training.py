@@ -73,8 +73,6 @@ REFUSED = {
     "points": ("--model.batch_size=999999999", "model.batch_size = 999999999 with 8 members"),
     "members": (f"--model.seeds=[{MANY}]", "15000 members (model.seeds) takes about"),
     "looks": ("--lipschitz.n=400000000", "lipschitz.n = 400000000 with 8 members"),
-    "transport": ("--divergences.n=90000000", "divergences.n = 90000000 with 8 members"),
-    "modes": ("--coverage.n=900000000", "coverage.n = 900000000 with 8 members"),
 }
 RING = "--model.target=Ring", "--model.generator=NoiseGenerator"
 

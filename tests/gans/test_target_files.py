@@ -493,3 +493,12 @@ def test_decimal_commas_are_not_taken_for_two_columns(tmp_path, columns):
     counts = np.random.default_rng(0).poisson(30, (40, 2))
     np.savetxt(tmp_path / "counts.csv", counts, "%d", ",")
     assert PointCloud(tmp_path / "counts.csv").points.shape[1] == 2
+
+
+def test_a_file_of_more_numbers_than_memory_is_refused_with_its_size(tmp_path):
+    path = tmp_path / "huge.npy"
+    with path.open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (10**14, 2)}
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(ValueError, match=r"huge\.npy: announces more numbers .* of 128 bytes"):
+        read_points(path)
