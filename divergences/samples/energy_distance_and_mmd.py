@@ -18,7 +18,7 @@ from torch import Tensor
 from divergences.checks import positive_number
 from divergences.estimate import Estimate
 from divergences.pair_distances import pair_distances
-from divergences.samples.few_points import Sum
+from divergences.samples.few_points import LEAST, Sum
 from divergences.samples.random_halves import random_order
 from divergences.samples.u_statistic import MOST_PAIRS, PairsEstimator, UStatistic, u_statistic
 from divergences.samples.units import coarse, in_own_unit, times_two_to
@@ -26,7 +26,6 @@ from divergences.tail_index import tail_index
 
 HEAVY_MEAN = 0.7  # shape of the tail above which a sample does not show that there is a mean
 FEWEST_FOR_TAIL = 400  # points; of fewer many a light tail looks as if it were that heavy
-FEWEST_TO_PAIR = 5  # points, for ten pairs of them to show the variance of pairs
 MEDIAN_POINTS = 4096  # whose pairs the median is taken of, 67 MB
 
 
@@ -60,7 +59,7 @@ def _read(found: UStatistic, exponent: int, like: Tensor) -> Estimate:
 
 def _rests_on_few(found: UStatistic) -> tuple[str, ...]:
     """Where laws are nearly equal pairs make up the variance, and what a point adds is noise."""
-    if found.variance < 2 * found.of_pairs and min(found.n) >= FEWEST_TO_PAIR:
+    if found.variance < 2 * found.of_pairs and min(found.n) >= LEAST:
         return ()
     return found.error.rests_on_few()
 
