@@ -53,6 +53,13 @@ ACTIVATIONS = {nn.Identity} | {
     for cls in _public(nn.modules.activation, nn.Module)
     if cls.__module__ == "torch.nn.modules.activation" and cls is not nn.MultiheadAttention
 }
+LAYERS = {
+    cls
+    for cls in _public(nn, nn.Module)
+    if cls.__module__.removeprefix("torch.nn.modules.")
+    in ("batchnorm", "conv", "dropout", "flatten", "instancenorm", "linear", "normalization",
+        "padding", "pixelshuffle", "pooling", "upsampling")
+}  # fmt: skip
 UNFIT: dict[type, str] = {
     torch.optim.Optimizer: "is the base class of optimizers",
     torch.optim.LBFGS: "needs a closure that evaluates the loss again, which no game has",
@@ -63,9 +70,11 @@ UNFIT: dict[type, str] = {
     schedulers.ReduceLROnPlateau: "needs a metric at each step, which no game has",
 }
 """Classes of torch that no configuration may name, and why."""
-TORCH = (_public(torch.optim, Optimizer) | _public(schedulers, LRScheduler)) - {
-    *UNFIT
-} | ACTIVATIONS
+TORCH = (
+    (_public(torch.optim, Optimizer) | _public(schedulers, LRScheduler)) - {*UNFIT}
+    | ACTIVATIONS
+    | LAYERS
+)
 SECTIONS = ("model", "trainer", "checkpoint", "out", "config", "ckpt_path", *MONITORS)
 """What stands at the outermost level of a configuration, or opens a flag."""
 LOOKED_UP = ("torch.Size", "torch.Tensor")

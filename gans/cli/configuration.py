@@ -300,6 +300,8 @@ def one_line(error: Exception) -> str:
         r"- Expected a path but \S+ either not accessible or invalid ",
         r"- Expected a <class 'NoneType'>",
         r"Given value type: .*",
+        r"- Not a valid subclass of \w+\.? (?:Got value: .*? )?Subclass types expect one of: "
+        r".*?(?=- Problem with given class_path)",  # a sequence was given, of which one is wrong
         r"Type collections\.abc\.Callable.* expects a function or a callable class: ",
     )
     for pattern in noise:

@@ -230,3 +230,19 @@ def test_a_configuration_names_a_module_of_the_users_own(tmp_path, monkeypatch):
           "--divergences.n=16", "--pictures=null", "--coverage=null"])  # fmt: skip
     saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["state_dict"]["critic.network.0.weight"].shape == (5, 2)
+
+
+def test_a_configuration_lists_layers_of_torch(tmp_path, monkeypatch):
+    sizes = [{"in_features": 3, "out_features": 5}, {"in_features": 5, "out_features": 2}]
+    first, last = ({"class_path": "torch.nn.Linear", "init_args": size} for size in sizes)
+    layers = [first, {"class_path": "torch.nn.Dropout"}, {"class_path": "torch.nn.ReLU"}, last]
+    made = {"class_path": "gans.PlainGenerator", "init_args": {"latent": 3, "network": layers}}
+    settings = {"target": {"class_path": "gans.Ring"}, "generator": made, "iterations": 2}
+    config = {"model": {"class_path": "gans.VanillaGAN", "init_args": settings}}
+    (tmp_path / "layers.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train"])
+    main(["fit", "--config=layers.yaml", "--out=run", "--divergences.n=16", "--pictures=null",
+          "--coverage=null"])  # fmt: skip
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert saved["state_dict"]["generator.network.3.weight"].shape == (2, 5)
