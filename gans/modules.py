@@ -20,7 +20,8 @@ from gans.generator_module import (
     SchedulerFactory,
 )
 from gans.gradients import Autograd, Compiled
-from gans.networks import NoiseGenerator
+from gans.logits import refuse_probabilities
+from gans.networks import NoiseGenerator, evaluating
 from gans.networks.plain import critic_factory
 from gans.objectives import NonSaturating, Objective, Wasserstein
 from gans.sharing import average_gradients
@@ -92,6 +93,9 @@ class AdversarialModule(GeneratorModule):
         self.n_critic, self.warmup = n_critic, warmup
         make = critic_factory(critic)
         self.critic = self.made("critic", make, self._streams_of("critic"), self.dimension, 1)
+        with evaluating([self.critic]), torch.random.fork_rng(devices=()):
+            points = torch.randn(len(self.seeds), batch_size, self.dimension)
+            refuse_probabilities(objective, self.scores, points)
         constraint.parametrize(self.critic)
         players = (self.critic, self.critic_loss), (self.generator, self.generator_loss)
         long = compile_from is not None and n_critic * iterations >= compile_from

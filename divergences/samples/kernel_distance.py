@@ -51,7 +51,7 @@ class KernelDistance(PairsEstimator):
         if not bool(value.isfinite() & stderr.isfinite()):
             raise ValueError(f"the kernel is beyond the range of {x.dtype}: change the unit")
         notes = found.error.rests_on_few(LEAST_OF_SQUARES)
-        size = float((max(z.square().sum(1).max() for z in (a, b)) / d + 1) ** 3)
+        size = float((max(z.detach().square().sum(1).max() for z in (a, b)) / d + 1) ** 3)
         if float(stderr) < 1e-9 * size:
             notes += ("the kernel's values are so large that their rounding hides the difference",)
         return Estimate(value, stderr, (low, high), self.bound, (len(x), len(y)), warnings=notes)

@@ -94,8 +94,7 @@ def u_statistic(kernel: Kernel, x: Tensor, y: Tensor) -> UStatistic:
     so holds 0 nearly always, not in 95 %, where the laws are equal.
 
     Arguments:
-        kernel: From points ``(r, d)`` and ``(c, d)`` to a new matrix ``(r, c)``; symmetric, and
-            with gradient 0 between each point and itself.
+        kernel: From points ``(r, d)`` and ``(c, d)`` to a new matrix ``(r, c)``; symmetric.
         x: Of shape ``(n, d)``.
         y: Of shape ``(m, d)``.
 
@@ -129,19 +128,25 @@ class _WithGradient(torch.autograd.Function):
             if not wanted:
                 found.append(None)
                 continue
-            among, across = (_slopes(ctx.kernel, own, others) for others in (own, other))
+            among = _slopes(ctx.kernel, own, own, themselves=False)
+            across = _slopes(ctx.kernel, own, other)
             n, m = len(own), len(other)
             found.append(slopes[0] * 2 * (among / (n * (n - 1)) - across / (n * m)))
         return (None, *found, None)
 
 
-def _slopes(kernel: Kernel, x: Tensor, y: Tensor) -> Tensor:
-    """Derivatives in each x of the sum of its kernel with all y, ``(n, d)``."""
+def _slopes(kernel: Kernel, x: Tensor, y: Tensor, themselves: bool = True) -> Tensor:
+    """Derivatives in each x of the sum of its kernel with all y, ``(n, d)``.
+
+    Without ``themselves`` the i-th x has no part with the i-th y.
+    """
     slopes = torch.empty_like(x)
     for first, last in _rows(len(x), len(y)):
         rows = x[first:last].detach().requires_grad_()
         with torch.enable_grad():
-            (slopes[first:last],) = torch.autograd.grad(kernel(rows, y.detach()).sum(), rows)
+            block = kernel(rows, y.detach())
+            total = block.sum() if themselves else block.sum() - block.diagonal(first).sum()
+            (slopes[first:last],) = torch.autograd.grad(total, rows)
     return slopes
 
 

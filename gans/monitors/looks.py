@@ -11,6 +11,7 @@ from divergences.checks import entries
 from divergences.estimate import Estimator
 from divergences.in_words import range_in_words
 from divergences.networks.constraint import input_gradient
+from gans.logits import refuse_probabilities
 from gans.monitors import tags
 from gans.monitors.critic_slope import CriticSlope
 from gans.monitors.divergences import DivergenceEstimates
@@ -18,7 +19,6 @@ from gans.monitors.evidence import Look, State
 from gans.monitors.game import Game
 from gans.monitors.gradient_norms import PlayerGradients
 from gans.monitors.networks_found import whole_of
-from gans.monitors.probabilities import refuse_probabilities
 from gans.monitors.readings import Readings, interval_of_mean, of_member, value
 from gans.monitors.real_cloud import RealCloud
 from gans.monitors.states import States
@@ -76,7 +76,8 @@ class Looks:
             if evaluation.any_batch_statistics():
                 with evaluation.by_batch():
                     training = game.described(game.probe(PROBE))
-        refuse_probabilities(game, made[:, :64])
+        if game.critic is not None:
+            refuse_probabilities(game.objective, game.scores, made[:, :64])
         readings: Readings = {}
         for monitor in self._monitors:
             readings |= monitor.read(game)

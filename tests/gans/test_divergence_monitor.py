@@ -392,3 +392,21 @@ def test_a_scale_that_was_named_is_named_until_it_is_near(factors, named):
             monitor.read(step)
             left[:] = left[1:] or left
         assert ("another scale" in [state.name for state in monitor.states]) == wanted
+
+
+@pytest.mark.parametrize("slope", [0.5, 1.0, 1.4, 5.0])
+def test_a_limit_below_w1_allows_for_a_steep_critic(slope):
+    """W1 of a law and the same moved by 1 is 1, and the critic measures slope times that."""
+    draw = torch.Generator().manual_seed(0)
+    real = torch.randn(2000, 2, generator=draw)
+    monitor = DivergenceMonitor(
+        real=real,
+        fake=lambda n: torch.randn(n, 2, generator=draw) + torch.tensor([1.0, 0.0]),
+        critic=lambda x: -slope * x[:, :1],
+        objective=Wasserstein(),
+        n=500,
+    )
+    found = monitor.read(0)[tags.W1_CRITIC]
+    assert float(found.value) == pytest.approx(slope, rel=0.15)
+    assert 0.4 * min(slope, 1.0) < float(found.ci[0]) < 1
+    assert (found.bound == "lower") == (slope <= 1)

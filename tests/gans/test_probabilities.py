@@ -7,9 +7,9 @@ from torch import nn
 import gans
 from divergences import Estimate
 from divergences.estimate import Bound
+from gans.logits import refuse_probabilities
 from gans.monitors import tags
 from gans.monitors.looks import summary
-from gans.monitors.probabilities import refuse_probabilities
 from gans.monitors.real_points import RealPoints
 from gans.monitors.users_gan import GivenGame
 
@@ -58,7 +58,16 @@ def test_scores_within_0_and_1_of_unseen_origin_are_warned_of():
     game = GivenGame(real, lambda n: torch.randn(n, 2), 0, critic, objective=gans.Saturating())
     points = game.held_out(16, "test").fake
     with pytest.warns(UserWarning, match=r"within \[0, 1\].*without its last sigmoid"):
-        refuse_probabilities(game, points)
+        refuse_probabilities(game.objective, game.scores, points)
+
+
+def test_a_game_is_not_trained_on_probabilities():
+    with pytest.raises(ValueError, match=r"ends in a sigmoid.*without its last sigmoid.*logits"):
+        gans.VanillaGAN(gans.Ring(), critic=Textbook())
+    before = torch.get_rng_state()
+    for critic, objective in ((LOGITS, None), (Textbook(), gans.LeastSquares())):
+        gans.VanillaGAN(gans.Ring(), *([objective] if objective else []), critic=critic)
+    assert before.equal(torch.get_rng_state())
 
 
 @pytest.mark.parametrize(

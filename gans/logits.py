@@ -1,10 +1,12 @@
 """Whether a critic gives probabilities where its objective is of scores before the sigmoid."""
 
+from collections.abc import Callable
+
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from gans.monitors.game import Game
+from gans.objectives import Objective
 
 OF_LOGITS = "js", "js_of_pairs"
 """Quantities that an objective measures from scores whose sigmoid is a probability."""
@@ -21,24 +23,26 @@ REMEDY = (
 )
 
 
-def refuse_probabilities(game: Game, points: Tensor) -> None:
-    """Refuse a critic that ends in a sigmoid if the game's objective takes logits.
+def refuse_probabilities(
+    objective: Objective | None, scored: Callable[[Tensor], Tensor], points: Tensor
+) -> None:
+    """Refuse a critic that ends in a sigmoid if the objective takes logits.
 
     After other operations than those of linear layers, a warning is given if all scores are within
     [0, 1].
 
     Arguments:
-        game: What is looked at.
-        points: Some generated points, ``(K, n, d)``.
+        objective: Of the game.
+        scored: The scores that the critic gives to points.
+        points: Some points, ``(K, n, d)``.
 
     Raises:
         ValueError: If the last operation of the critic is a sigmoid.
     """
-    objective = game.objective
-    if game.critic is None or objective is None or objective.quantity not in OF_LOGITS:
+    if objective is None or objective.quantity not in OF_LOGITS:
         return
     with torch.enable_grad():
-        scores = game.scores(points.detach().requires_grad_())
+        scores = scored(points.detach().requires_grad_())
     named = f"the objective {type(objective).__name__} takes scores before the sigmoid"
     last, scores = last_operation(scores), scores.detach()
     if last == "Sigmoid":
