@@ -110,7 +110,7 @@ class GeneratorModule(pl.LightningModule, ABC):
         self.last: dict[str, Tensor] = {}
         self._go_on: Callable[[torch.device], None] | None = None
 
-    def _copied(self) -> nn.Module:
+    def _copied(self) -> Generator:
         """The generator that averages begin with."""
         try:
             return deepcopy(self.generator).requires_grad_(False)
