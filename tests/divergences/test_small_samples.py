@@ -1,6 +1,6 @@
 """Few points and rare events: an interval without a warning holds the truth as often as it says.
 
-``SMALL_SAMPLES=400`` takes so many pairs in each cell (12 by default).
+``SMALL_SAMPLES=400`` takes so many pairs in each cell (6 by default).
 """
 
 import os
@@ -14,7 +14,7 @@ from scipy import stats
 import divergences as dv
 from divergences.samples.few_points import LEAST_OF_SQUARES, Sum
 
-REPEATS = int(os.environ.get("SMALL_SAMPLES", "12"))
+REPEATS = int(os.environ.get("SMALL_SAMPLES", "6"))
 UNWARNED = 0.9  # of the intervals that come without a warning, at least, hold the truth
 
 

@@ -59,6 +59,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 @linux
 def test_estimates_are_within_a_factor_of_two_of_measured_peaks():
     done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True)
