@@ -23,32 +23,50 @@ REMEDY = (
 )
 
 
-def refuse_probabilities(
+def refuse_sigmoid(
     objective: Objective | None, scored: Callable[[Tensor], Tensor], points: Tensor
-) -> None:
-    """Refuse a critic that ends in a sigmoid if the objective takes logits.
-
-    After other operations than those of linear layers, a warning is given if all scores are within
-    [0, 1].
+) -> Tensor | None:
+    """The scores of points; refuse a critic that ends in a sigmoid if the objective takes logits.
 
     Arguments:
         objective: Of the game.
         scored: The scores that the critic gives to points.
         points: Some points, ``(K, n, d)``.
 
+    Returns:
+        ``None`` if the objective takes any scores.
+
     Raises:
         ValueError: If the last operation of the critic is a sigmoid.
     """
     if objective is None or objective.quantity not in OF_LOGITS:
-        return
+        return None
     with torch.enable_grad():
         scores = scored(points.detach().requires_grad_())
-    named = f"the objective {type(objective).__name__} takes scores before the sigmoid"
-    last, scores = last_operation(scores), scores.detach()
-    if last == "Sigmoid":
-        raise ValueError(f"the critic ends in a sigmoid, but {named}; {REMEDY}")
-    if last not in LINEAR and 0 <= float(scores.min()) <= float(scores.max()) <= 1:
+    if last_operation(scores) == "Sigmoid":
+        raise ValueError(f"the critic ends in a sigmoid, but {_named(objective)}; {REMEDY}")
+    return scores
+
+
+def refuse_probabilities(
+    objective: Objective | None, scored: Callable[[Tensor], Tensor], points: Tensor
+) -> None:
+    """The same, with a warning where scores from no linear layer are all within [0, 1].
+
+    Raises:
+        ValueError: As :func:`refuse_sigmoid`.
+    """
+    scores = refuse_sigmoid(objective, scored, points)
+    if scores is None or objective is None or last_operation(scores) in LINEAR:
+        return
+    scores = scores.detach()
+    if 0 <= float(scores.min()) <= float(scores.max()) <= 1:
+        named = _named(objective)
         rank_zero_warn(f"all scores of the critic are within [0, 1], but {named}; {REMEDY}")
+
+
+def _named(objective: Objective) -> str:
+    return f"the objective {type(objective).__name__} takes scores before the sigmoid"
 
 
 def last_operation(scores: Tensor) -> str | None:

@@ -1,5 +1,6 @@
 """The Lightning modules: one adversarial training loop, and the two games played on it."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, final
@@ -20,7 +21,7 @@ from gans.generator_module import (
     SchedulerFactory,
 )
 from gans.gradients import Autograd, Compiled
-from gans.logits import refuse_probabilities
+from gans.logits import refuse_sigmoid
 from gans.networks import NoiseGenerator, evaluating
 from gans.networks.plain import critic_factory
 from gans.objectives import NonSaturating, Objective, Wasserstein
@@ -94,8 +95,9 @@ class AdversarialModule(GeneratorModule):
         make = critic_factory(critic)
         self.critic = self.made("critic", make, self._streams_of("critic"), self.dimension, 1)
         with evaluating([self.critic]), torch.random.fork_rng(devices=()):
-            points = torch.randn(len(self.seeds), batch_size, self.dimension)
-            refuse_probabilities(objective, self.scores, points)
+            few = math.gcd(batch_size, 2520)  # as many as packs of up to ten points divide
+            points = torch.randn(len(self.seeds), few, self.dimension)
+            refuse_sigmoid(objective, self.scores, points)
         constraint.parametrize(self.critic)
         players = (self.critic, self.critic_loss), (self.generator, self.generator_loss)
         long = compile_from is not None and n_critic * iterations >= compile_from
