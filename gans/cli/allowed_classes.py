@@ -48,17 +48,12 @@ def _public(module: ModuleType, base: type) -> set[type]:
     return {value for value in found if inspect.isclass(value) and issubclass(value, base)}
 
 
-ACTIVATIONS = {nn.Identity} | {
-    cls
-    for cls in _public(nn.modules.activation, nn.Module)
-    if cls.__module__ == "torch.nn.modules.activation" and cls is not nn.MultiheadAttention
-}
 LAYERS = {
     cls
-    for cls in _public(nn, nn.Module)
+    for cls in _public(nn, nn.Module) - {nn.MultiheadAttention}
     if cls.__module__.removeprefix("torch.nn.modules.")
-    in ("batchnorm", "conv", "dropout", "flatten", "instancenorm", "linear", "normalization",
-        "padding", "pixelshuffle", "pooling", "upsampling")
+    in ("activation", "batchnorm", "conv", "dropout", "flatten", "instancenorm", "linear",
+        "normalization", "padding", "pixelshuffle", "pooling", "upsampling")
 }  # fmt: skip
 UNFIT: dict[type, str] = {
     torch.optim.Optimizer: "is the base class of optimizers",
@@ -70,11 +65,7 @@ UNFIT: dict[type, str] = {
     schedulers.ReduceLROnPlateau: "needs a metric at each step, which no game has",
 }
 """Classes of torch that no configuration may name, and why."""
-TORCH = (
-    (_public(torch.optim, Optimizer) | _public(schedulers, LRScheduler)) - {*UNFIT}
-    | ACTIVATIONS
-    | LAYERS
-)
+TORCH = (_public(torch.optim, Optimizer) | _public(schedulers, LRScheduler)) - {*UNFIT} | LAYERS
 SECTIONS = ("model", "trainer", "checkpoint", "out", "config", "ckpt_path", *MONITORS)
 """What stands at the outermost level of a configuration, or opens a flag."""
 LOOKED_UP = ("torch.Size", "torch.Tensor")

@@ -132,22 +132,21 @@ class PointCloud(GivenPoints):
         law, kept = (
             rows.to(every.device) for rows in split(name, len(every), share_held_out, seed)
         )
-        middle, unit = mean_and_deviation(given.double()[law])
+        self._units: tuple[Tensor, Tensor] | None = None
         if boolean("standardise", standardise):
-            self._middle, self._unit = middle, unit
+            self._units = middle, unit = mean_and_deviation(given.double()[law])
             given = (given.double() - middle) / unit
             every = given.to(dtype)
-        else:
-            self._middle, self._unit = torch.zeros_like(middle), torch.ones_like(unit)
         check_resolved(name, given, every)
         self.points, self.kept_back = every[law], every[kept]
         super().__init__(Size(), Size([every.shape[1]]), validate_args)
 
     def as_given(self, points: Tensor) -> Tensor:
         """Points ``(..., d)`` in the units of the data, in double precision if standardised."""
-        if bool((self._unit == 1).all() & (self._middle == 0).all()):
+        if self._units is None:
             return points
-        return points.double() * self._unit.to(points.device) + self._middle.to(points.device)
+        middle, unit = (t.to(points.device) for t in self._units)
+        return points.double() * unit + middle
 
     @property
     def mean(self) -> Tensor:
