@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from divergences.array_likes import as_tensor
-from divergences.estimate import Estimate
+from divergences.estimate import Estimate, Z
 
 FEWEST_BEHIND_A_MEAN = 10.0  # fewer effective points than this leave no usable standard error
 NOT_FINITE = "the value is not finite: scores are NaN, infinite, or their exponentials overflow"
@@ -118,7 +118,7 @@ def lower_bound(
         (tensor(0.3040), tensor(inf))
     """
     warnings = [*warnings, *_where(~torch.isfinite(value), lambda _: NOT_FINITE)]
-    ends = (value - 1.959964 * stderr, torch.full_like(value, supremum))
+    ends = (value - Z * stderr, torch.full_like(value, supremum))
     return Estimate(value, stderr, ends, "lower", n, warnings=tuple(warnings), quantity=quantity)
 
 

@@ -17,6 +17,7 @@ from divergences.array_likes import FLOATS, as_pair
 from divergences.repeated_points import repeated
 
 Bound = Literal["exact", "lower", "upper", "none"]
+Z = 1.959964  # standard errors to either side of a 95 % interval of many points
 LENGTH = "in the unit of the data"
 SQUARE = "in the squared unit of the data"
 COARSE = 1e-3  # of a spread, from which rounding of one sample alone shows
@@ -111,7 +112,7 @@ class Estimate:
     def __post_init__(self) -> None:
         self._check(value=self.value, stderr=self.stderr)
         if self.ci is None:
-            half = 1.959964 * self.stderr
+            half = Z * self.stderr
             object.__setattr__(self, "ci", (self.value - half, self.value + half))
         if self.floor is None:
             object.__setattr__(self, "floor", torch.full_like(self.value, float("nan")))

@@ -13,7 +13,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from divergences.estimate import Estimate
+from divergences.estimate import Estimate, Z
 from divergences.random_streams import Streams
 
 KEPT_BACK = 5  # of that many points of a half, one is kept back to tell when to stop
@@ -175,8 +175,8 @@ def averaged(first: Estimate, second: Estimate) -> Estimate:
     """
     value = (first.value + second.value) / 2
     stderr = torch.hypot(first.stderr, second.stderr) / 2
-    beyond = [r.value - r.ci[0] - 1.959964 * r.stderr for r in (first, second)]
-    low = value - 1.959964 * stderr - (beyond[0] + beyond[1]) / 2
+    beyond = [r.value - r.ci[0] - Z * r.stderr for r in (first, second)]
+    low = value - Z * stderr - (beyond[0] + beyond[1]) / 2
     return replace(first, value=value, stderr=stderr, ci=(low, (first.ci[1] + second.ci[1]) / 2))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from divergences.array_likes import as_sample
 from divergences.checks import seed_number, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, check_samples, each_member
+from divergences.estimate import Bound, Estimate, Estimator, Z, check_samples, each_member
 from divergences.samples.neighbour_distances import Array, as_points, k_nearest, stderr_of
 from divergences.samples.random_halves import halves
 from divergences.samples.rank_probability import probability_above
@@ -66,7 +66,7 @@ class Authenticity(Estimator):
         floor = sum(_share_farther(*pair)[0] for pair in (parts, parts[::-1])) / 2
         # of n points leaving out one changes the value by influence / n
         stderr = stderr_of([i * len(i) for i in influences])
-        half = max(1.959964 * stderr, 3 / min(len(x), len(y)))  # of a share of 0 or 1: rule of 3
+        half = max(Z * stderr, 3 / min(len(x), len(y)))  # of a share of 0 or 1: rule of 3
         value_, stderr_, floor_ = (x.new_tensor(t) for t in (value, stderr, floor))
         ends = value_ - half, value_ + half
         return Estimate(value_, stderr_, ends, self.bound, (len(x), len(y)), floor_)

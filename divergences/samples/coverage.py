@@ -18,7 +18,7 @@ from scipy.sparse import coo_array, csr_array
 from torch import Tensor
 
 from divergences.checks import whole_number
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.estimate import Bound, Estimate, Estimator, Z, each_member
 from divergences.pair_distances import pair_distances
 from divergences.samples.units import in_own_unit, resolution, times_two_to
 
@@ -106,7 +106,7 @@ class NeighbourBalls(Estimator):
         # of a share that is 0 or 1 in the sample: the rule of three
         unseen = 3 / min(len(x), len(y))
         value_, stderr_ = x.new_tensor(value), x.new_tensor(stderr)
-        half = max(1.959964 * stderr, unseen)
+        half = max(Z * stderr, unseen)
         ci = x.new_tensor(value - half), x.new_tensor(value + half)
         return Estimate(value_, stderr_, ci, self.bound, (len(x), len(y)), warnings=notes)
 

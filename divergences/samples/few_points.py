@@ -19,13 +19,13 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
+from divergences.estimate import Z
 from divergences.tail_index import tail_index
 
 FEWEST = 3.0  # points that may make up most of a variance, from 40 points on
 LEAST, LEAST_OF_SQUARES = 16, 30
 """Points from which on at least 90 % of the intervals held the truth, of lognormal laws too."""
 FEW = 20.0  # points behind a variance up to which the tail is looked at
-Z = 1.959964  # standard errors to either side of a 95 % interval of many points
 ROUNDED = 1e-9  # of the farthest term, by which equal ones may differ
 HEAVY = 0.5  # shape of the tail above which there is no variance
 

@@ -20,8 +20,8 @@ from scipy.special import xlogy
 from torch import Tensor
 
 from divergences.checks import LARGEST, whole_number
-from divergences.estimate import QUANTITIES, Bound, Estimate, Estimator, each_member
-from divergences.samples.few_points import Sum, Z
+from divergences.estimate import QUANTITIES, Bound, Estimate, Estimator, Z, each_member
+from divergences.samples.few_points import Sum
 from divergences.samples.quantile_grid import MOST_BINS, Cells, QuantileGrid
 from divergences.samples.random_halves import halves, random_order
 from divergences.samples.within_cells import PARTS, js_beyond_ends, js_within_cells

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from divergences.checks import boolean, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.estimate import Bound, Estimate, Estimator, Z, each_member
 from divergences.samples.common_space import CommonSpace
 from divergences.samples.finer_structure import finer_structure
 from divergences.samples.log_ratio_model import Drift, DriftWithin
@@ -201,14 +201,12 @@ def _widened(
     """
     low, high = estimate.ci
     doubt = UNSURE * abs(value - bare)
-    reach = max(1.959964 * stderr_of(bent[1]), doubt + 1.959964 * float(estimate.stderr))
+    reach = max(Z * stderr_of(bent[1]), doubt + Z * float(estimate.stderr))
     return replace(
         estimate,
         ci=(
             low.clamp(max=min(value, bent[0]) - reach),
-            high.clamp(min=max(value, bent[0]) + reach).clamp(
-                min=far[0] + 1.959964 * stderr_of(far[1])
-            ),
+            high.clamp(min=max(value, bent[0]) + reach).clamp(min=far[0] + Z * stderr_of(far[1])),
         ),
     )
 

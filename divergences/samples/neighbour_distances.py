@@ -14,7 +14,7 @@ from scipy.spatial import KDTree
 from scipy.special import digamma
 from torch import Tensor
 
-from divergences.estimate import Estimate
+from divergences.estimate import Estimate, Z
 
 Array = NDArray[np.floating]
 Reading = tuple[float, list[Array]]  # a value, and each point's influence on it, per sample
@@ -166,10 +166,10 @@ def from_influences(
     """
     value, error = near[0], stderr_of(near[1])
     known = [(value, error), extrapolated(near, far, rate)]
-    low = min(v - 1.959964 * e for v, e in known) - slack
+    low = min(v - Z * e for v, e in known) - slack
     if at_jumps is not None:
         known.append(extrapolated(near, far, at_jumps))
-    high = max(v + 1.959964 * e for v, e in known) + slack
+    high = max(v + Z * e for v, e in known) + slack
     ends = like.new_tensor(low), like.new_tensor(high)
     return Estimate(like.new_tensor(value), like.new_tensor(error), ci=ends)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from divergences.checks import seed_number, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.estimate import Bound, Estimate, Estimator, Z, each_member
 from divergences.samples.coordinates import standardised
 from divergences.samples.rank_probability import probability_above
 
@@ -44,7 +44,7 @@ class TwoSampleClassifier(Estimator):
         n = 1.0 / len(x) + 1.0 / len(y)
         stderr = max(stderr, 0.5 * math.sqrt(n) / 10)  # all right in a sample is not all right
         value_, stderr_ = x.new_tensor(value), x.new_tensor(stderr)
-        ci = value_ - 1.959964 * stderr_, torch.ones_like(value_)  # another may tell more apart
+        ci = value_ - Z * stderr_, torch.ones_like(value_)  # another may tell more apart
         return Estimate(value_, stderr_, ci, self.bound, (len(x), len(y)), warnings=notes)
 
     @abstractmethod

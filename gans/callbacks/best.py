@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, final
 import pytorch_lightning as pl
 
 from divergences.checks import entries
+from divergences.estimate import Z
 from gans.callbacks.divergence_monitor import DivergenceMonitor
 from gans.callbacks.measurements import Divergences
 
@@ -19,7 +20,7 @@ class Measured(NamedTuple):
     stderr: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3g} ± {1.959964 * self.stderr:.2g}"
+        return f"{self.value:.3g} ± {Z * self.stderr:.2g}"
 
 
 def newly_measured(trainer: pl.Trainer, tag: str) -> Measured | None:
@@ -85,7 +86,7 @@ class Best:
             m
             for m in self.all
             if m.step > least.step
-            and m.value - least.value <= 1.959964 * math.hypot(m.stderr, least.stderr)
+            and m.value - least.value <= Z * math.hypot(m.stderr, least.stderr)
         ]
 
     def sentence(self) -> str | None:

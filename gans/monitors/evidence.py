@@ -12,7 +12,7 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
-from divergences.estimate import Estimate
+from divergences.estimate import Estimate, Z
 from gans.monitors import tags
 from gans.monitors.readings import Readings, interval_of_mean, value
 from gans.monitors.real_cloud import RealCloud, nearest
@@ -113,7 +113,7 @@ class Look:
         found = self.readings.get(tag)
         if not isinstance(found, Estimate):
             return math.nan, math.nan
-        half = 1.959964 * float(found.stderr.double().square().sum().sqrt()) / len(found.stderr)
+        half = Z * float(found.stderr.double().square().sum().sqrt()) / len(found.stderr)
         return self.number(tag) - half, self.number(tag) + half
 
     def number(self, tag: str) -> float:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from divergences.estimate import Z
 from gans.monitors.tags import W1_CRITIC as CRITIC
 from gans.monitors.tags import W1_EXACT as EXACT
 from gans.monitors.tags import W1_FLOOR as FLOOR
@@ -80,5 +81,5 @@ def w1_bracket(values: Mapping[str, Tensor], stderr: Mapping[str, Tensor]) -> st
 
 
 def _mean(values: Tensor, stderr: Tensor) -> Mean:
-    half = 1.959964 * float(stderr.double().square().sum().sqrt()) / len(stderr)
+    half = Z * float(stderr.double().square().sum().sqrt()) / len(stderr)
     return Mean(float(values.double().mean()), half)

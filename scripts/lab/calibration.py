@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 import divergences as dv
+from divergences.estimate import Z
 from divergences.failed_estimates import Answers
 from scripts.lab.known_pairs import CASES, Case
 
@@ -226,7 +227,7 @@ def measure(cell: Cell) -> dict[str, Any]:
     has_interval = np.isfinite(lows) | np.isinf(highs)
     slack = 1e-12 * max(1.0, abs(truth))  # rounding of the truth itself
     covered = (lows - slack <= truth) & (truth <= highs + slack)
-    by_stderr = np.abs(values - truth) <= 1.959964 * stderrs + slack
+    by_stderr = np.abs(values - truth) <= Z * stderrs + slack
     silent = ~warned.astype(bool)
 
     def mean(column: np.ndarray, rows: np.ndarray) -> float:
