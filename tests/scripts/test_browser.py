@@ -9,6 +9,7 @@ import pytest
 import torch
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
 from divergences import exact
 from gans.targets import ParallelSegments
@@ -317,7 +318,7 @@ def test_another_choice_goes_on_playing(browser):
     frame(browser)
     find(browser, "#live-play").send_keys(Keys.SPACE)
     choose(browser, objective="saturating")
-    frame(browser, "4")
+    WebDriverWait(browser, 30).until(lambda _: frame(browser)[0] > "0")
     assert find(browser, "#live-play").text == "Pause"
     find(browser, "#live-reset").send_keys(Keys.SPACE)
     assert find(browser, "#live-play").text == "Play"
