@@ -15,12 +15,12 @@ from divergences import exact
 from divergences.checks import entries, whole_number
 from divergences.estimate import Estimate, Estimator
 from divergences.failed_estimates import Answers
-from divergences.networks.lipschitz import lipschitz_audit
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.held_out_dual import HeldOutDual
 from divergences.samples.nearest_neighbours import NearestNeighbours
 from divergences.samples.ross import RossJS
 from gans.monitors import tags
+from gans.monitors.critic_slope import slopes_between
 from gans.monitors.game import Game
 from gans.monitors.readings import Monitor, Readings
 
@@ -71,17 +71,17 @@ def critic_value(game: Game, real: Tensor, fake: Tensor) -> Estimate:
     return game.objective.estimate(game.scores(real), game.scores(fake))
 
 
-def bound_by_critic(game: Game, real: Tensor, fake: Tensor) -> Estimate:
+def bound_by_critic(game: Game, real: Tensor, fake: Tensor, n: int) -> Estimate:
     """The critic's value; a critic steeper than 1 measures as many times W1, at most.
 
-    The lower limit is then divided by its slope, the largest at as many points between both
-    samples, and the value is no bound.
+    The lower limit is then divided by its slope, the largest at ``n`` points between both
+    laws, and the value is no bound.
     """
     found = critic_value(game, real, fake)
     if game.critic is None or game.objective is None or not game.objective.needs_slope:
         return found
-    slopes = lipschitz_audit(game.critic, real, fake, game.streams("slope of the bound"))
-    (low, high), steepest = found.ci, slopes.amax(-1).clamp_min(1.0)
+    steepest = slopes_between(game, n).norms.amax(-1).clamp_min(1.0)
+    low, high = found.ci
     bound = "none" if (steepest > 1 + STEEP).any() else found.bound
     return replace(found, ci=(low / steepest.to(low), high), bound=bound)
 
@@ -126,7 +126,7 @@ class DivergenceEstimates(Monitor):
             found[tags.KL_IS_INFINITE] = torch.isinf(known["kl"]).float()
         if game.objective is not None and game.critic is not None:
             tag = tags.read_by_critic(game.objective.quantity)
-            found[tag] = self._ask(tag, partial(bound_by_critic, game, real, fake), real)
+            found[tag] = self._ask(tag, partial(bound_by_critic, game, real, fake, self.n), real)
         with torch.no_grad():
             real, fake = game.described(real), game.described(fake)
         for estimator in self.estimators:

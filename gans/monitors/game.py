@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, TypeVar, final
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from gans.objectives import Objective
 from gans.targets.gaussian_mixtures import Modes
 from gans.targets.images import Pixels
 
+Measured = TypeVar("Measured")
 POOL = 2000
 """Points that stand for the real law, where they can be drawn without end."""
 
@@ -46,6 +47,7 @@ class Game(ABC):
     iteration: int
     critic: Callable[[Tensor], Tensor] | None = None
     objective: Objective | None = None
+    _found: dict[str, Any]
 
     @abstractmethod
     def real(self, n: int, streams: Streams) -> Tensor:
@@ -98,6 +100,13 @@ class Game(ABC):
     def averaged(self) -> Game | None:
         """The same game with the moving average of the generators, where there is one."""
         return None
+
+    def once(self, what: str, measure: Callable[[], Measured]) -> Measured:
+        """What that finds out when it is first asked for: this game is that of one iteration."""
+        self._found = getattr(self, "_found", {})
+        if what not in self._found:
+            self._found[what] = measure()
+        return self._found[what]
 
     def scores(self, points: Tensor) -> Tensor:
         """The critic's scores, ``(K, n)``."""

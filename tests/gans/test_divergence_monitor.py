@@ -398,11 +398,16 @@ def test_a_scale_that_was_named_is_named_until_it_is_near(factors, named):
 def test_a_limit_below_w1_allows_for_a_steep_critic(slope):
     """W1 of a law and the same moved by 1 is 1, and the critic measures slope times that."""
     draw = torch.Generator().manual_seed(0)
-    real = torch.randn(2000, 2, generator=draw)
+    real, differentiated = torch.randn(2000, 2, generator=draw), []
+
+    def critic(points):
+        differentiated.append(points.requires_grad)
+        return -slope * points[:, :1]
+
     monitor = DivergenceMonitor(
         real=real,
         fake=lambda n: torch.randn(n, 2, generator=draw) + torch.tensor([1.0, 0.0]),
-        critic=lambda x: -slope * x[:, :1],
+        critic=critic,
         objective=Wasserstein(),
         n=500,
     )
@@ -410,3 +415,4 @@ def test_a_limit_below_w1_allows_for_a_steep_critic(slope):
     assert float(found.value) == pytest.approx(slope, rel=0.15)
     assert 0.4 * min(slope, 1.0) < float(found.ci[0]) < 1
     assert (found.bound == "lower") == (slope <= 1)
+    assert sum(differentiated) == 3  # at generated points twice, and once between both sides
