@@ -16,13 +16,12 @@ from divergences.learned.discriminators import (
     FDivergence,
 )
 from divergences.learned.sources import Empirical
-from divergences.networks import lipschitz
 from divergences.networks.constraint import Constraint, Unconstrained
 from divergences.networks.gradient_penalty import GradientPenalty, LipschitzPenalty
 from divergences.networks.layers import MLP, FourierFeatures, FullSort, MaxMin, Whiten
-from divergences.networks.lipschitz import Orthogonal, SpectralNorm, WeightClipping
 from divergences.networks.mcshane import McShane
 from divergences.networks.muon import Muon
+from divergences.networks.weight_constraints import Orthogonal, SpectralNorm, WeightClipping
 from divergences.numerical.monte_carlo import MonteCarlo
 from divergences.numerical.quadrature import Quadrature
 from divergences.random_streams import Streams
@@ -106,7 +105,6 @@ __all__ = [
     "discrete",
     "exact",
     "f_divergences",
-    "lipschitz",
     "numerical",
 ]
 

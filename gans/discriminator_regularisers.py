@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from divergences.checks import positive_number, real_number, shown, whole_number
-from divergences.networks.constraint import Constraint, check_separate, input_gradient
+from divergences.networks.constraint import Constraint, check_separate
 from divergences.networks.gradient_penalty import SlopePenalty
 from divergences.networks.layers import member_norms
+from divergences.networks.slopes import input_gradient
 from divergences.random_streams import Streams
 from gans.networks.plain import Plain
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from divergences.networks.constraint import input_gradient
+from divergences.networks.slopes import input_gradient
 
 REAL, FAKE = "#1f5fa8", "#c8501e"
 

@@ -9,8 +9,8 @@ from torch._dynamo.exc import TorchDynamoException
 from torch.distributions import Distribution
 from torch.func import functional_call, grad_and_value
 
-from divergences.networks.constraint import input_gradient
 from divergences.networks.recorded_passes import RecordedPasses
+from divergences.networks.slopes import input_gradient
 from divergences.random_streams import Streams
 
 Loss = Callable[..., Tensor]

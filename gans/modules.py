@@ -12,7 +12,7 @@ from torch.optim import Adam, Optimizer, RMSprop
 from divergences.checks import whole_number
 from divergences.networks.constraint import Constraint, Unconstrained
 from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import WeightClipping
+from divergences.networks.weight_constraints import WeightClipping
 from divergences.random_streams import Streams
 from gans.generator_module import (
     GeneratorFactory,

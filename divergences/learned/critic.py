@@ -21,7 +21,7 @@ from divergences.networks.layers import (
     check_decay,
     move_average,
 )
-from divergences.networks.lipschitz import SpectralNorm
+from divergences.networks.weight_constraints import SpectralNorm
 from divergences.random_streams import Streams
 
 SLOPE_AT_MOST_1 = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Softplus, FullSort, MaxMin)

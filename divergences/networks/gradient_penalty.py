@@ -7,12 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from divergences.checks import positive_number
-from divergences.networks.constraint import (
-    Constraint,
-    check_separate,
-    input_gradient,
-    interpolates,
-)
+from divergences.networks.constraint import Constraint, check_separate
+from divergences.networks.slopes import input_gradient, interpolates
 from divergences.random_streams import Streams
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from divergences.checks import whole_number
-from divergences.networks.lipschitz import lipschitz_audit
+from divergences.networks.slopes import lipschitz_audit
 from gans.monitors import tags
 from gans.monitors.game import Game
 from gans.monitors.readings import Monitor, Readings

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.parameter import Parameter
 
 from divergences.checks import whole_number
-from divergences.networks.constraint import input_gradient
 from divergences.networks.layers import member_norms
+from divergences.networks.slopes import input_gradient
 from gans.monitors import tags
 from gans.monitors.game import Game
 from gans.monitors.readings import Monitor, Readings

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from divergences.checks import entries
 from divergences.estimate import Estimator
 from divergences.in_words import range_in_words
-from divergences.networks.constraint import input_gradient
+from divergences.networks.slopes import input_gradient
 from gans.logits import refuse_probabilities
 from gans.monitors import tags
 from gans.monitors.critic_slope import CriticSlope

@@ -17,7 +17,7 @@ from torch.distributions import Normal
 
 from divergences import Constraint, Critic, Discriminator, SpectralNorm, Unconstrained
 from divergences.learned.base import Fit, Learned
-from divergences.networks.constraint import input_gradient
+from divergences.networks.slopes import input_gradient
 from gans import Gaussian
 from scripts.lab.claims import Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job, Results

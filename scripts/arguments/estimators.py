@@ -10,9 +10,8 @@ from typing import Any
 
 from torch.distributions import kl_divergence
 
-from scripts.lab.calibration import Cell, cells, measure
 from scripts.lab.claims import FAILS, Check, Claim, Findings
-from scripts.lab.interval_coverage import coverage_figure
+from scripts.lab.interval_coverage import Cell, cells, coverage_figure, measure
 from scripts.lab.jobs import CommonSettings, Job, Results
 from scripts.lab.known_pairs import CASES
 
@@ -43,12 +42,12 @@ def experiments(settings: Settings) -> dict[str, Job]:
     sizes = dict.fromkeys(CHEAP, settings.sizes) | {"EarthMover": settings.for_transport}
     every = sorted({*settings.sizes, *settings.for_transport})
     wanted = {
-        cell for cell in cells(every, settings.repeats) if cell.n in sizes.get(cell.contender, ())
+        cell for cell in cells(every, settings.repeats) if cell.n in sizes.get(cell.estimator, ())
     }
     wanted.add(Cell("KnownDensity", HIGH, 4096, settings.repeats))
     return {
         cell.key: Job(COST * cell.n / 1024, measure, cell)
-        for cell in sorted(wanted, key=lambda cell: (-cell.n, cell.contender, cell.case))
+        for cell in sorted(wanted, key=lambda cell: (-cell.n, cell.estimator, cell.case))
     }
 
 

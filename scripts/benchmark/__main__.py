@@ -7,11 +7,11 @@ from pathlib import Path
 
 from gans.cli.errors import Parser, guarded
 from gans.runtime.locks import locked
-from scripts.benchmark import comparison, cost, estimators, modes, speed, w1
+from scripts.benchmark import cost, estimators, modes, reliability_of_compare, speed, w1
 from scripts.lab.options import add_flags
 
 COMMANDS = {
-    "comparison": comparison,
+    "comparison": reliability_of_compare,
     "cost": cost,
     "estimators": estimators,
     "modes": modes,

@@ -73,7 +73,7 @@ def _torchmetrics_kid(x: np.ndarray, y: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Contender:
+class TimedEstimator:
     """An estimator, and who else computes its value.
 
     Attributes:
@@ -89,22 +89,24 @@ class Contender:
     largest: int = 10**6
 
 
-CONTENDERS = {
-    "EarthMover": Contender(dv.EarthMover(floor=False), "POT, emd2", _pot_transport, 8192),
-    "Sliced": Contender(dv.Sliced(projections=LINES, floor=False), "POT, sliced", _pot_sliced),
-    "EnergyDistance": Contender(dv.EnergyDistance(), "SciPy, cdist", _scipy_energy, 16384),
-    "MMD": Contender(dv.MMD(bandwidth=1.0), "scikit-learn, rbf_kernel", _sklearn_mmd, 16384),
-    "KernelDistance": Contender(
+TIMED = {
+    "EarthMover": TimedEstimator(dv.EarthMover(floor=False), "POT, emd2", _pot_transport, 8192),
+    "Sliced": TimedEstimator(
+        dv.Sliced(projections=LINES, floor=False), "POT, sliced", _pot_sliced
+    ),
+    "EnergyDistance": TimedEstimator(dv.EnergyDistance(), "SciPy, cdist", _scipy_energy, 16384),
+    "MMD": TimedEstimator(dv.MMD(bandwidth=1.0), "scikit-learn, rbf_kernel", _sklearn_mmd, 16384),
+    "KernelDistance": TimedEstimator(
         dv.KernelDistance(), "torchmetrics, KID", _torchmetrics_kid, 16384
     ),
-    "FrechetDistance": Contender(dv.FrechetDistance(), "SciPy, sqrtm", _scipy_frechet),
-    "NearestNeighbours": Contender(dv.NearestNeighbours()),
-    "RossJS": Contender(dv.RossJS()),
-    "HistogramKL": Contender(dv.HistogramKL()),
-    "Coverage": Contender(dv.Coverage(), largest=16384),
-    "ClassifierAUC": Contender(dv.ClassifierAUC(), largest=16384),
-    "HeldOutDual": Contender(dv.HeldOutDual(), largest=8192),
-    "Sinkhorn": Contender(dv.Sinkhorn(order=2, floor=False), largest=1024),
+    "FrechetDistance": TimedEstimator(dv.FrechetDistance(), "SciPy, sqrtm", _scipy_frechet),
+    "NearestNeighbours": TimedEstimator(dv.NearestNeighbours()),
+    "RossJS": TimedEstimator(dv.RossJS()),
+    "HistogramKL": TimedEstimator(dv.HistogramKL()),
+    "Coverage": TimedEstimator(dv.Coverage(), largest=16384),
+    "ClassifierAUC": TimedEstimator(dv.ClassifierAUC(), largest=16384),
+    "HeldOutDual": TimedEstimator(dv.HeldOutDual(), largest=8192),
+    "Sinkhorn": TimedEstimator(dv.Sinkhorn(order=2, floor=False), largest=1024),
 }
 
 
@@ -112,7 +114,7 @@ def add_arguments(command: Parser) -> None:
     command.flag("--sizes", "points a side", type=at_least(16), default=[256, 1024, 4096])
     command.flag("--dimension", "of the points", type=at_least(2), default=2, metavar="D")
     command.flag("--repeats", "of which the best counts", type=at_least(1), default=3)
-    every = list(CONTENDERS)
+    every = list(TIMED)
     command.flag("--only", "rows", choices=every, default=every, metavar="ESTIMATOR")
 
 
@@ -123,7 +125,7 @@ def run(options: argparse.Namespace) -> None:
                                                options.repeats)
         for name in options.only
         for n in sorted(options.sizes)
-        if n <= CONTENDERS[name].largest
+        if n <= TIMED[name].largest
     }  # fmt: skip
     rows = results(jobs, options)
     write_atomically(options.out / "cost.csv", as_csv(rows))
@@ -147,20 +149,20 @@ def run(options: argparse.Namespace) -> None:
 
 def measure(name: str, n: int, d: int, repeats: int) -> dict[str, Any]:
     """CPU seconds and memory of one estimator, and of its rival, on the same points."""
-    contender = CONTENDERS[name]
+    timed = TIMED[name]
     x, y = samples(n, d)
     warnings.filterwarnings("ignore", message="estimate ")
-    contender.ours(x[:16], y[:16])
-    value, seconds, megabytes = cost(partial(contender.ours, x, y), repeats)
+    timed.ours(x[:16], y[:16])
+    value, seconds, megabytes = cost(partial(timed.ours, x, y), repeats)
     row = {
         "estimator": name, "points": n, "dimensions": d, "seconds": seconds,
-        "megabytes": megabytes, "rival": contender.rival, "their_seconds": np.nan,
+        "megabytes": megabytes, "rival": timed.rival, "their_seconds": np.nan,
         "their_megabytes": np.nan, "apart": np.nan,
     }  # fmt: skip
-    if contender.theirs is not None:
+    if timed.theirs is not None:
         arrays = x.numpy(), y.numpy()
-        contender.theirs(*(z[:16] for z in arrays))
-        theirs, their_seconds, their_megabytes = cost(partial(contender.theirs, *arrays), repeats)
+        timed.theirs(*(z[:16] for z in arrays))
+        theirs, their_seconds, their_megabytes = cost(partial(timed.theirs, *arrays), repeats)
         apart = abs(float(value.value) - theirs) / abs(theirs)
         row |= {
             "their_seconds": their_seconds, "their_megabytes": their_megabytes, "apart": apart,

@@ -6,8 +6,7 @@ from pathlib import Path
 from divergences.whole_files import atomically, write_atomically
 from gans.cli.errors import Parser
 from gans.runtime.files import as_csv
-from scripts.lab.calibration import cells, measure
-from scripts.lab.interval_coverage import coverage_figure
+from scripts.lab.interval_coverage import cells, coverage_figure, measure
 from scripts.lab.jobs import Job
 from scripts.lab.options import at_least
 from scripts.lab.records import results

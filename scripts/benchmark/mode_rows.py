@@ -22,8 +22,8 @@ from gans.mode_coverage import exact_w1
 from gans.monitors import Game, Monitor, Readings
 from gans.networks import points_of
 from scripts.lab.claims import in_table
-from scripts.lab.mode_protocols import PROTOCOLS
-from scripts.lab.mode_protocols.base import Benchmark, Protocol
+from scripts.lab.mode_table_settings import PROTOCOLS
+from scripts.lab.mode_table_settings.base import Benchmark, Protocol
 from scripts.lab.training import quiet_trainer
 from scripts.lab.training_monitors import CriticAgainstTransport, spearman
 

@@ -13,7 +13,7 @@ from gans.runtime.files import as_csv
 from scripts.benchmark import mode_rows
 from scripts.benchmark.published import published
 from scripts.lab.jobs import Job
-from scripts.lab.mode_protocols import PROTOCOLS
+from scripts.lab.mode_table_settings import PROTOCOLS
 from scripts.lab.options import at_least, share
 from scripts.lab.records import results
 

@@ -20,10 +20,10 @@ from scripts.lab.options import add_flags, at_least, check_folder, engine_of
 from scripts.lab.origin import fingerprint
 from scripts.lab.progress import Progress
 from scripts.lab.running import Failure, complete
-from scripts.sweep.job import Job, Outcome, run
+from scripts.sweep.joint_training import JointTraining, TrainedMember, run
 from scripts.sweep.plan import Plan, jobs, read
-from scripts.sweep.records import Folder
 from scripts.sweep.summary import gather
+from scripts.sweep.sweep_folder import Folder
 
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:
@@ -69,7 +69,7 @@ def start(options: argparse.Namespace) -> int:
         return sweep(plan, folder, engine, options)
 
 
-def wanted(plan: Plan, folder: Folder, options: argparse.Namespace) -> list[Job]:
+def wanted(plan: Plan, folder: Folder, options: argparse.Namespace) -> list[JointTraining]:
     """The jobs that do what has no record, as many as the limit allows."""
     missing = [
         (s, seed) for s, seed in plan.runs() if options.again or folder.read(s, seed) is None
@@ -100,7 +100,7 @@ def sweep(plan: Plan, folder: Folder, engine: Engine, options: argparse.Namespac
     runs = sum(len(job.seeds) for job in todo)
     with Progress(runs, runs) as progress:
 
-        def keep(job: Job, outcomes: list[Outcome]) -> None:
+        def keep(job: JointTraining, outcomes: list[TrainedMember]) -> None:
             for outcome in outcomes:
                 folder.keep(settings[job.key], outcome)
                 progress.advance(1, f"{job.label}, seed {outcome.seed}")
@@ -121,7 +121,7 @@ def sweep(plan: Plan, folder: Folder, engine: Engine, options: argparse.Namespac
     return int(bool(failures))
 
 
-def report(failures: list[Failure[Job]], folder: Folder, retries: int) -> None:
+def report(failures: list[Failure[JointTraining]], folder: Folder, retries: int) -> None:
     """List what failed, with the whole traceback in a file."""
     path = folder.path / "failures.json"
     path.unlink(missing_ok=True)

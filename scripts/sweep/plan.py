@@ -17,7 +17,7 @@ from divergences.shown_text import one_line as plainly
 from divergences.shown_text import shortened
 from gans.cli import configuration
 from gans.cli.configuration import one_line
-from scripts.sweep.job import Job, complete
+from scripts.sweep.joint_training import JointTraining, complete
 
 Config = dict[str, Any]
 LOOKS = ("divergences", "gradients", "lipschitz", "pictures", "coverage", "checkpoint")
@@ -81,13 +81,13 @@ class Plan:
         return itertools.product(self.settings, self.seeds)
 
 
-def jobs(missing: Sequence[tuple[Setting, int]], members: int) -> list[Job]:
+def jobs(missing: Sequence[tuple[Setting, int]], members: int) -> list[JointTraining]:
     """The runs as jobs: the seeds of one setting together, at most ``members`` of them."""
     of: dict[str, tuple[Setting, list[int]]] = {}
     for setting, seed in missing:
         of.setdefault(setting.key, (setting, []))[1].append(seed)
     return [
-        Job(
+        JointTraining(
             setting.key,
             setting.label,
             setting.config,

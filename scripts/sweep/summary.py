@@ -12,7 +12,7 @@ from divergences.whole_files import atomically, write_atomically
 from gans.runtime.escaping import as_label
 from gans.runtime.files import as_csv
 from scripts.sweep.plan import Plan, Setting
-from scripts.sweep.records import Folder, Record
+from scripts.sweep.sweep_folder import Folder, RunRecord
 from scripts.sweep.tensorboard import CHARTS, Band, write_bands
 
 DRAWN = 8
@@ -45,7 +45,7 @@ def gather(plan: Plan, folder: Folder) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(setting: Setting, record: Record) -> dict[str, Any]:
+def _row(setting: Setting, record: RunRecord) -> dict[str, Any]:
     """The record on one line: what it is, what was read, what it took."""
     told = {"setting": setting.label} | setting.axes | {"seed": record["seed"]}
     read = {tag: _number(value) for tag, value in record["readings"].items()}

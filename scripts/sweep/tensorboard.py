@@ -19,7 +19,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import hparams
 
 from divergences.whole_files import atomically
-from scripts.sweep.job import Curves
+from scripts.sweep.joint_training import Curves
 
 FILE = "events.out.tfevents.0.sweep"
 CHARTS = {

@@ -10,7 +10,7 @@ import torch
 from divergences import Comparison, EarthMover, compare
 from divergences.comparison.permutation_tests import CombinedTest
 from divergences.comparison.permutations import Pooled
-from scripts.benchmark.comparison import said
+from scripts.benchmark.reliability_of_compare import said
 from scripts.lab.staged_pairs import STAGES
 
 PAIRS = int(os.environ.get("COMPARED_PAIRS", "1"))

@@ -16,10 +16,10 @@ from gans.modules import VanillaGAN
 from gans.monitors import AdversarialGame
 from gans.objectives import NonSaturating
 from gans.targets import Ring
-from scripts.lab.calibration import Contender, _ours
+from scripts.lab.compared_estimators import ComparedEstimator, _ours
 from scripts.lab.known_pairs import CASES
 from scripts.lab.training_monitors import CriticAgainstTransport
-from scripts.sweep.job import Readings
+from scripts.sweep.joint_training import Readings
 from tests.gans.test_callbacks import curve, run
 from tests.small_games import ring, segments
 
@@ -121,10 +121,10 @@ def test_modes_that_overlap_are_said_and_not_counted(tmp_path):
 
 def test_a_table_of_repeats_keeps_the_others():
     estimator = Refusing(ERRORS[0])
-    contender = Contender("Refusing", "js", _ours(estimator))
+    compared = ComparedEstimator("Refusing", "js", _ours(estimator))
     x = torch.zeros(3, 4, 2)
     with pytest.warns(UserWarning, match="a repeat has no estimate"):
-        readings = contender.make(CASES[0])(x, x)
+        readings = compared.make(CASES[0])(x, x)
     assert len(readings) == 3
     assert all(math.isnan(r[0]) and r[-1] for r in readings)
 

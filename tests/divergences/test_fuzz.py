@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from torch import distributions as td
 
 import divergences as dv
-from divergences import bounds, discrete, exact, f_divergences, lipschitz, numerical
+from divergences import bounds, discrete, exact, f_divergences, numerical
 from divergences.estimate import Estimate, check_samples, each_member
+from divergences.networks.gradient_penalty import corrected_value, penalised_value
 from divergences.networks.layers import MLP, FourierFeatures, Whiten
 from divergences.random_streams import Streams
 
@@ -339,7 +340,7 @@ def test_constraints(value, count, w1):
         answer(kind, value)
     answer(dv.Orthogonal, count)
     small = w1.isfinite() & (w1.abs() < 1e10)
-    for function in (lipschitz.penalised_value, lipschitz.corrected_value):
+    for function in (penalised_value, corrected_value):
         found = answer(function, w1, value)
         if found is not None and 1e-30 < value < 1e30:
             assert not found[small].isnan().any()

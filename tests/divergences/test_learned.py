@@ -18,10 +18,10 @@ from divergences.f_divergences import (
 )
 from divergences.learned.discriminators import NWJ, DiscriminatorKL, DonskerVaradhan, FDivergence
 from divergences.learned.sources import Empirical, Sampled
-from divergences.networks.constraint import input_gradient
 from divergences.networks.gradient_penalty import GradientPenalty, LipschitzPenalty
 from divergences.networks.layers import FullSort, MaxMin
-from divergences.networks.lipschitz import Orthogonal, SpectralNorm
+from divergences.networks.slopes import input_gradient
+from divergences.networks.weight_constraints import Orthogonal, SpectralNorm
 from gans.targets import Gaussian, ParallelSegments, Ring
 
 FAST = partial(Adam, lr=3e-3, fused=True)

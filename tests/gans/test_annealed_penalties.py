@@ -8,7 +8,7 @@ import torch
 
 from divergences.networks.constraint import Unconstrained
 from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import SpectralNorm
+from divergences.networks.weight_constraints import SpectralNorm
 from divergences.random_streams import Streams
 from gans.discriminator_regularisers import R1, R2, Annealed, Combined, GradientClipping
 

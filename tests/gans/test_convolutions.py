@@ -17,7 +17,7 @@ from divergences import (
     Streams,
     WeightClipping,
 )
-from divergences.networks.constraint import input_gradient
+from divergences.networks.slopes import input_gradient
 from gans import (
     DRAGAN,
     FGAN,

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from divergences.networks.constraint import input_gradient
 from divergences.networks.gradient_penalty import GradientPenalty
 from divergences.networks.layers import MLP, MaxMin
-from divergences.networks.lipschitz import SpectralNorm
+from divergences.networks.slopes import input_gradient
+from divergences.networks.weight_constraints import SpectralNorm
 from divergences.random_streams import Streams
 from gans.discriminator_regularisers import R1
 

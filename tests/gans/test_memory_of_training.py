@@ -10,8 +10,8 @@ import pytest
 from gans.cli.train import main
 from gans.runtime import memory_of_training
 from gans.runtime.memory_of_training import OVERHEAD, check_fits, training
-from scripts.sweep.job import Job
-from scripts.sweep.job import run as run_job
+from scripts.sweep.joint_training import JointTraining
+from scripts.sweep.joint_training import run as run_job
 from tests.gans.test_configuration_files import CONFIG
 from tests.small_games import segments
 
@@ -95,10 +95,10 @@ def test_what_does_not_fit_is_refused_before_work(flag, said, tmp_path, monkeypa
 @linux
 def test_a_job_that_does_not_fit_fails_with_the_numbers(monkeypatch):
     monkeypatch.setattr(memory_of_training, "available", lambda: 10**4)
-    monkeypatch.setattr("scripts.sweep.job.limit_memory", lambda: None)
+    monkeypatch.setattr("scripts.sweep.joint_training.limit_memory", lambda: None)
     model = {"class_path": "gans.VanillaGAN", "init_args": {"target": {"class_path": "gans.Ring"}}}
     with pytest.raises(ValueError, match=r"2 members .* takes about .* and 1e-05 GB are"):
-        run_job(Job("key", "label", {"model": model}, (0, 1)))
+        run_job(JointTraining("key", "label", {"model": model}, (0, 1)))
 
 
 def test_what_is_not_known_is_not_refused(monkeypatch):

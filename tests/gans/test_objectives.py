@@ -15,7 +15,7 @@ from divergences.f_divergences import (
     SquaredHellinger,
 )
 from divergences.networks.constraint import Unconstrained
-from divergences.networks.lipschitz import WeightClipping
+from divergences.networks.weight_constraints import WeightClipping
 from gans.discriminator_regularisers import GradientClipping
 from gans.objectives import (
     FGAN,

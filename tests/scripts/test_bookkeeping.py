@@ -7,9 +7,9 @@ import pytest
 
 from scripts.lab.executors import Cluster, Local
 from scripts.lab.running import complete
-from scripts.sweep.job import Curves, Outcome
+from scripts.sweep.joint_training import Curves, TrainedMember
 from scripts.sweep.plan import Setting
-from scripts.sweep.records import Folder
+from scripts.sweep.sweep_folder import Folder
 from tests.loopback import Loopback
 from tests.sweep_work import Task, square
 
@@ -57,6 +57,6 @@ def test_files_of_a_run_cost_little(tmp_path):
 
     def keep():
         for seed in range(100):
-            folder.keep(setting, Outcome(seed, curves, 1.0, 1, "code"))
+            folder.keep(setting, TrainedMember(seed, curves, 1.0, 1, "code"))
 
     spent("files of a run", 100, keep)

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from scripts.benchmark.__main__ import main
-from scripts.benchmark.cost import CONTENDERS, cost, measure
+from scripts.benchmark.cost import TIMED, cost, measure
 from tests.engines import Threads
 
-RIVALLED = [name for name, contender in CONTENDERS.items() if contender.theirs is not None]
+RIVALLED = [name for name, timed in TIMED.items() if timed.theirs is not None]
 
 
 @pytest.mark.parametrize("name", RIVALLED)

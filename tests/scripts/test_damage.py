@@ -24,7 +24,7 @@ from scripts.lab.records import Records, run_all
 from scripts.report.__main__ import main as report
 from scripts.sweep import __main__ as sweep_command
 from scripts.sweep import summary
-from scripts.sweep.job import Curves, Outcome
+from scripts.sweep.joint_training import Curves, TrainedMember
 from tests import report_folder
 from tests.damage import chances, damaged
 from tests.engines import Threads
@@ -202,7 +202,7 @@ def quickly(job):
     steps = [0, 2, 4]
     tags = {tag: [0.5, None, float("inf")] for tag in summary.CHARTS.values()}
     curves = Curves(steps, [0.0, 0.1, 0.2], tags)
-    return [Outcome(seed, curves, 1.5, len(job.seeds), "code") for seed in job.seeds]
+    return [TrainedMember(seed, curves, 1.5, len(job.seeds), "code") for seed in job.seeds]
 
 
 def test_a_sweep_names_what_is_damaged_sets_it_aside_and_does_it_again(

@@ -9,7 +9,7 @@ from mpmath import mp
 from scipy.optimize import minimize
 from scipy.stats import energy_distance, wasserstein_distance
 
-from divergences.networks.lipschitz import lipschitz_audit
+from divergences.networks.slopes import lipschitz_audit
 from divergences.random_streams import Streams
 from gans.targets import ParallelSegments
 from scripts.arguments.lipschitz_js import (

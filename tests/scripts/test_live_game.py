@@ -11,7 +11,7 @@ from torch.optim import SGD, Adam
 from divergences.networks.constraint import Unconstrained
 from divergences.networks.gradient_penalty import LipschitzPenalty
 from divergences.networks.layers import MLP
-from divergences.networks.lipschitz import SpectralNorm, WeightClipping
+from divergences.networks.weight_constraints import SpectralNorm, WeightClipping
 from divergences.random_streams import Streams
 from divergences.samples.ross import RossJS
 from gans.modules import VanillaGAN

@@ -13,8 +13,8 @@ from scripts.arguments.mode_collapse.ring_modes import KEEPS, Mixed, Prediction,
 from scripts.arguments.mode_collapse.stalled_generators import Silenced, failed, share
 from scripts.arguments.mode_collapse.stalled_generators import checks as silence_checks
 from scripts.arguments.mode_collapse.stalled_generators import played as listened
-from scripts.lab.mode_protocols.alphagan import ALPHAGAN
-from scripts.lab.mode_protocols.this_project import OURS
+from scripts.lab.mode_table_settings.alphagan import ALPHAGAN
+from scripts.lab.mode_table_settings.this_project import OURS
 
 
 def games(modes, heard):

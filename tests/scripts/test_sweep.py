@@ -20,11 +20,10 @@ from gans.generator_module import NonFiniteLoss
 from scripts.lab.checked_files import write_record
 from scripts.lab.executors import Local
 from scripts.sweep import __main__ as command
-from scripts.sweep import job as jobs_module
-from scripts.sweep import summary
-from scripts.sweep.job import Job, run
+from scripts.sweep import joint_training, summary
+from scripts.sweep.joint_training import JointTraining, run
 from scripts.sweep.plan import jobs, read
-from scripts.sweep.records import Folder
+from scripts.sweep.sweep_folder import Folder
 from tests.engines import Threads
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -114,7 +113,7 @@ def test_values_can_be_classes_and_several_keys_can_move_together(sweep_file):
         for c in ("LipschitzPenalty(weight=1.0)", "SpectralNorm")
         for p in ("slow", "fast")
     ]
-    module, _ = jobs_module.build(plan.settings[3].config)
+    module, _ = joint_training.build(plan.settings[3].config)
     assert type(module.constraint).__name__ == "SpectralNorm"
     assert module.n_critic == 1
     rates = [s.complete["model"]["init_args"]["generator_optimizer"] for s in plan.settings]
@@ -265,7 +264,7 @@ def test_a_record_holds_the_final_readings_of_its_seed(finished):
     path, out = finished
     plan, folder = read(path), Folder(out)
     setting = plan.settings[1]
-    module, readings = jobs_module.build(jobs_module.with_seeds(setting.config, (4,)))
+    module, readings = joint_training.build(joint_training.with_seeds(setting.config, (4,)))
     del module
     record, curves = folder.read(setting, 4), folder.curves(setting, 4)
     assert record["seed"] == 4
@@ -286,7 +285,7 @@ def test_the_record_s_configuration_can_be_trained_again(finished, tmp_path):
     path, out = finished
     setting = read(path).settings[0]
     record = Folder(out).read(setting, 3)
-    again = run(Job(setting.key, "", record["config"], (3, 4)))
+    again = run(JointTraining(setting.key, "", record["config"], (3, 4)))
     assert plain(again[0].curves.final()) == record["readings"]
 
 
@@ -381,9 +380,9 @@ def test_the_figure_shows_every_seed_of_every_setting(finished):
 
 def test_a_member_s_result_does_not_depend_on_its_neighbours(sweep_file):
     setting = read(sweep_file("ring_gan")).settings[0]
-    together = run(Job(setting.key, "", setting.config, (0, 1, 2)))
+    together = run(JointTraining(setting.key, "", setting.config, (0, 1, 2)))
     for seed, outcome in enumerate(together):
-        (alone,) = run(Job(setting.key, "", setting.config, (seed,)))
+        (alone,) = run(JointTraining(setting.key, "", setting.config, (seed,)))
         for tag, value in alone.curves.final().items():
             if tag != "divergence/kl_NearestNeighbours":  # of a set of points, not smooth in them
                 assert outcome.curves.final()[tag] == pytest.approx(

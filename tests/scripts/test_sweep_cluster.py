@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from divergences.whole_files import plain
-from scripts.sweep.job import run
+from scripts.sweep.joint_training import run
 from scripts.sweep.plan import jobs, read
 from tests.commands import alive
 from tests.loopback import Loopback

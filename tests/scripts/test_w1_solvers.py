@@ -10,8 +10,8 @@ from torch.optim import Adam
 
 from divergences.learned.anchored import AnchoredCritic, moved_to_medoids
 from divergences.learned.critic import Critic
-from divergences.networks.constraint import input_gradient
 from divergences.networks.mcshane import McShane, distances
+from divergences.networks.slopes import input_gradient
 from divergences.random_streams import Streams
 from divergences.samples.earth_mover import EarthMover, linear_program
 from gans.targets import Box, Funnels, OneFunnel, Shifted

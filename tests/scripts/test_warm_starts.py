@@ -9,10 +9,10 @@ from torch.optim import SGD
 
 from divergences.learned.anchored import AnchoredCritic
 from divergences.learned.critic import Critic
-from divergences.networks.constraint import input_gradient
 from divergences.networks.gradient_penalty import LipschitzPenalty, penalised_value
 from divergences.networks.layers import FourierFeatures, MaxMin
-from divergences.networks.lipschitz import Orthogonal, SpectralNorm
+from divergences.networks.slopes import input_gradient
+from divergences.networks.weight_constraints import Orthogonal, SpectralNorm
 from divergences.random_streams import Streams
 from gans.targets import Box, Funnels, OneFunnel, Shifted
 from scripts.lab.w1.accuracy import compared

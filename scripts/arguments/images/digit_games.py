@@ -20,7 +20,7 @@ from gans.networks import points_of
 from scripts.arguments.vanishing_gradient import along_training
 from scripts.lab.fixed_generator import Pair
 from scripts.lab.jobs import CommonSettings
-from scripts.lab.mode_protocols.stacked_digits import DIGITS
+from scripts.lab.mode_table_settings.stacked_digits import DIGITS
 from scripts.lab.training import quiet_trainer
 
 NOISE = 0.5

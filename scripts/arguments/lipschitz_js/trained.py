@@ -16,7 +16,7 @@ from divergences import MLP, Constraint, Discriminator, Estimate, SpectralNorm, 
 from divergences.estimate import Bound
 from divergences.learned.base import Fit, Learned, paired_scores
 from divergences.learned.sources import Source
-from divergences.networks.constraint import input_gradient
+from divergences.networks.slopes import input_gradient
 from gans import ParallelSegments
 from scripts.arguments.lipschitz_js.limited_slope import (
     LOG2,

@@ -16,7 +16,7 @@ from gans.networks import points_of
 from scripts.arguments.mode_collapse.ring_modes import trained
 from scripts.lab.claims import HOLDS, QUALIFIED, Check, Claim, Findings
 from scripts.lab.jobs import Job, Results
-from scripts.lab.mode_protocols.alphagan import ALPHAGAN, game
+from scripts.lab.mode_table_settings.alphagan import ALPHAGAN, game
 from scripts.lab.plotting import Colour, captioned, drawing
 
 PUBLISHED, OF = 0.295, 200

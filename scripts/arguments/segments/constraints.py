@@ -11,7 +11,7 @@ from torch.optim import RMSprop
 
 import divergences as dv
 from divergences.networks.gradient_penalty import corrected_value, penalised_value
-from divergences.networks.lipschitz import lipschitz_audit
+from divergences.networks.slopes import lipschitz_audit
 from gans import Gaussian, ParallelSegments, Target
 from scripts.arguments.segments.common import HOME, SOURCE, THETAS, Members, Settings
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, standard_error

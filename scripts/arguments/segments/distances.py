@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import divergences as dv
-from divergences.networks.constraint import input_gradient
+from divergences.networks.slopes import input_gradient
 from gans import Gaussian, ParallelSegments
 from scripts.arguments.segments.common import (
     FAR,

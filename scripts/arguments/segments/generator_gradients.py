@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from divergences import Critic, Discriminator, SpectralNorm
-from divergences.networks.constraint import input_gradient
+from divergences.networks.slopes import input_gradient
 from scripts.arguments.segments.common import HOME, LOG2, SOURCE, Members, Settings, on_quadrature
 from scripts.lab.claims import Check, Claim, Findings
 from scripts.lab.jobs import Job, Results

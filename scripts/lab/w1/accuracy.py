@@ -19,9 +19,8 @@ from torch.nn.functional import cosine_similarity
 
 from divergences import EarthMover, HeldOutDual, Streams
 from divergences.learned.base import Fit
-from divergences.networks.constraint import input_gradient
 from divergences.networks.gradient_penalty import corrected_value
-from divergences.networks.lipschitz import lipschitz_audit
+from divergences.networks.slopes import input_gradient, lipschitz_audit
 from gans import Funnels, Transported
 from scripts.lab.claims import in_table
 from scripts.lab.w1.solvers import SOLVERS

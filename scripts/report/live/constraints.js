@@ -1,6 +1,6 @@
 "use strict";
 
-// What keeps a critic Lipschitz: the hooks of divergences.networks.lipschitz.Constraint.
+// What keeps a critic Lipschitz: the hooks of divergences.networks.constraint.Constraint.
 class Unconstrained {
   // Once, before training.
   start() {}

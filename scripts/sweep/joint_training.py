@@ -1,4 +1,4 @@
-"""One job of a sweep: a pure function of a configuration and the seeds of its members.
+"""The seeds of a setting trained together: a function of a configuration and those seeds alone.
 
 Nothing is read but the configuration and nothing is written: what was found comes back as the
 return value, so that a job can run on a machine that shares no disk with the sweep's, be lost with
@@ -106,7 +106,7 @@ class Readings(Periodic):
 
 
 @dataclass(frozen=True)
-class Job:
+class JointTraining:
     """The seeds of one setting that are trained together, as members of one program.
 
     Attributes:
@@ -123,13 +123,13 @@ class Job:
     seeds: tuple[int, ...]
     modules: tuple[str, ...] = ()
 
-    def alone(self) -> list["Job"]:
+    def alone(self) -> list["JointTraining"]:
         """A job for each seed."""
         return [replace(self, seeds=(seed,)) for seed in self.seeds]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainedMember:
     """What became of one seed.
 
     Attributes:
@@ -147,7 +147,7 @@ class Outcome:
     code: str
 
 
-def run(job: Job) -> list[Outcome]:
+def run(job: JointTraining) -> list[TrainedMember]:
     """Train the job's members to the end; what was read of each."""
     torch.set_num_threads(1)
     limit_memory()
@@ -161,12 +161,12 @@ def run(job: Job) -> list[Outcome]:
     trainer.fit(module)
     seconds = time.perf_counter() - start
     return [
-        Outcome(seed, curves, seconds, len(job.seeds), fingerprint())
+        TrainedMember(seed, curves, seconds, len(job.seeds), fingerprint())
         for seed, curves in zip(job.seeds, readings.curves(), strict=True)
     ]
 
 
-def check_memory(job: Job) -> None:
+def check_memory(job: JointTraining) -> None:
     """Refuse members that do not fit together, before they are built."""
     batch_size = job.config["model"].get("init_args", {}).get("batch_size", 128)
 

@@ -14,7 +14,7 @@ from divergences import MLP
 from gans.callbacks.picture_samples import grid
 from gans.mode_coverage import covered_modes, mode_kl
 from gans.monitors.picture_quality import class_of, classifier_of, scores_of
-from scripts.lab.mode_protocols.base import Benchmark, Protocol
+from scripts.lab.mode_table_settings.base import Benchmark, Protocol
 
 RECOGNISED = 0.95
 """Share of held-out digits that score as digits of high quality do, by definition."""

@@ -10,7 +10,7 @@ from torch.optim import Adam
 from divergences import MLP, GradientPenalty, Streams
 from gans import WGAN, Grid, NoiseGenerator, NonSaturating, Ring, VanillaGAN
 from gans.networks.published_layers import orthogonal
-from scripts.lab.mode_protocols.base import Mixture, Protocol
+from scripts.lab.mode_table_settings.base import Mixture, Protocol
 
 ITERATIONS, HIDDEN = 25_000, (128, 128)
 

@@ -9,7 +9,7 @@ from torch.optim import Adam
 from divergences import Streams
 from gans import Grid, NoiseGenerator, NonSaturating, Packed, Ring, VanillaGAN
 from gans.networks.published_layers import BatchNormMLP, MaxoutMLP, normal
-from scripts.lab.mode_protocols.base import Mixture, Protocol
+from scripts.lab.mode_table_settings.base import Mixture, Protocol
 
 ITERATIONS, BATCH, SCALE = 400_000, 100, 0.02
 _ADAM = partial(Adam, lr=1e-4, betas=(0.8, 0.999), fused=True)

@@ -1,16 +1,9 @@
-"""Estimators, ours and others', on pairs of laws whose divergences are known: one cell at a time.
-
-A cell is one contender on one case at one sample size, repeated on fresh samples. Its record says
-what was estimated against the truth, how often the 95 % interval covered it, and what it cost.
-"""
+"""Estimators, ours and others', that are compared on pairs of laws with known divergences."""
 
 import math
-import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,16 +14,15 @@ from torch import Tensor
 from torch.optim import Adam
 
 import divergences as dv
-from divergences.estimate import Z
 from divergences.failed_estimates import Answers
-from scripts.lab.known_pairs import CASES, Case
+from scripts.lab.known_pairs import Case
 
 Reading = tuple[float, float, float, float, bool]
 """Value, standard error, interval's ends, and whether a warning came with it."""
 
 
 @dataclass(frozen=True)
-class Contender:
+class ComparedEstimator:
     """A way to estimate one quantity.
 
     Attributes:
@@ -51,7 +43,7 @@ class Contender:
     densities: bool = False
 
     def fits(self, case: Case) -> bool:
-        """Whether the case has a finite truth, and points, for this contender."""
+        """Whether the case has a finite truth, and points, for this estimator."""
         truth = getattr(case, self.quantity)
         return (
             truth is not None
@@ -159,108 +151,23 @@ _SHORT: dict[str, Any] = {
 """Training that a thousand points can bear; the defaults are for samplers without end."""
 _WAVES = {**_SHORT, "steps": 300, "fourier": (1.0, 2.0)}
 
-CONTENDERS = (
-    Contender("HistogramKL", "kl", _ours(dv.HistogramKL()), LOW),
-    Contender("NearestNeighbours", "kl", _ours(dv.NearestNeighbours())),
-    Contender("KnownDensity", "kl", _known_density, densities=True),
-    Contender("DiscriminatorKL", "kl", _learned(dv.DiscriminatorKL(**_SHORT))),
-    Contender("torchmetrics KL, 16 bins", "kl", _theirs(_torchmetrics_kl), LOW),
-    Contender("HistogramJS", "js", _ours(dv.HistogramJS()), LOW),
-    Contender("RossJS", "js", _ours(dv.RossJS())),
-    Contender("Discriminator", "js", _learned(dv.Discriminator(**_SHORT))),
-    Contender("Discriminator, Fourier", "js", _learned(dv.Discriminator(**_WAVES)), LOW),
-    Contender("scikit-learn mutual_info", "js", _theirs(_scikit_learn), LINE),
-    Contender("torchmetrics JS, 16 bins", "js", _theirs(_torchmetrics_js), LOW),
-    Contender("HistogramTV", "tv", _ours(dv.HistogramTV()), LOW),
-    Contender("EarthMover", "w1", _ours(dv.EarthMover()), largest=1024),
-    Contender("HeldOutDual", "w1", _ours(dv.HeldOutDual()), largest=1024),
-    Contender("Critic", "w1", _learned(dv.Critic(**_SHORT))),
-    Contender("POT emd2", "w1", _theirs(_pot), largest=1024),
-    Contender("SciPy wasserstein_distance", "w1", _theirs(_scipy), LINE),
-    Contender("EarthMover(order=2)", "w2", _ours(dv.EarthMover(order=2)), largest=1024),
+COMPARED = (
+    ComparedEstimator("HistogramKL", "kl", _ours(dv.HistogramKL()), LOW),
+    ComparedEstimator("NearestNeighbours", "kl", _ours(dv.NearestNeighbours())),
+    ComparedEstimator("KnownDensity", "kl", _known_density, densities=True),
+    ComparedEstimator("DiscriminatorKL", "kl", _learned(dv.DiscriminatorKL(**_SHORT))),
+    ComparedEstimator("torchmetrics KL, 16 bins", "kl", _theirs(_torchmetrics_kl), LOW),
+    ComparedEstimator("HistogramJS", "js", _ours(dv.HistogramJS()), LOW),
+    ComparedEstimator("RossJS", "js", _ours(dv.RossJS())),
+    ComparedEstimator("Discriminator", "js", _learned(dv.Discriminator(**_SHORT))),
+    ComparedEstimator("Discriminator, Fourier", "js", _learned(dv.Discriminator(**_WAVES)), LOW),
+    ComparedEstimator("scikit-learn mutual_info", "js", _theirs(_scikit_learn), LINE),
+    ComparedEstimator("torchmetrics JS, 16 bins", "js", _theirs(_torchmetrics_js), LOW),
+    ComparedEstimator("HistogramTV", "tv", _ours(dv.HistogramTV()), LOW),
+    ComparedEstimator("EarthMover", "w1", _ours(dv.EarthMover()), largest=1024),
+    ComparedEstimator("HeldOutDual", "w1", _ours(dv.HeldOutDual()), largest=1024),
+    ComparedEstimator("Critic", "w1", _learned(dv.Critic(**_SHORT))),
+    ComparedEstimator("POT emd2", "w1", _theirs(_pot), largest=1024),
+    ComparedEstimator("SciPy wasserstein_distance", "w1", _theirs(_scipy), LINE),
+    ComparedEstimator("EarthMover(order=2)", "w2", _ours(dv.EarthMover(order=2)), largest=1024),
 )
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One contender, one case, one sample size, so many repeats."""
-
-    contender: str
-    case: str
-    n: int
-    repeats: int
-
-    @property
-    def key(self) -> str:
-        """Name of its record."""
-        return f"{self.contender} {self.case} {self.n} x{self.repeats}"
-
-
-def cells(sizes: list[int], repeats: int) -> list[Cell]:
-    """Every contender on every case that has a truth for it, at every size it is tried on."""
-    return [
-        Cell(contender.name, case.id, n, repeats)
-        for contender in CONTENDERS
-        for case in CASES
-        if contender.fits(case)
-        for n in sizes
-        if n <= contender.largest
-    ]
-
-
-def measure(cell: Cell) -> dict[str, Any]:
-    """Run one cell; its record as plain numbers."""
-    contender = next(c for c in CONTENDERS if c.name == cell.contender)
-    case = next(c for c in CASES if c.id == cell.case)
-    truth = getattr(case, contender.quantity)
-    draws = [case.draw(cell.n, seed) for seed in range(cell.repeats)]
-    x, y = (torch.stack(side) for side in zip(*draws, strict=True))
-    read = contender.make(case)
-    before = _memory("VmRSS", reset=True)
-    start = time.process_time()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what a rival warns of shows in its bias
-        readings = read(x, y)
-    seconds = time.process_time() - start
-    values, stderrs, lows, highs, warned = (np.array(c) for c in zip(*readings, strict=True))
-    answered = np.isfinite(values)
-    has_interval = np.isfinite(lows) | np.isinf(highs)
-    slack = 1e-12 * max(1.0, abs(truth))  # rounding of the truth itself
-    covered = (lows - slack <= truth) & (truth <= highs + slack)
-    by_stderr = np.abs(values - truth) <= Z * stderrs + slack
-    silent = ~warned.astype(bool)
-
-    def mean(column: np.ndarray, rows: np.ndarray) -> float:
-        return float(column[rows].mean()) if rows.any() else math.nan
-
-    return {
-        "quantity": contender.quantity,
-        "estimator": contender.name,
-        "case": case.id,
-        "n": cell.n,
-        "truth": truth,
-        "mean": mean(values, answered),
-        "bias": mean(values, answered) - truth,
-        "sd": float(values[answered].std(ddof=1)) if answered.sum() > 1 else math.nan,
-        "stderr": mean(stderrs, answered),
-        "coverage": mean(covered, has_interval),
-        "coverage_unwarned": mean(covered, has_interval & silent),
-        "coverage_by_stderr": mean(by_stderr, has_interval & silent),
-        "covered_or_warned": mean(covered | ~silent, has_interval),
-        "warned": float(warned.mean()),
-        "answered": float(answered.mean()),
-        "repeats": cell.repeats,
-        "seconds": seconds / cell.repeats,
-        "peak_mib": (_memory("VmHWM") - before) / 1024,
-    }
-
-
-def _memory(field: str, reset: bool = False) -> float:
-    """Resident memory of this process in KiB, NaN where the system does not tell."""
-    try:
-        if reset:
-            Path("/proc/self/clear_refs").write_text("5")
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return float(next(line for line in lines if line.startswith(field)).split()[1])
-    except (OSError, StopIteration):
-        return math.nan

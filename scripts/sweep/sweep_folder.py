@@ -8,12 +8,12 @@ from typing import Any, TypedDict
 
 from gans.runtime.locks import locked
 from scripts.lab.checked_files import Count, Damaged, Number, load_record, write_record
-from scripts.sweep.job import Outcome
+from scripts.sweep.joint_training import TrainedMember
 from scripts.sweep.plan import Setting
 from scripts.sweep.tensorboard import write_run
 
 
-class Record(TypedDict):
+class RunRecord(TypedDict):
     """What is kept of a run besides its curves."""
 
     setting: str
@@ -61,7 +61,7 @@ class Folder:
             (self.path / "records").mkdir(exist_ok=True)
             yield
 
-    def read(self, setting: Setting, seed: int) -> Record | None:
+    def read(self, setting: Setting, seed: int) -> RunRecord | None:
         """The record of a run, ``None`` if there is none that can be read.
 
         Raises:
@@ -69,7 +69,7 @@ class Folder:
         """
         path = self.record_of(setting, seed)
         try:
-            record = load_record(path, Record)
+            record = load_record(path, RunRecord)
         except (Damaged, OSError):
             return None
         if (record["complete"], record["seed"]) != (setting.complete, seed):
@@ -102,7 +102,7 @@ class Folder:
             if not path.exists():
                 continue
             try:
-                load_record(path, Record)
+                load_record(path, RunRecord)
                 self.curves(setting, seed)
             except IsADirectoryError:
                 found.append(Damaged(path, "it is a folder"))
@@ -113,7 +113,7 @@ class Folder:
                     found.append(Damaged(path, one))
         return found
 
-    def keep(self, setting: Setting, outcome: Outcome) -> None:
+    def keep(self, setting: Setting, outcome: TrainedMember) -> None:
         """Write curves, TensorBoard run and, last, the record."""
         final = outcome.curves.final()
         write_record(self.curves_of(setting, outcome.seed), asdict(outcome.curves), None)

@@ -1,6 +1,5 @@
-"""Critics that are Lipschitz by their weights, gradient penalties beside them, and an audit."""
+"""Constraints on a critic's weights: clipped, of unit spectral norm, or orthonormal."""
 
-from collections.abc import Callable
 from typing import final
 
 import torch
@@ -8,40 +7,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from divergences.checks import positive_number, whole_number
-from divergences.networks.constraint import (
-    Constraint,
-    affine_layers,
-    input_gradient,
-    interpolates,
-)
-from divergences.networks.constraint import Unconstrained as Unconstrained
-from divergences.networks.gradient_penalty import GradientPenalty as GradientPenalty
-from divergences.networks.gradient_penalty import LipschitzPenalty as LipschitzPenalty
-from divergences.networks.gradient_penalty import SlopePenalty as SlopePenalty
-from divergences.networks.gradient_penalty import corrected_value as corrected_value
-from divergences.networks.gradient_penalty import penalised_value as penalised_value
+from divergences.networks.constraint import Constraint, affine_layers
 from divergences.networks.layers import Linear
-from divergences.random_streams import Streams
-
-
-def lipschitz_audit(
-    critic: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, streams: Streams
-) -> Tensor:
-    r"""Input-gradient norms :math:`\|\nabla f\|` along the segments between ``x`` and ``y``.
-
-    Their maximum is a lower bound on the critic's Lipschitz constant, and the constant that
-    matters to the dual value: transport rays run between the two supports.
-
-    Returns:
-        Norms of shape ``(K, n)``.
-
-    Example:
-        >>> critic, x = nn.Sequential(Linear(2, 1, Streams([0]))), torch.zeros(1, 9, 2)
-        >>> norms = lipschitz_audit(critic, x, x + 1, Streams([0]))
-        >>> torch.allclose(norms, critic[0].weight.norm())
-        True
-    """
-    return input_gradient(critic, interpolates(x, y, streams)).norm(dim=-1)
 
 
 @final
@@ -139,6 +106,7 @@ class Orthogonal(Constraint):
         iterations: Of Björck's iteration after each step, at least 1.
 
     Example:
+        >>> from divergences import Streams
         >>> critic = nn.Sequential(Linear(3, 2, Streams([0])))
         >>> Orthogonal().parametrize(critic)
         >>> w = critic[0].weight[0].detach()

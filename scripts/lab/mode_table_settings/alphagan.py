@@ -9,7 +9,7 @@ from torch.optim import Adam
 
 from divergences import MLP
 from gans import Alpha, NoiseGenerator, NonSaturating, Objective, Ring, Saturating, VanillaGAN
-from scripts.lab.mode_protocols.base import Mixture, Protocol
+from scripts.lab.mode_table_settings.base import Mixture, Protocol
 
 BATCH = 128
 ITERATIONS = 400 * math.ceil(50_000 / BATCH)

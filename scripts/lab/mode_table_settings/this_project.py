@@ -10,7 +10,7 @@ from torch.optim import Adam
 import divergences as dv
 import gans
 from divergences.f_divergences import SquaredHellinger
-from scripts.lab.mode_protocols.base import Mixture, Protocol
+from scripts.lab.mode_table_settings.base import Mixture, Protocol
 
 # over the standard deviation of a coordinate: of the ring 1 / sqrt 2, of a grid with s modes a
 # side and spacing 1 sqrt((s^2 - 1) / 12)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from divergences import MLP, Streams
-from divergences.networks.constraint import Unconstrained, input_gradient, interpolates
+from divergences.networks.constraint import Unconstrained
 from divergences.networks.gradient_penalty import (
     GradientPenalty,
     LipschitzPenalty,
@@ -15,12 +15,8 @@ from divergences.networks.gradient_penalty import (
     penalised_value,
 )
 from divergences.networks.layers import Linear, MaxMin
-from divergences.networks.lipschitz import (
-    Orthogonal,
-    SpectralNorm,
-    WeightClipping,
-    lipschitz_audit,
-)
+from divergences.networks.slopes import input_gradient, interpolates, lipschitz_audit
+from divergences.networks.weight_constraints import Orthogonal, SpectralNorm, WeightClipping
 
 ALL = [
     Unconstrained(),
