@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from gans.cli.train import main
 from tests.commands import command, finish, start
 from tests.gans.test_faults import assert_same_run, settings
 
-EDITS = int(os.environ.get("CHECKPOINT_EDITS", "6"))
+EDITS = int(os.environ.get("CHECKPOINT_EDITS", "3"))
 VALUES = (None, "x", -1, 10**30, 1e300, float("nan"), [], {}, (), True, b"", torch.zeros(3, 1))
 """What stands in places where it should not."""
 
@@ -62,7 +63,9 @@ def test_every_edit_of_what_a_run_has_written_is_noticed(finished, tmp_path):
     path = finished / "run" / "checkpoints" / "000030.ckpt"
     assert damage(path) is None
     chance, tried = random.Random(0), 0
-    for way in places(torch.load(path, weights_only=True)):
+    ways = list(places(torch.load(path, weights_only=True)))
+    assert len(ways) > 200
+    for way in chance.sample(ways, min(20 * EDITS, len(ways))):
         value = chance.choice([*VALUES, places])
         content = torch.load(path, weights_only=True)
         if not differs(at(content, way), value):
@@ -71,7 +74,7 @@ def test_every_edit_of_what_a_run_has_written_is_noticed(finished, tmp_path):
         # without its seal it is one of another version, for all that can be seen
         assert way == ("seal",) or damage(tmp_path / "000030.ckpt") is not None, (way, value)
         tried += 1
-    assert tried > 200
+    assert tried > 10 * EDITS
 
 
 def test_a_digit_more_is_noticed(finished, tmp_path):
@@ -113,25 +116,29 @@ def resaved(path, way, value):
     torch.save(edited(content, way, value), path)
 
 
+also = partial(pytest.param, marks=pytest.mark.slow)
+"""Of a kind that another edit shows in the fast tests."""
+
+
 @pytest.mark.parametrize(
     ("way", "value"),
     [
         (("state_dict", "critic.0.weight"), torch.zeros(3, 1)),
-        (("state_dict", "critic.0.weight"), torch.full((2, 2, 8), torch.nan)),
+        also(("state_dict", "critic.0.weight"), torch.full((2, 2, 8), torch.nan)),
         (("optimizer_states",), []),
-        (("optimizer_states", 0, "param_groups"), None),
-        (("optimizer_states", 0, "state", 0, "exp_avg"), torch.zeros(3, 1)),
+        also(("optimizer_states", 0, "param_groups"), None),
+        also(("optimizer_states", 0, "state", 0, "exp_avg"), torch.zeros(3, 1)),
         (("lr_schedulers",), [{}]),
-        (("streams", "rand/16", "start"), torch.zeros(1)),
-        (("streams", "rand/16"), places),
+        also(("streams", "rand/16", "start"), torch.zeros(1)),
+        also(("streams", "rand/16"), places),
         (("streams",), {"x": 1}),
         (("global_random", "torch"), torch.zeros(3)),
-        (("global_random", "numpy"), [torch.zeros(3)]),
-        (("global_random", "python"), 3),
-        (("loops",), {}),
+        also(("global_random", "numpy"), [torch.zeros(3)]),
+        also(("global_random", "python"), 3),
+        also(("loops",), {}),
         (("loops", "fit_loop", "epoch_progress", "current", "processed"), float("nan")),
-        (("loops", "fit_loop", "epoch_progress", "current", "completed"), -(10**9)),
-        (("callbacks", "Divergences"), places),
+        also(("loops", "fit_loop", "epoch_progress", "current", "completed"), -(10**9)),
+        also(("callbacks", "Divergences"), places),
         (("callbacks", "Divergences", "latest"), 3),
         (("pytorch-lightning_version",), "x"),
     ],
@@ -160,7 +167,7 @@ def test_edits_at_random_end_in_one_line_or_a_whole_run(resume, finished):
         )
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "model: 3", "\0", "model: {x: *y}", "{"])
+@pytest.mark.parametrize("text", ["", "model: 3", "\0", "{"])
 def test_a_damaged_config_is_named_and_written_anew(resume, finished, text):
     def edit(path):
         (path.parents[1] / "config.yaml").write_text(text)

@@ -37,12 +37,13 @@ def without_ends(folder):
 
 
 HOURS = 3600.0
+RARER = (-2,), (-2, -4), (-48, 5, -1), (-400_000,)
 pytestmark = pytest.mark.filterwarnings("ignore:.*your dataloader is not resumable")
 
 
 @pytest.mark.parametrize(
     "shifts",
-    [(-2,), (-2, -4), (0, -2, 3), (-48, 5, -1), (-400_000,), (20,)],
+    [(0, -2, 3), (20,), *(pytest.param(s, marks=pytest.mark.slow) for s in RARER)],
     ids=lambda shifts: ",".join(map(str, shifts)),
 )
 def test_the_clock_has_no_say_in_the_order_of_curves(tmp_path, monkeypatch, shifts):

@@ -49,11 +49,21 @@ def fit(out, *flags, config=BASE):
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_every_configuration_runs(config, tmp_path):
+def test_every_configuration_runs_and_so_does_what_it_has_saved(config, tmp_path):
     warmup = ["--model.warmup=2"] if "warmup" in config.read_text() else []
-    fit(tmp_path / "run", *warmup, config=config)
-    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
-    assert checkpoint["global_step"] == 4
+    fit("first", *warmup, config=config)
+    off = [f"--{monitor}=null" for monitor in MONITORS]
+    main(["fit", "--config=first/config.yaml", "--out=second", *off])
+    first, second = (
+        torch.load(f"{run}/checkpoints/last.ckpt", weights_only=True)
+        for run in ("first", "second")
+    )
+    assert first["global_step"] == second["global_step"] == 4
+    assert first["state_dict"].keys() == second["state_dict"].keys()
+    for name, value in first["state_dict"].items():
+        assert torch.equal(value, second["state_dict"][name]), name
+    saved = [yaml.safe_load(Path(run, "config.yaml").read_text()) for run in ("first", "second")]
+    assert saved[1] == saved[0] | dict.fromkeys(MONITORS)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
@@ -224,17 +234,14 @@ def test_a_logger_is_chosen_by_name_and_writes_to_the_run(logger, tmp_path, caps
     assert any((tmp_path / "run").glob("events*")) == (logger == "TensorBoardLogger")
 
 
-@pytest.mark.parametrize("config", [*CONFIGS, None], ids=lambda path: path and path.stem)
-def test_what_a_run_has_saved_of_its_settings_can_be_given_back(config, tmp_path):
-    if config is None:  # with optimizers, networks and constraints by default
-        config = tmp_path / "defaults.yaml"
-        config.write_text("model: {class_path: gans.WGAN, init_args: {target: gans.Ring}}")
-    warmup = ["--model.warmup=2"] if "warmup" in config.read_text() else []
+def test_what_a_run_has_saved_of_settings_by_default_can_be_given_back():
+    Path("defaults.yaml").write_text(
+        "model: {class_path: gans.WGAN, init_args: {target: gans.Ring}}"
+    )
     off = ["--pictures=null", "--lipschitz", "null"]
-    main(["fit", f"--config={config}", "--out=first", *SHORT, *warmup, *off])
+    main(["fit", "--config=defaults.yaml", "--out=first", *SHORT, *off])
     main(["fit", "--config=first/config.yaml", "--out=second"])
-    if config.stem == "defaults":
-        main(["fit", "--config=first/config.yaml", "--out=first", "--resume"])
+    main(["fit", "--config=first/config.yaml", "--out=first", "--resume"])
     first, second = (
         torch.load(f"{run}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
         for run in ("first", "second")
