@@ -310,11 +310,15 @@ class GeneratorModule(pl.LightningModule, ABC):
             self._go_on = None
 
 
+ASKS_AGAIN = "evaluates a loss several times for a step; take Adam, or SGD"
+"""What keeps LBFGS out of a game."""
+
+
 def _fit_for_a_game(optimizer: Optimizer) -> Optimizer:
     """The optimizer, unless a game cannot be played with it."""
     kind = type(optimizer).__name__
     if signature(optimizer.step).parameters["closure"].default is Parameter.empty:
-        raise ValueError(f"{kind} evaluates a loss several times for a step; take Adam, or SGD")
+        raise ValueError(f"{kind} {ASKS_AGAIN}")
     if any(group.get("maximize") for group in optimizer.param_groups):
         raise ValueError(f"{kind} has maximize=True, but objectives are to be minimised")
     return optimizer

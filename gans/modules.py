@@ -43,13 +43,13 @@ class AdversarialModule(GeneratorModule):
         target: What the generators should learn, of ``batch_shape`` ``()`` or ``(K,)``.
         objective: What critic and generator minimise.
         constraint: What keeps the critic in its class.
+        n_critic: Critic steps per generator iteration.
         generator: Makes the generators; with one seed also a torch module from noise ``(n, m)``
             to points ``(n, d)``, see :class:`~gans.PlainGenerator`.
         critic: Makes the critics; with one seed also a torch module from points ``(n, d)`` to
             scores ``(n, 1)``, see :class:`~gans.PlainCritic`.
         generator_optimizer: Makes the generators' optimizer.
         critic_optimizer: Makes the critics' optimizer.
-        n_critic: Critic steps per generator iteration.
         warmup: Additional critic steps before the first generator iteration.
         compile_from: Critic steps from which on a run is long enough for its gradients to come
             from a compiled program, see :class:`~gans.gradients.Compiled`; 20000 is about where
@@ -72,11 +72,11 @@ class AdversarialModule(GeneratorModule):
         target: Target,
         objective: Objective,
         constraint: Constraint,
-        generator: GeneratorFactory,
-        critic: CriticFactory,
-        generator_optimizer: OptimizerFactory,
-        critic_optimizer: OptimizerFactory,
-        n_critic: int,
+        n_critic: int = 1,
+        generator: GeneratorFactory = NoiseGenerator,
+        critic: CriticFactory = MLP,
+        generator_optimizer: OptimizerFactory = _ADAM,
+        critic_optimizer: OptimizerFactory = _ADAM,
         scheduler: SchedulerFactory | None = None,
         ema: float | None = None,
         warmup: int = 0,
@@ -196,11 +196,6 @@ class VanillaGAN(AdversarialModule):
         target: What the generators should learn.
         objective: Any of :mod:`gans.objectives`; ``NonSaturating()`` by default.
         constraint: Any constraint or penalty on the discriminator; none by default.
-        n_critic: Discriminator steps per generator iteration.
-        generator: Makes the generators.
-        critic: Makes the discriminators.
-        generator_optimizer: Makes the generators' optimizer.
-        critic_optimizer: Makes the discriminators' optimizer.
         kwargs: The arguments of :class:`AdversarialModule`.
     """
 
@@ -209,22 +204,12 @@ class VanillaGAN(AdversarialModule):
         target: Target,
         objective: Objective | None = None,
         constraint: Constraint | None = None,
-        n_critic: int = 1,
-        generator: GeneratorFactory = NoiseGenerator,
-        critic: CriticFactory = MLP,
-        generator_optimizer: OptimizerFactory = _ADAM,
-        critic_optimizer: OptimizerFactory = _ADAM,
         **kwargs: Any,
     ):
         super().__init__(
             target=target,
             objective=objective or NonSaturating(),
             constraint=constraint or Unconstrained(),
-            generator=generator,
-            critic=critic,
-            generator_optimizer=generator_optimizer,
-            critic_optimizer=critic_optimizer,
-            n_critic=n_critic,
             **kwargs,
         )
 
@@ -243,8 +228,6 @@ class WGAN(AdversarialModule):
         target: What the generators should learn.
         constraint: What keeps the critic Lipschitz; the paper's weight clipping by default.
         n_critic: Critic steps per generator iteration.
-        generator: Makes the generators.
-        critic: Makes the critics.
         generator_optimizer: Makes the generators' optimizer.
         critic_optimizer: Makes the critics' optimizer.
         kwargs: The arguments of :class:`AdversarialModule`.
@@ -255,8 +238,6 @@ class WGAN(AdversarialModule):
         target: Target,
         constraint: Constraint | None = None,
         n_critic: int = 5,
-        generator: GeneratorFactory = NoiseGenerator,
-        critic: CriticFactory = MLP,
         generator_optimizer: OptimizerFactory = partial(RMSprop, lr=5e-5),
         critic_optimizer: OptimizerFactory = partial(RMSprop, lr=5e-5),
         **kwargs: Any,
@@ -265,10 +246,8 @@ class WGAN(AdversarialModule):
             target=target,
             objective=Wasserstein(),
             constraint=constraint or WeightClipping(),
-            generator=generator,
-            critic=critic,
+            n_critic=n_critic,
             generator_optimizer=generator_optimizer,
             critic_optimizer=critic_optimizer,
-            n_critic=n_critic,
             **kwargs,
         )

@@ -32,6 +32,7 @@ from divergences.networks.constraint import Constraint
 from divergences.numerical.integration import Integrator
 from gans.callbacks import MONITORS
 from gans.cli.lightning_classes import NAMED
+from gans.generator_module import ASKS_AGAIN
 from gans.objectives import Objective
 from gans.targets import Move
 
@@ -57,7 +58,7 @@ LAYERS = {
 }  # fmt: skip
 UNFIT: dict[type, str] = {
     torch.optim.Optimizer: "is the base class of optimizers",
-    torch.optim.LBFGS: "needs a closure that evaluates the loss again, which no game has",
+    torch.optim.LBFGS: ASKS_AGAIN,
     torch.optim.SparseAdam: "needs sparse gradients, which no network here has",
     LRScheduler: "is the base class of schedules",
     schedulers.LambdaLR: "needs a function, which no file can hold",
@@ -134,7 +135,7 @@ def refusal(name: str) -> str:
         >>> refusal("os.mkdir")
         'os.mkdir is none of the classes that a configuration may name, ...'
         >>> refusal("torch.optim.LBFGS")
-        'torch.optim.LBFGS needs a closure that evaluates the loss again, which no game has'
+        'torch.optim.LBFGS evaluates a loss several times for a step; take Adam, or SGD'
     """
     package, last = name.split(".")[0], name.split(".")[-1]
     if package in ("divergences", "gans"):

@@ -14,6 +14,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 from gans.cli import left_out, lightning_classes
 from gans.cli.allowed_classes import Vocabulary, listed, refusal
 from gans.cli.did_you_mean import meant, settings
+from gans.generator_module import GeneratorModule
 from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
 from gans.runtime.files import contents, inside
@@ -48,6 +49,15 @@ class Parser(LightningArgumentParser):
 
     def add_class_arguments(self, *args: Any, **kwargs: Any) -> list[str]:
         return super().add_class_arguments(*args, **{**kwargs, "sub_configs": False})
+
+
+def model_parser(**sections: type) -> Parser:
+    """Understands the ``model`` part of a configuration, and sections of the classes named."""
+    parser = Parser(exit_on_error=False)
+    parser.add_lightning_class_args(GeneratorModule, "model", subclass_mode=True)
+    for name, cls in sections.items():
+        parser.add_lightning_class_args(cls, name)
+    return parser
 
 
 def limit_imports(modules: Sequence[str] = ()) -> Vocabulary:

@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 
 from gans.callbacks import MONITORS
 from gans.cli import left_out
-from gans.cli.configuration import Parser
+from gans.cli.configuration import model_parser
 from gans.generator_module import GeneratorModule
 from gans.monitors.game import AdversarialGame
 from gans.networks import evaluating
@@ -76,13 +76,11 @@ def refuse_what_does_not_fit(config: Namespace, members: int = 0) -> None:
 
 def _made(config: Namespace, members: int) -> GeneratorModule:
     """The first members of the run."""
-    parser = Parser(exit_on_error=False)
-    parser.add_lightning_class_args(GeneratorModule, "model", subclass_mode=True)
     model = config.model.clone()
     model.init_args.seeds = list(model.init_args.seeds)[:members]
     if "compile_from" in model.init_args:
         model.init_args.compile_from = None  # compiling takes a minute
-    module = parser.instantiate_classes(Namespace(model=model))["model"]
+    module = model_parser().instantiate_classes(Namespace(model=model))["model"]
     return module.double() if str(config.trainer.precision).startswith("64") else module
 
 

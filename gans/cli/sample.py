@@ -16,8 +16,13 @@ from torch import Tensor
 from divergences.whole_files import atomically
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.cli import left_out
-from gans.cli.configuration import Parser as ConfigurationParser
-from gans.cli.configuration import check_sections, limit_imports, one_line, read
+from gans.cli.configuration import (
+    check_sections,
+    limit_imports,
+    model_parser,
+    one_line,
+    read,
+)
 from gans.cli.errors import Parser, guarded
 from gans.cli.train import blamed_on_the_configuration
 from gans.generator_module import GeneratorModule
@@ -134,8 +139,7 @@ def configured(path: Path, allowed: Sequence[str] = ()) -> GeneratorModule:
     known = limit_imports(allowed)
     tree = left_out.in_tree(read(path))
     check_sections(tree)
-    parser = ConfigurationParser(exit_on_error=False)
-    parser.add_lightning_class_args(GeneratorModule, "model", subclass_mode=True)
+    parser = model_parser()
     with blamed_on_the_configuration("be read"):
         config = parser.parse_string(yaml.safe_dump({"model": tree.get("model")}))
     known.check(vars(config))

@@ -24,7 +24,7 @@ from divergences import Estimator
 from divergences.checks import whole_number
 from gans import GeneratorModule, monitors
 from gans.callbacks import Periodic
-from gans.cli.configuration import Parser, check_sections, limit_imports
+from gans.cli.configuration import Parser, check_sections, limit_imports, model_parser
 from gans.monitors.tags import LOG2
 from gans.runtime.available_memory import limit_memory
 from gans.runtime.memory_of_training import check_fits, training
@@ -176,14 +176,6 @@ def check_memory(job: JointTraining) -> None:
     check_fits(make, len(job.seeds), [training(batch_size)])
 
 
-def parser() -> Parser:
-    """Understands the ``model`` part of a training configuration, and ``readings``."""
-    made = Parser(exit_on_error=False)
-    made.add_lightning_class_args(GeneratorModule, "model", subclass_mode=True, required=True)
-    made.add_lightning_class_args(Readings, "readings")
-    return made
-
-
 def build(config: dict[str, Any], modules: Sequence[str] = ()) -> tuple[GeneratorModule, Readings]:
     """The module and what watches it."""
     with _parsing(config, modules) as (understands, parsed):
@@ -197,7 +189,7 @@ def _parsing(config: dict[str, Any], modules: Sequence[str]) -> Iterator[tuple[P
     check_sections(config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Lightning's use of the parser
-        understands = parser()
+        understands = model_parser(readings=Readings)
         parsed = understands.parse_object(deepcopy(config))
         known.check(parsed)
         yield understands, parsed

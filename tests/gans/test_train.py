@@ -116,7 +116,7 @@ BAD = {
     "nan in words": (["--model.target.theta=nan"], 'Parser key "theta": nan is no number'),
     "optimizer with a closure": (
         ["--model.critic_optimizer=torch.optim.LBFGS"],
-        "LBFGS needs a closure that evaluates the loss again",
+        "LBFGS evaluates a loss several times",
     ),
     "line into the plane": (["--model.target=gans.Gaussian"], "plane"),
 }
