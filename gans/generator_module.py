@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from inspect import Parameter, signature
+from operator import length_hint
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -21,6 +23,7 @@ from gans.networks import Generator, points_of
 from gans.networks.plain import generator_factory
 from gans.objectives import Objective
 from gans.runtime.global_random import continued, global_random_state
+from gans.runtime.many_members import MANY, refuse_too_many
 from gans.sharing import average_gradients
 from gans.targets import Target
 from gans.targets.scale_warning import warn_of_units
@@ -89,6 +92,7 @@ class GeneratorModule(pl.LightningModule, ABC):
         check_decay("ema", ema)
         self.automatic_optimization = False
         self.batch_size, self.iterations = batch_size, iterations
+        refuse_too_many(length_hint(seeds))
         self.seeds = tuple(seeds)
         twice = [seed for seed, times in Counter(self.seeds).items() if times > 1]
         if twice:
@@ -130,8 +134,11 @@ class GeneratorModule(pl.LightningModule, ABC):
 
         Raises:
             TypeError: If it makes none, or takes other arguments.
+            ValueError: If there is too little memory for so many members.
         """
         try:
+            if (members := len(given[0])) > MANY:
+                refuse_too_many(members, make(Streams(given[0].seeds[:1]), *given[1:]))
             player = make(*given)
         except TypeError as error:
             raise TypeError(
@@ -222,9 +229,12 @@ class GeneratorModule(pl.LightningModule, ABC):
                 optimizers.append(_fit_for_a_game(make(player.parameters())))
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{name}: {error}") from error
-        if self.scheduler_factory is None:
-            return tuple(optimizers)
-        return optimizers, [self.scheduler_factory(o) for o in optimizers]
+        make_schedule = self.scheduler_factory
+        schedules = [make_schedule(o) for o in optimizers] if make_schedule else []
+        for name, optimizer in zip(players, optimizers, strict=True):
+            if all(_is_still(group) for group in optimizer.param_groups):
+                rank_zero_warn(f"{name}: its learning rate is 0, so that nothing is learned by it")
+        return (optimizers, schedules) if make_schedule else tuple(optimizers)
 
     def setup(self, stage: str) -> None:
         self.check_precision(str(self.trainer.precision))
@@ -322,3 +332,9 @@ def _fit_for_a_game(optimizer: Optimizer) -> Optimizer:
     if any(group.get("maximize") for group in optimizer.param_groups):
         raise ValueError(f"{kind} has maximize=True, but objectives are to be minimised")
     return optimizer
+
+
+def _is_still(group: dict[str, Any]) -> bool:
+    """Whether an optimizer's learning rate is 0, and not by a schedule that begins there."""
+    rates = [group[name] for name in ("lr", "initial_lr", "max_lr") if name in group]
+    return bool(rates) and not any(rates)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Distribution
 
-from gans.runtime import available_memory
+from divergences import available_memory
 
 torch.set_num_threads(1)  # small networks: more threads only wait for each other
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, final
 
+from divergences.available_memory import lack_of_memory, limit_memory
 from divergences.comparison.chosen_columns import Choice
 from divergences.comparison.closer import closer
 from divergences.comparison.comparison import compare
@@ -16,6 +17,7 @@ from divergences.shown_text import one_line, shortened, visible
 from divergences.whole_files import write_atomically
 
 BAD_INPUT, INTERRUPTED = 2, 130
+FEWER = "take some of the rows at random first, or fewer columns with --columns"
 
 DESCRIPTION = f"""\
 Say how far apart the points in two files are, with what certainty, and where.
@@ -85,13 +87,17 @@ def main(args: Sequence[str] | None = None) -> int:
         help="relabellings for the p-values, 1 / (N + 1) at least (default: %(default)s)",
     )  # fmt: skip
     options = parser.parse_args(args)
+    limit_memory()
     try:
         return _run(options)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, TypeError, OSError, MemoryError) as error:
-        print(f"error: {_line(error)}", file=sys.stderr)
+    except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
+        lack = lack_of_memory(error, FEWER)
+        if lack is None and isinstance(error, RuntimeError):
+            raise
+        print(f"error: {lack or _line(error)}", file=sys.stderr)
         return BAD_INPUT
 
 

@@ -15,7 +15,7 @@ from divergences.comparison.chosen_columns import Choice
 from divergences.comparison.image_folders import read_folder
 from divergences.comparison.tables import MOST_NUMBERS, Table, numbers
 from divergences.comparison.text_tables import read_text
-from divergences.comparison.unfit_files import no_numbers, too_fine, too_large
+from divergences.comparison.unfit_files import check_size, no_numbers, too_fine, too_large
 
 LARGEST_FILE = 2 * 2**30
 
@@ -88,8 +88,7 @@ def _array(path: Path, stream: io.BufferedIOBase, available: int) -> np.ndarray:
     count = 1
     for length in shape:
         count *= int(length)
-    if count > MOST_NUMBERS:
-        raise too_large(path, f"{count:.2g} numbers")
+    check_size(path, count)
     if count * dtype.itemsize > available:
         raise ValueError(f"{path}: is cut off: {shape} numbers are announced, fewer are there")
     data = stream.read(count * dtype.itemsize)
@@ -137,14 +136,15 @@ def _read_parquet(path: Path, choice: Choice) -> Table:
         names = tuple(map(str, schema.names))
         places = choice.places(names, str(path))
         fields = [schema.field(j) for j in (range(len(names)) if places is None else places)]
-        if rows * len(fields) > MOST_NUMBERS:
-            raise too_large(path, f"{rows * len(fields):.2g} numbers")
+        check_size(path, rows * len(fields))
         types = pyarrow.types
         kinds = types.is_floating, types.is_integer, types.is_boolean
         other = [f for f in fields if not any(is_kind(f.type) for is_kind in kinds)]
         if other:
             raise no_numbers(path, [field.name for field in other], shown(str(other[0].type)))
         table = file.read(columns=[field.name for field in fields])
+    except MemoryError:
+        raise
     except pyarrow.ArrowException as error:
         raise ValueError(f"{path}: is no whole .parquet file ({type(error).__name__})") from None
     columns = []

@@ -13,8 +13,9 @@ import numpy as np
 from divergences.array_likes import RESOLVED
 from divergences.checks import shown
 from divergences.comparison.chosen_columns import Choice, numbered
-from divergences.comparison.tables import MOST_NUMBERS, Table, numbers
-from divergences.comparison.unfit_files import no_numbers, too_fine, too_large
+from divergences.comparison.tables import Table, numbers
+from divergences.comparison.unfit_files import check_size, no_numbers, too_fine, too_long
+from divergences.long_numbers import column_read_as_equal
 from divergences.shown_text import is_number, listed, parted_by_a_comma, shortened, visible
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
@@ -51,12 +52,13 @@ def read_text(path: Path, choice: Choice, separator: str | None = None) -> Table
             )  # fmt: skip
         if wanted is not None and (fault := file.fault()) is not None:  # rows of other lengths
             raise fault
+    except MemoryError:
+        raise
     except Exception:  # what NumPy says of text that is no table can be anything
         raise file.fault() or ValueError(
             f"{path}: is no table of numbers; save it as .csv again"
         ) from None
-    if values.size > MOST_NUMBERS:
-        raise too_large(path, f"{values.size:.2g} numbers")
+    check_size(path, values.size)
     if values.shape[1] != len(places):
         raise ValueError(
             f"{path}: the header has {len(cells)} cells and the rows {values.shape[1]}; give "
@@ -64,11 +66,12 @@ def read_text(path: Path, choice: Choice, separator: str | None = None) -> Table
         )
     if separator == "," and not header and values.shape[1] % 2 == 0 and _whole(values):
         file.refuse_halves_of_numbers()
-    if values.size and np.abs(values).max() >= RESOLVED:
-        try:
+    try:
+        if values.size and np.abs(values).max() >= RESOLVED:
             file.refuse_fine()
-        except csv.Error:
-            raise _too_long(path) from None
+        file.refuse_equal(values)
+    except csv.Error:
+        raise _too_long(path) from None
     notes = ()
     chosen = [cells[j] for j in places]
     line = f"{visible(path.name)}: the first line, {shortened(', '.join(cells[:3]))}"
@@ -187,6 +190,13 @@ class _File:
                 whole = 15 < len(cell) < 400 and cell.lstrip("+-").isdigit()
                 if whole and math.isfinite(float(cell)) and int(cell) != int(float(cell)):
                     raise too_fine(self.path, self.names[j])
+
+    def refuse_equal(self, values: np.ndarray) -> None:
+        """Refuse a column in which two numbers have so many digits that they are read as one."""
+        rows = ([row[j] for j in self.places] for _, row in self.rows())
+        column = column_read_as_equal(rows, values)
+        if column is not None:
+            raise too_long(self.path, self.names[self.places[column]])
 
     def refuse_halves_of_numbers(self) -> None:
         """Refuse pairs of columns such as 0 and 0876, of which -0 or a leading zero shows that a

@@ -11,11 +11,12 @@ from jsonargparse import Namespace, set_parsing_settings
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
+from divergences.available_memory import lack_of_memory
 from gans.cli import left_out, lightning_classes
 from gans.cli.allowed_classes import Vocabulary, listed, refusal
 from gans.cli.did_you_mean import meant, settings
+from gans.cli.errors import REMEDY
 from gans.generator_module import GeneratorModule
-from gans.runtime.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
 from gans.runtime.files import contents, inside
 
@@ -301,7 +302,7 @@ def check_sections(tree: dict[str, Any]) -> None:
 
 def one_line(error: Exception) -> str:
     """The parser's nested message reduced to what the user typed and what is wrong with it."""
-    lack = lack_of_memory(error)
+    lack = lack_of_memory(error, REMEDY)
     if lack is not None:
         return lack
     message = " ".join(str(error).split())

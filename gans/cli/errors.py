@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import Any, NoReturn, final
 
-from gans.runtime.available_memory import lack_of_memory
+from divergences.available_memory import lack_of_memory
 from gans.runtime.escaping import printable
 
 BAD_INPUT, BUG, INTERRUPTED = 2, 70, 130
 """Exit codes besides 0 and those of :class:`SystemExit`; 1 is an unexpected verdict."""
+REMEDY = "lower model.batch_size, the number of model.seeds, points (n) or sizes of networks"
+"""Of a lack of memory."""
 
 
 @final
@@ -80,7 +82,7 @@ def guarded(
         )
         return BAD_INPUT
     except Exception as error:
-        lack = lack_of_memory(error)
+        lack = lack_of_memory(error, REMEDY)
         if lack is not None:
             print(f"error: {lack}", file=sys.stderr)
             return BAD_INPUT

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 
+from divergences.available_memory import available
 from gans.callbacks import MONITORS
 from gans.cli import left_out
 from gans.cli.configuration import model_parser
 from gans.generator_module import GeneratorModule
 from gans.monitors.game import AdversarialGame
 from gans.networks import evaluating
-from gans.runtime.available_memory import available
 from gans.runtime.memory_of_training import Wanted, check_fits, training
 
 WATCHED = ("gradients", "lipschitz", "coverage", "divergences")

@@ -13,6 +13,7 @@ import yaml
 from jsonargparse import ArgumentError
 from torch import Tensor
 
+from divergences.available_memory import limit_memory
 from divergences.whole_files import atomically
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.cli import left_out
@@ -26,7 +27,6 @@ from gans.cli.configuration import (
 from gans.cli.errors import Parser, guarded
 from gans.cli.train import blamed_on_the_configuration
 from gans.generator_module import GeneratorModule
-from gans.runtime.available_memory import limit_memory
 from gans.runtime.escaping import printable, tell
 
 DESCRIPTION = """\

@@ -20,6 +20,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from divergences.available_memory import lack_of_memory, limit_memory
 from divergences.shown_text import one_line as one_text
 from divergences.whole_files import write_atomically
 from gans.callbacks import (
@@ -32,7 +33,7 @@ from gans.callbacks import (
     OrderedLogger,
 )
 from gans.callbacks.checkpoints import damage, newest_good
-from gans.cli import left_out, lightning_classes, shipped
+from gans.cli import left_out, lightning_classes, shipped, trainer_settings
 from gans.cli.allowed_classes import Vocabulary
 from gans.cli.configuration import Parser, limit_imports, one_line, read
 from gans.cli.errors import guarded, raised_in
@@ -41,7 +42,6 @@ from gans.cli.kept_settings import kept_settings
 from gans.cli.short_settings import what_varies
 from gans.generator_module import GeneratorModule, NonFiniteLoss
 from gans.monitors.w1_sentence import w1_bracket
-from gans.runtime.available_memory import lack_of_memory, limit_memory
 from gans.runtime.escaping import printable, tell
 from gans.runtime.locks import LOCK, locked
 from gans.runtime.malloc import keep_memory
@@ -96,18 +96,6 @@ OURS = (
     *("csv", "figures"),
 )
 """What a run leaves in its folder."""
-
-WHOLE = {
-    "max_epochs": [1],
-    "max_steps": [-1],
-    "min_epochs": [None, 1],
-    "min_steps": [None],
-    "limit_train_batches": [None, 1.0],
-    "overfit_batches": [0],
-    "fast_dev_run": [False],
-}
-"""Settings of the trainer by which a run would have less than all iterations, and what they are
-in a run that has all of them."""
 
 
 class Unfinished(ValueError):
@@ -179,13 +167,8 @@ class TrainCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         config = self.config[str(self.subcommand)]
-        for name, whole in WHOLE.items():
-            if config.trainer[name] not in whole:
-                raise ValueError(
-                    f"trainer.{name} = {config.trainer[name]}: a run has one epoch of all its "
-                    "model.iterations; set those"
-                )
-        GeneratorModule.check_precision(str(config.trainer.precision))
+        made = self.config_init[str(self.subcommand)].trainer.callbacks
+        trainer_settings.check(config.trainer, made if isinstance(made, list) else [made])
         self.model.configure_optimizers()  # what is wrong with them leaves no folder
         out = self.out_folder(config)
         if rank_zero_only.rank == 0 and not self.held:  # the others write nothing

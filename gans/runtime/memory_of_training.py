@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, final
 
 import torch
 
-from gans.runtime.available_memory import available, gigabytes, lack_of_memory
+from divergences.available_memory import available, gigabytes, lack_of_memory
 from gans.runtime.tracked_allocations import Allocations
 
 FEW, MORE, GROWTH = 12, 24, 4

@@ -4,7 +4,6 @@ import csv
 import re
 import warnings
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from divergences.image_pixels import read_image
+from divergences.long_numbers import column_read_as_equal
 from divergences.shown_text import is_number, parted_by_a_comma
 from gans.targets.resolution import check_resolved
 
@@ -76,13 +76,12 @@ def _read_npy(path: Path) -> np.ndarray:
 
 def _read_csv(path: Path) -> np.ndarray:
     header = _has_header(path)
-    read = partial(
-        np.loadtxt, delimiter=",", ndmin=2, encoding="utf-8-sig", quotechar='"', skiprows=header
-    )
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "loadtxt: input contained no data")
         try:
-            values = read(path)
+            values = np.loadtxt(
+                path, delimiter=",", ndmin=2, encoding="utf-8-sig", quotechar='"', skiprows=header
+            )
         except UserWarning:
             raise Unreadable("the file is empty, or has a header only") from None
         except ValueError as error:
@@ -93,8 +92,13 @@ def _read_csv(path: Path) -> np.ndarray:
         _check_first_line(path, values)
         if values.shape[1] % 2 == 0 and (values == np.floor(values)).all():
             _refuse_parted_numbers(path)
-    large = np.abs(values).max(initial=0) >= 2**53  # integers of that size need more digits
-    return read(path, dtype=np.longdouble) if large else values
+    rows = (cells for number, cells in _rows(path) if number > header)
+    if (column := column_read_as_equal(rows, values)) is not None:
+        raise Unreadable(
+            f"column {column + 1} holds numbers that differ only beyond the 15 to 17 digits of "
+            "double precision; subtract an offset, such as the least of them"
+        )
+    return values
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

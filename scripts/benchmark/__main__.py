@@ -7,7 +7,15 @@ from pathlib import Path
 
 from gans.cli.errors import Parser, guarded
 from gans.runtime.locks import locked
-from scripts.benchmark import cost, estimators, modes, reliability_of_compare, speed, w1
+from scripts.benchmark import (
+    cost,
+    estimators,
+    modes,
+    monitoring,
+    reliability_of_compare,
+    speed,
+    w1,
+)
 from scripts.lab.options import add_flags
 
 COMMANDS = {
@@ -15,6 +23,7 @@ COMMANDS = {
     "cost": cost,
     "estimators": estimators,
     "modes": modes,
+    "monitoring": monitoring,
     "speed": speed,
     "w1": w1,
 }

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from divergences.available_memory import limit_memory
 from divergences.shown_text import one_line
 from divergences.whole_files import write_atomically
 from gans.cli.errors import Parser, guarded
-from gans.runtime.available_memory import limit_memory
 from gans.runtime.escaping import printable, say, tell
 from scripts.lab.checked_files import set_aside
 from scripts.lab.executors import Engine, limited

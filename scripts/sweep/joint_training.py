@@ -21,12 +21,12 @@ import torch
 from pytorch_lightning.loggers.logger import DummyLogger
 
 from divergences import Estimator
+from divergences.available_memory import limit_memory
 from divergences.checks import whole_number
 from gans import GeneratorModule, monitors
 from gans.callbacks import Periodic
 from gans.cli.configuration import Parser, check_sections, limit_imports, model_parser
 from gans.monitors.tags import LOG2
-from gans.runtime.available_memory import limit_memory
 from gans.runtime.memory_of_training import check_fits, training
 from scripts.lab.origin import fingerprint
 from scripts.lab.training import quiet_trainer

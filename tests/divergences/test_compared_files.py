@@ -119,6 +119,11 @@ BAD = [
     ("a.parquet", as_parquet(age=[{"x": 1.0}] * 30, height=POINTS[:, 0]), "'age': text or dates"),
     ("a.csv", "age,height\n" + "".join(f"{2**60 + i},{i}\n" for i in range(9)), "2**53"),
     ("a.csv", "age,height\n" + "".join(f"{2**53 + 1},{i}\n" for i in range(9)), "2**53"),
+    (
+        "a.csv",
+        "age,height\n" + "".join(f".123456789012345678{i},{i}\n" for i in range(9)),
+        "'age'",
+    ),
     ("a.csv", text(POINTS, HEADER).encode("utf-16"), "no text in UTF-8"),
     ("a.csv", text(POINTS, "age;height", ";").replace(".", ","), "decimal point, not a comma"),
     ("a.csv", text(POINTS, separator=";").replace(".", ","), "decimal point, not a comma"),
@@ -249,6 +254,19 @@ def test_a_choice_that_cannot_be_is_one_line(tmp_path, capsys, monkeypatch, flag
     assert out == ""
     assert err.count("\n") == 1
     assert message in err
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.csv", "a.parquet"])
+def test_what_memory_cannot_hold_is_refused_with_numbers(tmp_path, monkeypatch, capsys, name):
+    content = {
+        "a.npy": as_npy(POINTS),
+        "a.csv": text(POINTS),
+        "a.parquet": as_parquet(x=POINTS[:, 0]),
+    }
+    path = str(write(tmp_path, name, content[name]))
+    monkeypatch.setattr("divergences.comparison.unfit_files.available", lambda: 1500)
+    assert main([path, path]) == 2
+    assert "1.5e-06 GB are available; take about" in capsys.readouterr().err
 
 
 def test_rows_of_other_lengths_are_seen_where_columns_are_chosen(tmp_path):

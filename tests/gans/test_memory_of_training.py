@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from gans import NoiseGenerator, Ring, VanillaGAN
 from gans.cli.train import main
-from gans.runtime import memory_of_training
+from gans.runtime import many_members, memory_of_training
 from gans.runtime.memory_of_training import OVERHEAD, check_fits, training
 from scripts.sweep.joint_training import JointTraining
 from scripts.sweep.joint_training import run as run_job
@@ -93,6 +95,18 @@ def test_what_does_not_fit_is_refused_before_work(flag, said, tmp_path, monkeypa
     assert said in told
     assert " GB of memory, and 0.268 GB are available; about " in told
     assert not Path("run").exists()
+
+
+@linux
+@pytest.mark.parametrize(
+    ("members", "least"),
+    [(10**6, "1,000,000 members take at least 141 GB"), (1500, "1,500 members take at least .*")],
+)
+def test_many_members_are_refused_from_python_too(members, least, monkeypatch):
+    monkeypatch.setattr(many_members, "available", lambda: 5 * 10**8)
+    large = partial(NoiseGenerator, hidden=(128, 128))
+    with pytest.raises(ValueError, match=f"seeds = {least} .* 0.5 GB are available; .* would fit"):
+        VanillaGAN(Ring(), seeds=range(members), generator=large)
 
 
 @linux

@@ -180,6 +180,7 @@ def test_thetas_and_targets_may_differ_by_member(tmp_path):
     assert second > 4
 
 
+@pytest.mark.filterwarnings("ignore:generator_optimizer. its learning rate is 0")
 def test_the_critic_reaches_w1_against_a_frozen_generator(tmp_path):
     module = segments(
         constraint=SpectralNorm(),

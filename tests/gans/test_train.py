@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from jsonargparse import Namespace
 from tensorboard import program
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gans.callbacks import MONITORS, dashboard
+from gans.cli import trainer_settings
 from gans.cli.train import main
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
@@ -107,7 +109,16 @@ BAD = {
     "a picture of nothing": (["--pictures.n=0"], "n = 0: it must be at least 1"),
     "readings of nothing": (["--divergences.n=0"], "n = 0: it must be at least 1"),
     "no end": (["--trainer.max_epochs=-1"], "one epoch of all its model.iterations"),
-    "other iterations": (["--trainer.max_epochs=5"], "one epoch of all its model.iterations"),
+    "accumulated steps": (["--trainer.accumulate_grad_batches=2"], "set model.batch_size"),
+    "averaged twice": (
+        [
+            "--allow-import=pytorch_lightning",
+            "--trainer.callbacks=pytorch_lightning.callbacks.StochasticWeightAveraging",
+            "--trainer.callbacks.swa_lrs=.1",
+            "--trainer.callbacks.device=cpu",
+        ],
+        "StochasticWeightAveraging: it averages one network",
+    ),
     "learning rate -1": (["--model.critic_optimizer.lr=-1"], "critic_optimizer: Invalid learning"),
     "schedule of no length": (
         ["--model.scheduler=gans.ConstantThenLinear", "--model.scheduler.iterations=0"],
@@ -133,6 +144,20 @@ def test_bad_input_is_one_line_and_leaves_nothing(flags, names, tmp_path, capsys
     assert len(printed.err) < 400
     assert names in printed.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("setting", [{"max_epochs": 5}, {"gradient_clip_val": 1.0}])
+def test_settings_that_no_game_has_are_refused(setting):
+    plain = {name: only.values[0] for name, only in trainer_settings.SETTINGS.items()}
+    trainer_settings.check(Namespace(precision="32-true", **plain), [None])
+    with pytest.raises(ValueError, match=f"trainer.{next(iter(setting))} = "):
+        trainer_settings.check(Namespace(**plain | setting), None)
+
+
+def test_a_learning_rate_of_0_is_said(tmp_path):
+    with pytest.warns(UserWarning, match="generator_optimizer: its learning rate is 0") as told:
+        fit(tmp_path / "run", "--model.generator_optimizer.lr=0")
+    assert not any("critic_optimizer" in str(warning.message) for warning in told)
 
 
 def test_a_name_of_a_folder_moves_no_cursor(tmp_path, capsys):

@@ -12,7 +12,6 @@ except ImportError:  # not on Windows
 
 SHARE = 0.95
 """Of what is available, that a process takes: others need some, too."""
-REMEDY = "lower model.batch_size, the number of model.seeds, points (n) or sizes of networks"
 UNITS = {"": 1, **{f"{letter}iB": 1024**power for power, letter in enumerate("KMGTPE", 1)}}
 _PIECE = r"you tried to allocate (\d+)() bytes|Unable to allocate ([\d.]+) (.iB)"
 """How torch and NumPy say what they did not get."""
@@ -87,8 +86,8 @@ def limit_memory() -> None:
         _limited_to.append(there)
 
 
-def lack_of_memory(error: BaseException) -> str | None:
-    """What to say of an error that is a lack of memory; ``None`` of another."""
+def lack_of_memory(error: BaseException, remedy: str = "give less") -> str | None:
+    """What to say of an error that is a lack of memory, with a remedy; ``None`` of another."""
     text = str(error)
     if not isinstance(error, MemoryError) and not re.search(_KINDS, text):
         return None
@@ -96,7 +95,7 @@ def lack_of_memory(error: BaseException) -> str | None:
     size = float(found[1] or found[3]) * UNITS[found[2] or found[4] or ""] if found else 0.0
     more = f"{gigabytes(size)} more in one piece" if found else "more"
     where = f"; {gigabytes(_limited_to[0])} were available at the start" if _limited_to else ""
-    return f"there is too little memory: it takes {more}{where}; {REMEDY}"
+    return f"there is too little memory: it takes {more}{where}; {remedy}"
 
 
 def gigabytes(size: float) -> str:

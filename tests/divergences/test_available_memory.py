@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gans.runtime.available_memory import available, lack_of_memory
+from divergences.available_memory import available, lack_of_memory
 
 GIB = 2**30
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
@@ -70,13 +70,13 @@ def test_a_lack_of_memory_is_told_from_other_errors():
         np.empty(2**47)
     assert "281,475 GB more in one piece" in str(lack_of_memory(from_torch.value))
     assert "1,125,900 GB more in one piece" in str(lack_of_memory(from_numpy.value))
-    assert "it takes more; lower" in str(lack_of_memory(MemoryError()))
+    assert "it takes more; give less" in str(lack_of_memory(MemoryError()))
     assert lack_of_memory(RuntimeError("a shape does not fit")) is None
 
 
 LIMITED = """
 import sys, torch
-from gans.runtime import available_memory
+from divergences import available_memory
 from gans.cli.errors import guarded
 available_memory.available = lambda: 2**28
 available_memory.limit_memory()
