@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import Namespace, set_parsing_settings
+from jsonargparse import Namespace, _stubs_resolver, set_parsing_settings
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
@@ -64,6 +64,9 @@ def model_parser(**sections: type) -> Parser:
 def limit_imports(modules: Sequence[str] = ()) -> Vocabulary:
     """Let configurations name what is listed, and what is in ``modules``, in this process."""
     known = Vocabulary(modules)
+    # Where a signature lacks a type, the parser starts ``python -c "import json"`` to learn where
+    # stubs might be, and that looks for json.py in the current folder first.
+    _stubs_resolver.typeshed_client_support = False
     set_parsing_settings(
         import_path_denylist=["*"],
         import_path_allowlist=known.names(),

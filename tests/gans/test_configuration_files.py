@@ -1,5 +1,6 @@
 """What a configuration can reach: listed classes, files beside it, and the folder of its run."""
 
+import contextlib
 import http.server
 import inspect
 import json
@@ -15,13 +16,14 @@ import pytest
 import pytorch_lightning as pl
 import torch
 import yaml
+from jsonargparse import _stubs_resolver
 from jsonargparse._util import import_object
 
 import divergences
 import gans
 from gans.cli import configuration
 from gans.cli.allowed_classes import Vocabulary, classes, listed
-from gans.cli.configuration import VALUES, limit_imports, read
+from gans.cli.configuration import VALUES, Parser, limit_imports, read
 from gans.cli.errors import raised_in
 from gans.cli.lightning_classes import CALLBACKS, LOGGERS, ON_THE_COMMAND_LINE
 from gans.cli.train import main
@@ -163,14 +165,31 @@ def test_no_function_is_called_and_nothing_is_imported(
     assert "evil" not in sys.modules
 
 
+@pytest.fixture
+def no_process(monkeypatch):
+    """The parser can start an interpreter in the current folder that tells it where stubs are."""
+    started = []  # an error here would be caught by the parser
+
+    def start(*args, **_):
+        started.append(args)
+        raise OSError("no process")
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(_stubs_resolver, "stubs_resolver", None)
+    yield
+    assert started == []
+
+
+def test_no_process_is_started_for_the_signature_of_a_listed_class(no_process):
+    limit_imports()
+    for cls in classes():
+        parser = Parser(exit_on_error=False)
+        with contextlib.suppress(ValueError):  # what takes a parser has no settings
+            parser.add_class_arguments(cls, "it")
+
+
 @pytest.mark.parametrize("name", ["gans.WGAN.setup", "torch.optim.Adam.step", "gans.Ring.x.y"])
-def test_no_signature_inside_a_class_is_looked_up(name, monkeypatch, capsys):
-    """The parser would start an interpreter that tells it where stubs are."""
-
-    def started(*_, **__):
-        raise AssertionError("a process was started")
-
-    monkeypatch.setattr(subprocess, "Popen", started)
+def test_no_signature_inside_a_class_is_looked_up(name, no_process, capsys):
     given = {"class_path": name, "init_args": {"activation": 1}}
     printed = refusal({"model": {"init_args": {"generator_optimizer": given}}}, capsys)
     assert f"{name} is a part of {name.partition('.')[0]}." in printed
