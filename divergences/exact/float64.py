@@ -17,7 +17,7 @@ from torch import Tensor
 __all__ = ["FLOAT64", "ROUNDINGS", "Float64", "binet"]
 
 ROUNDINGS = 8 * 2.0**-53  # of an addend, relative to its size
-_BERNOULLI = [Fraction(*mpmath.bernfrac(2 * k)) for k in range(1, 13)]  # B_2, B_4, ..., B_24
+_BERNOULLI = [Fraction(*mpmath.bernfrac(2 * k)) for k in range(1, 17)]  # B_2, B_4, ..., B_32
 _NODES, _WEIGHTS = scipy.special.roots_legendre(8)
 _NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2  # on [0, 1]
 
@@ -66,9 +66,8 @@ class Float64:
         r""":math:`\log(x / y)`."""
         near = (x - y).abs() <= y / 2
         close = torch.log1p(torch.where(near, x - y, 0) / torch.where(near, y, 1))
-        return torch.where(
-            near, close, torch.where(near, 1, x).log() - torch.where(near, 1, y).log()
-        )
+        x, y = torch.where(near, 1, x), torch.where(near, 1, y)
+        return torch.where(near, close, _log_of_ratio(x, y))
 
     @staticmethod
     def excess(x: Tensor, y: Tensor, gap: Tensor | None = None) -> Tensor:
@@ -79,8 +78,10 @@ class Float64:
         # with w = u / (2 + u), log(1 + u) = 2 (w + w^3 / 3 + w^5 / 5 + ...) and u - 2 w = u w
         w = u / (2 + u)
         close = u * w - 2 * w**3 * _powers([1 / (2 * k + 3) for k in range(10)], w**2)
-        x, y = torch.where(near, 2, x), torch.where(near, 1, y)
-        return torch.where(near, close, torch.where(near, 1, gap) / y - (x.log() - y.log()))
+        x, y, u = torch.where(near, 2, x), torch.where(near, 1, y), torch.where(near, 1, gap) / y
+        more = u > -0.5
+        log = torch.where(more, torch.log1p(torch.where(more, u, 0)), _log_of_ratio(x, y))
+        return torch.where(near, close, u - log)
 
     def mean_excess(self, low: Tensor, step: Tensor) -> Tensor:
         """By how much the mean logarithm on an interval is below that of its upper end."""
@@ -114,23 +115,27 @@ class Float64:
         near = gap.abs() <= a / 4
         start, step = torch.where(near, a, 1), torch.where(near, gap, 0)
         value = _taylor_remainder(_binet_second, start, step)
+        size = value.detach()
         if not bool(near.all()):
             b, a = torch.where(near, 2, b), torch.where(near, 1, a)
             far = binet(b) - binet(a) - (b - a) * _binet_first(a)
+            with torch.no_grad():
+                unsure = _size(b) + _size(a) + (b - a).abs() * _first_size(a)
+                size = torch.where(near, size, far + unsure)
             value = torch.where(near, value, far)
-        return value, value.detach()
+        return value, size
 
     def lgamma_excess(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         r""":math:`\log\Gamma(x/y)` less its tangent at x = y, and its size."""
-        convex, _ = self.binet_excess(x / y, torch.ones_like(x / y))
-        value = x / y * self.excess(y, x) + self.excess(x, y) / 2 + convex
-        return value, value.detach()
+        convex, size = self.binet_excess(x / y, torch.ones_like(x / y), (x - y) / y)
+        rest = x / y * self.excess(y, x) + self.excess(x, y) / 2
+        return rest + convex, rest.detach() + size
 
     @staticmethod
     def tilt(x: Tensor) -> Tensor:
         r""":math:`\log(\sinh(x/2) / (x/2))`, which is even."""
         x = x.abs()
-        small = x < 1
+        small = x < 2
         series = [b / (2 * k * math.factorial(2 * k)) for k, b in enumerate(_BERNOULLI, 1)]
         v, x = torch.where(small, x, 0), torch.where(small, 1, x)
         large = x / 2 + torch.log1p(-torch.exp(-x)) - x.log()
@@ -139,7 +144,7 @@ class Float64:
     @staticmethod
     def tilt_first(x: Tensor) -> Tensor:
         r"""Its derivative, :math:`\tfrac12 \coth(x/2) - 1/x`."""
-        small = x.abs() < 1
+        small = x.abs() < 2
         series = [b / math.factorial(2 * k) for k, b in enumerate(_BERNOULLI, 1)]
         v, x = torch.where(small, x, 0), torch.where(small, 1, x)
         size = x.abs()
@@ -149,7 +154,7 @@ class Float64:
     @staticmethod
     def tilt_second(x: Tensor) -> Tensor:
         r"""Its second derivative, :math:`1/x^2 - 1 / (4 \sinh^2(x/2))`."""
-        small = x.abs() < 1
+        small = x.abs() < 2
         series = [(2 * k - 1) * b / math.factorial(2 * k) for k, b in enumerate(_BERNOULLI, 1)]
         v, x = torch.where(small, x, 0), torch.where(small, 1, x.abs())
         large = 1 / x**2 - torch.exp(-x) / torch.expm1(-x) ** 2
@@ -162,6 +167,13 @@ class Float64:
         close = _taylor_remainder(self.tilt_second, start, step)
         b, a = torch.where(near, 0, b), torch.where(near, 0, a)
         return [close, self.tilt(b), -self.tilt(a), -(b - a) * self.tilt_first(a)]
+
+
+def _log_of_ratio(x: Tensor, y: Tensor) -> Tensor:
+    """log(x / y), where both are not close to each other."""
+    ratio = x / y
+    exact = (ratio > torch.finfo(ratio.dtype).tiny) & ratio.isfinite()
+    return torch.where(exact, torch.where(exact, ratio, 1).log(), x.log() - y.log())
 
 
 def _product_error(a: Tensor, b: Tensor) -> Tensor:
@@ -210,20 +222,28 @@ def _binet_first(x: Tensor) -> Tensor:
     return torch.where(large, t**2 * _powers(series, t**2), small)
 
 
+def _size(x: Tensor) -> Tensor:
+    """Of what :func:`binet` is a difference of, 0 where it is a series."""
+    parts = torch.lgamma(x).abs() + (x - 0.5).abs() * x.log().abs() + x + 1
+    return torch.where(x < _LARGE, parts, 0)
+
+
+def _first_size(x: Tensor) -> Tensor:
+    """The same of its derivative."""
+    return torch.where(x < _LARGE, torch.digamma(x).abs() + x.log().abs() + 0.5 / x, 0)
+
+
 def _binet_second(x: Tensor) -> Tensor:
     large = x >= _LARGE
-    far = torch.where(large, x, x + _LARGE)
-    t = 1 / far
+    t = 1 / torch.where(large, x, x + _LARGE)
     series = [c * (2 * k - 1) * 2 * k for k, c in enumerate(_STIRLING, 1)]
     result = t**3 * _powers(series, t**2)
     if bool(large.all()):
         return result
-    # trigamma ten steps further on; torch's own is right to nine digits only
+    # ten steps further on: each is half the square of what 1/x falls by, so that nothing cancels
     x = torch.where(large, 1, x)
-    trigamma = t + t**2 / 2 + result
-    for k in range(int(_LARGE)):
-        trigamma = trigamma + 1 / (x + k) ** 2
-    return torch.where(large, result, trigamma - 1 / x - 0.5 / x**2)
+    steps = [1 / ((x + k) * (x + k + 1)) ** 2 for k in range(int(_LARGE))]
+    return torch.where(large, result, result + sum(steps) / 2)
 
 
 FLOAT64: Any = Float64()

@@ -17,6 +17,8 @@ from scipy.integrate import quad
 from torch.distributions import (
     Bernoulli,
     Categorical,
+    Cauchy,
+    Gamma,
     Independent,
     MultivariateNormal,
     Normal,
@@ -608,3 +610,29 @@ def test_float32_agrees_with_float64(public):
     single = [Uniform(d.low.float(), d.high.float()) for d in (p, q)]
     assert public(*single).dtype == torch.float32
     assert public(*single).item() == pytest.approx(public(p, q).item(), rel=1e-5)
+
+
+def test_gradients_exist_where_the_value_takes_more_digits():
+    """A gamma law of large shape is nearly normal: KL is the small rest of large addends."""
+    shape = 1e10
+    loc, scale = f64(shape + 3).requires_grad_(), f64(math.sqrt(shape)).requires_grad_()
+    value = kl_divergence(Gamma(f64(shape), f64(1.0)), Normal(loc, scale))
+    value.backward()
+    with mpmath.workdps(60):
+        a, m, s = (mpmath.mpf(x.item()) for x in (f64(shape), loc, scale))
+        entropy = a + mpmath.loggamma(a) + (1 - a) * mpmath.digamma(a)
+        cross = mpmath.log(s * mpmath.sqrt(2 * mpmath.pi)) + (a + (a - m) ** 2) / (2 * s**2)
+        assert value.item() == pytest.approx(float(cross - entropy), rel=1e-10)
+        assert loc.grad.item() == pytest.approx(float((m - a) / s**2), rel=1e-6)
+        slope = 1 / s - (a + (a - m) ** 2) / s**3
+        assert scale.grad.item() == pytest.approx(float(slope), abs=1e-15)
+
+
+def test_where_the_terms_overflow_there_is_a_value_and_no_gradient():
+    near, far = f64(1e-300), f64(1e300)
+    expected = 600 * math.log(10) - math.log(4)
+    assert kl_divergence(Cauchy(f64(0), near), Cauchy(f64(0), far)).item() == (
+        pytest.approx(expected, rel=1e-15)
+    )
+    with pytest.raises(ValueError, match="derivatives overflow"):
+        kl_divergence(Cauchy(f64(0), near.requires_grad_()), Cauchy(f64(0), far))

@@ -10,9 +10,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from divergences.comparison import files as binary_tables
+from divergences.comparison import text_tables
 from divergences.comparison.chosen_columns import Choice
 from divergences.comparison.command import main
-from divergences.comparison.files import read_table
+from divergences.comparison.files import EVERY_COLUMN, read_table
 
 POINTS = np.random.default_rng(0).standard_normal((30, 2))
 HEADER = "age,height"
@@ -162,6 +164,36 @@ def test_what_is_wrong_with_a_file_is_one_line(
         assert err.startswith("error: ")
         assert message in err
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "counts_all"),
+    [
+        ("a.npy", as_npy(POINTS), True),
+        ("a.npz", as_npz(a=POINTS), True),
+        ("a.csv", text(POINTS), False),
+        ("a.txt", text(POINTS, separator=" "), False),
+        ("a.parquet", as_parquet(**{"0": POINTS[:, 0], "1": POINTS[:, 1]}), False),
+    ],
+)
+def test_the_most_numbers_that_fit_are_read_and_one_more_is_refused(
+    tmp_path, monkeypatch, name, content, counts_all
+):
+    path = write(tmp_path, name, content)
+
+    def read(limit, choice=EVERY_COLUMN):
+        for module in (binary_tables, text_tables):
+            monkeypatch.setattr(module, "MOST_NUMBERS", limit)
+        return read_table(path, choice).values.numpy()
+
+    assert (read(60) == POINTS).all()
+    with pytest.raises(ValueError, match="holds 60 numbers, more than fits"):
+        read(59)
+    if not counts_all:
+        one = Choice.of_text("0", None)
+        assert (read(30, one) == POINTS[:, :1]).all()
+        with pytest.raises(ValueError, match="holds 30 numbers, more than fits"):
+            read(29, one)
 
 
 def test_files_that_are_none_are_named(tmp_path, capsys):

@@ -201,6 +201,33 @@ def test_gaussians_given_in_every_way(near, seed):
     check(p, q, lambda: gaussian_kl(exactly(p.loc), A, exactly(q.loc), B), 200)
 
 
+@pytest.mark.parametrize("digits", [1, 3, 7, 10, 13])
+@pytest.mark.parametrize("d", [4, 13])
+def test_covariances_close_to_singular(d, digits):
+    """Right or refused, as matrices and as roots; well conditioned ones are not refused."""
+    r = torch.Generator().manual_seed(digits)
+    turned = torch.linalg.qr(torch.randn(d, d, generator=r, dtype=torch.float64)).Q
+    wide = turned * torch.logspace(0, -digits, d, dtype=torch.float64) @ turned.mT
+    other = wide + torch.eye(d) * wide.diagonal().min() / 10
+    p, q = (td.MultivariateNormal(torch.zeros(d).double(), (x + x.mT) / 2) for x in (other, wide))
+    roots = [torch.linalg.cholesky(x.covariance_matrix) for x in (p, q)]
+    laws = [td.MultivariateNormal(p.loc, scale_tril=root) for root in roots]
+    for one, another, given in (
+        (p, q, [exactly(x.covariance_matrix) for x in (p, q)]),
+        (*laws, [exactly(root) for root in roots]),
+    ):
+        with mpmath.workdps(60):
+            A, B = given if one is p else (x * x.T for x in given)
+            zero = mpmath.zeros(d, 1)
+            expected = gaussian_kl(zero, A, zero, B)
+        try:
+            value = kl_divergence(one, another).item()
+        except NotImplementedError:
+            assert digits > 3
+            continue
+        assert abs(mpf(value) - expected) <= 1e-8 * expected
+
+
 @seeds
 @pytest.mark.parametrize("near", [False, True], ids=["apart", "near"])
 def test_wishart_laws(near, seed):
