@@ -4,7 +4,7 @@ By the published definitions. A sample belongs to the mode with the nearest cent
 quality* if it lies within 3 standard deviations of it. Every number is of the sample given: n =
 2500 is what the published tables use. None of them measures everything. Coverage and the mode KL
 ignore bad samples; the share of high quality rewards modes that are too narrow, which only their
-core shows; and all of them ignore shape, which :func:`exact_w1` does not.
+width shows; and all of them ignore shape, which :func:`exact_w1` does not.
 """
 
 import math
@@ -33,13 +33,6 @@ class ModeKL(NamedTuple):
 
     forward: Tensor
     reverse: Tensor
-
-
-class Core(NamedTuple):
-    """Mean width of the modes over the target's, and how many modes had samples enough."""
-
-    ratio: Tensor
-    modes: Tensor
 
 
 def assign(points: Tensor, centres: Tensor) -> Assignment:
@@ -166,13 +159,6 @@ def mode_kl(counts: Tensor, weights: Tensor) -> ModeKL:
     return ModeKL(*(torch.where(none.squeeze(-1), math.nan, kl) for kl in both))
 
 
-def _check_ball(d: int, within: float) -> None:
-    if d < 1:
-        raise ValueError(f"d = {d}: a dimension is at least 1")
-    if not within > 0:
-        raise ValueError(f"within = {within}: a radius is greater than 0")
-
-
 def perfect_share(d: int, within: float = 3.0) -> float:
     r"""Share of a normal law within so many standard deviations of its centre.
 
@@ -193,7 +179,10 @@ def perfect_share(d: int, within: float = 3.0) -> float:
         >>> f"{perfect_share(2):.4f} {perfect_share(1):.4f}"
         '0.9889 0.9973'
     """
-    _check_ball(d, within)
+    if d < 1:
+        raise ValueError(f"d = {d}: a dimension is at least 1")
+    if not within > 0:
+        raise ValueError(f"within = {within}: a radius is greater than 0")
     return float(chi2.cdf(within**2, d))
 
 
@@ -225,77 +214,9 @@ def perfect_covered(
     return torch.as_tensor(binom.sf(at_least - 1, n, share)).sum(-1).to(weights)
 
 
-def perfect_core_spread(d: int, within: float = 3.0) -> float:
-    r"""The value of :func:`core_spread` for a perfect sampler without its tails.
-
-    .. math::
-        \frac1\sigma \sqrt{\tfrac1d E[\|x\|^2 \mid \|x\| < r \sigma]}
-        = \sqrt{F_{\chi^2_{d + 2}}(r^2) / F_{\chi^2_d}(r^2)}
-
-    .974 in the plane with r = 3.
-
-    Arguments:
-        d: Dimension, at least 1.
-        within: Radius r in standard deviations, greater than 0.
-
-    Raises:
-        ValueError: If either is out of range, or the ball so small that its share underflows.
-
-    Example:
-        >>> f"{perfect_core_spread(2):.4f}"
-        '0.9744'
-    """
-    share = perfect_share(d, within)
-    if share == 0:
-        as_in_the_plane = float(chi2.ppf(perfect_share(2), d)) ** 0.5
-        raise ValueError(
-            f"within = {within:g}: in {d} dimensions no sample of a normal law lies so near to "
-            f"its centre; within = {as_in_the_plane:.1f} holds as much as 3 does in the plane"
-        )
-    return float((chi2.cdf(within**2, d + 2) / share) ** 0.5)
-
-
-def core_spread(
-    points: Tensor,
-    mode: Tensor,
-    good: Tensor,
-    scale: Tensor,
-    enough: int = 20,
-    dimension: int | None = None,
-) -> Core:
-    r"""Standard deviation of the samples of high quality within a mode over the target's.
-
-    The root mean square distance per coordinate from the mode's coordinatewise *median*, divided
-    by ``scale``, averaged over the modes with ``enough`` such samples. Divide by
-    :func:`perfect_core_spread` to have 1 for a perfect sampler. Modes that are too wide are cut at
-    the ball of high quality: in the plane normal modes 1.2 times too wide then read 1.14, and ever
-    wider ones no more than 1.54. :func:`core_width` has no such limit.
-
-    Arguments:
-        points: Shape ``(n, d)`` or ``(K, n, d)``.
-        mode: Each point's mode, shape ``(n,)`` or ``(K, n)``.
-        good: Which points are of high quality, of the same shape.
-        scale: The target's standard deviation, shape ``()`` or ``(K,)``.
-        enough: Samples that a mode must have to count.
-        dimension: Of the modes' noise, if less than that of the points.
-
-    Returns:
-        The ratio, NaN if no mode has samples enough, and the number of modes that have.
-
-    Example:
-        >>> square = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
-        >>> mode = torch.zeros(4, dtype=torch.long)
-        >>> core_spread(square, mode, mode == 0, torch.tensor(0.5), enough=4)
-        Core(ratio=tensor(2.), modes=tensor(1))
-    """
-    widths, modes = _widths(points, mode, good, enough)
-    d = points.shape[-1] if dimension is None else dimension
-    return Core(widths[..., 0] / (d**0.5 * scale), modes)
-
-
 def core_width(
     points: Tensor, mode: Tensor, scale: Tensor, enough: int = 20, dimension: int | None = None
-) -> Core:
+) -> Tensor:
     r"""Median radius within a mode over that of the target.
 
     .. math:: \mathrm{med}_i \|x_i - \mathrm{med}\, x\| \,/\, \sigma \sqrt{F^{-1}_{\chi^2_d}(1/2)}
@@ -316,35 +237,21 @@ def core_width(
         dimension: Of the modes' noise, if less than that of the points.
 
     Returns:
-        The ratio, NaN if no mode has samples enough, and the number of modes that have.
+        The ratio, shape ``()`` or ``(K,)``; NaN if no mode has samples enough.
     """
-    widths, modes = _widths(points, mode, torch.ones_like(mode, dtype=torch.bool), enough)
-    d = points.shape[-1] if dimension is None else dimension
-    radius = float(chi2.ppf(0.5, d)) ** 0.5
-    return Core(widths[..., 1] / (radius * scale), modes)
-
-
-def _widths(points: Tensor, mode: Tensor, counted: Tensor, enough: int) -> tuple[Tensor, Tensor]:
-    """Root mean square and median of the distance from a mode's median, shape ``(..., 2)``."""
-    if not points.shape[:-1] == mode.shape == counted.shape:
+    if points.shape[:-1] != mode.shape:
         raise ValueError(
             f"points of shape {tuple(points.shape)} need modes of shape "
-            f"{tuple(points.shape[:-1])}, not {tuple(mode.shape)} and {tuple(counted.shape)}"
+            f"{tuple(points.shape[:-1])}, not {tuple(mode.shape)}"
         )
-    points = widened(points)
+    points, medians = widened(points), []
     n, d = points.shape[-2:]
-    widths, numbers = [], []
-    each = points.reshape(-1, n, d), mode.reshape(-1, n), counted.reshape(-1, n)
-    for x, where, keep in zip(*each, strict=True):
-        x, where = x[keep], where[keep]
+    for x, where in zip(points.reshape(-1, n, d), mode.reshape(-1, n), strict=True):
         groups = x[where.argsort()].split(where.bincount().tolist())
         radii = [(g - g.quantile(0.5, dim=0)).norm(dim=-1) for g in groups if len(g) >= enough]
-        pairs = [(r.square().mean().sqrt(), r.quantile(0.5)) for r in radii]
-        none = x.new_full((2,), math.nan)
-        widths.append(torch.tensor(pairs).to(x).mean(0) if pairs else none)
-        numbers.append(len(pairs))
-    lead = points.shape[:-2]
-    return torch.stack(widths).view(*lead, 2), torch.tensor(numbers).to(mode).view(lead)
+        medians.append(torch.tensor([r.quantile(0.5) for r in radii]).to(x).mean())
+    radius = float(chi2.ppf(0.5, d if dimension is None else dimension)) ** 0.5
+    return torch.stack(medians).view(mode.shape[:-1]) / (radius * scale)
 
 
 def exact_w1(points: Tensor, fresh: Tensor, again: Tensor) -> dict[str, Tensor]:

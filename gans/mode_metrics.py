@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Self, final
 
 import torch
+from scipy.stats import chi2
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
@@ -13,12 +14,10 @@ from divergences.estimate import check_samples
 from divergences.pair_distances import pair_distances
 from gans.mode_coverage import (
     assign,
-    core_spread,
     core_width,
     covered_modes,
     mode_counts,
     mode_kl,
-    perfect_core_spread,
     perfect_covered,
     perfect_share,
 )
@@ -35,10 +34,9 @@ class ModeCoverage(Metric):
     - ``covered_1``, ``covered_20``: modes with so many samples of high quality;
     - ``high_quality``: share of samples within 3 standard deviations of a centre;
     - ``mode_kl``, ``mode_reverse_kl``: see :func:`mode_kl`;
-    - ``core_spread``, ``core_width``: see :func:`core_spread` and :func:`core_width`; with
-      ``core_modes``, how many modes the former is a mean over;
-    - ``covered_1_perfect``, ``covered_20_perfect``, ``high_quality_perfect``,
-      ``core_spread_perfect``: the value of a perfect sampler, where it is not the obvious one.
+    - ``core_width``: see :func:`core_width`;
+    - ``covered_1_perfect``, ``covered_20_perfect``, ``high_quality_perfect``: the value of a
+      perfect sampler, where it is not the obvious one.
 
     torchmetrics drops the axis of a single member. A generator and its moving average are two
     models: give each a metric of its own, or ``reset`` in between.
@@ -49,7 +47,7 @@ class ModeCoverage(Metric):
         weights: Of the modes, shape ``(M,)`` or ``(K, M)``; equal if omitted.
         within: Radius of high quality in standard deviations.
         at_least: Thresholds for covered modes.
-        enough: Samples that a mode must have for its core to be measured.
+        enough: Samples that a mode must have for its width to be measured.
         dimension: Of the modes' noise, if less than that of the points: what a perfect sampler
             measures depends on it.
         kwargs: As for :class:`torchmetrics.Metric`.
@@ -63,7 +61,7 @@ class ModeCoverage(Metric):
         >>> metric = ModeCoverage.of(Ring())
         >>> metric.update(Ring().centres[:4].repeat(30, 1))
         >>> read = metric.compute()
-        >>> read["covered_1"], read["mode_reverse_kl"], read["core_spread"]
+        >>> read["covered_1"], read["mode_reverse_kl"], read["core_width"]
         (tensor(4.), tensor(0.6931), tensor(0.))
     """
 
@@ -133,7 +131,13 @@ class ModeCoverage(Metric):
                 f"dimension = {self.dimension}: the noise of modes in {self.centres.shape[-1]} "
                 "dimensions has between 1 and as many"
             )
-        perfect_core_spread(self.dimension, self.within)  # raises where no sample is good enough
+        if perfect_share(self.dimension, self.within) == 0:
+            as_in_the_plane = float(chi2.ppf(perfect_share(2), self.dimension)) ** 0.5
+            raise ValueError(
+                f"within = {self.within:g}: in {self.dimension} dimensions no sample of a normal "
+                f"law lies so near to its centre; within = {as_in_the_plane:.1f} holds as much as "
+                "3 does in the plane"
+            )
         if self.enough < 2:
             raise ValueError(f"enough = {self.enough}: a width takes at least 2 samples")
         gaps = pair_distances(self.centres, self.centres)
@@ -185,17 +189,13 @@ class ModeCoverage(Metric):
         counts = mode_counts(mode, good, self.centres.shape[-2])
         forward, reverse = mode_kl(counts, self.weights)
         share = good.double().mean(-1)
-        d, enough, n = self.dimension, self.enough, points.shape[-2]
-        spread, modes = core_spread(points, mode, good, self.scale, enough, d)
+        d, n = self.dimension, points.shape[-2]
         values = {
             "high_quality": share,
             "high_quality_perfect": torch.full_like(share, perfect_share(d, self.within)),
             "mode_kl": forward,
             "mode_reverse_kl": reverse,
-            "core_spread": spread,
-            "core_spread_perfect": torch.full_like(share, perfect_core_spread(d, self.within)),
-            "core_width": core_width(points, mode, self.scale, enough, d).ratio,
-            "core_modes": modes,
+            "core_width": core_width(points, mode, self.scale, self.enough, d),
         }
         for t in self.at_least:
             perfect = perfect_covered(self.weights, n, t, d, self.within)
