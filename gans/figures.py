@@ -113,7 +113,7 @@ def _draw_plane(axes: Axes, critic: _OfMember | None, real: Tensor, fake: Tensor
 
 def _draw_critic(axes: Axes, critic: _OfMember, real: Tensor, fake: Tensor) -> None:
     low, high = _window(real, fake)
-    fine, coarse = 60, 13
+    fine, coarse = 40, 13
 
     def lattice(count: int) -> Tensor:
         steps = [
@@ -127,6 +127,7 @@ def _draw_critic(axes: Axes, critic: _OfMember, real: Tensor, fake: Tensor) -> N
         origin="lower",
         extent=(float(low[0]), float(high[0]), float(low[1]), float(high[1])),
         aspect="auto",
+        interpolation="bilinear",
         cmap="PuOr",
         alpha=0.75,
     )

@@ -15,7 +15,7 @@ from gans.monitors.readings import Reading, scalars
 
 TITLE = "at_a_glance"
 """Before all other tags in the alphabet, so that TensorBoard's first tab begins with it."""
-FEWEST = 8
+FEWEST = 32
 """Looks before the first figure, but for the last one of a run."""
 
 

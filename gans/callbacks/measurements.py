@@ -35,13 +35,13 @@ class Divergences(Periodic):
     shown once each.
 
     Arguments:
-        every: Iterations between observations.
+        every: Iterations between observations; after 100, 400, 900, ... iterations by default.
         n: Held-out points per side and member.
         estimators: What to estimate from samples.
     """
 
     def __init__(
-        self, every: int = 250, n: int = 256, estimators: Sequence[Estimator] | None = None
+        self, every: int | None = None, n: int = 256, estimators: Sequence[Estimator] | None = None
     ):
         super().__init__(every)
         self.monitor = DivergenceEstimates(n, estimators)
@@ -128,11 +128,13 @@ class LipschitzAudit(Periodic):
     ``critic/dual_normalised``, the dual value divided by ``slope_max``.
 
     Arguments:
-        every: Iterations between observations.
+        every: Iterations between observations; after 200, 800, 1800, ... iterations by default.
         n: Points per side and member.
     """
 
-    def __init__(self, every: int = 500, n: int = 512):
+    first = 200
+
+    def __init__(self, every: int | None = None, n: int = 512):
         super().__init__(every)
         self.monitor = CriticSlope(n)
 
@@ -149,11 +151,14 @@ class Coverage(Periodic):
     weights. Of targets without modes nothing is logged.
 
     Arguments:
-        every: Iterations between observations.
+        every: Iterations between observations; after 500, 2000, 4500, ... iterations by default.
+            There is none before the first iteration.
         n: Generated points per member; 2500 is what published tables use.
     """
 
-    def __init__(self, every: int = 1000, n: int = 2500):
+    first, from_start = 500, False
+
+    def __init__(self, every: int | None = None, n: int = 2500):
         super().__init__(every)
         self.monitor = CoveredModes(n)
 
@@ -168,12 +173,16 @@ class Pictures(Periodic):
     In three dimensions and more, their two first principal components.
 
     Arguments:
-        every: Iterations between figures; each costs about as much as a few hundred curves.
+        every: Iterations between figures; after 1000, 4000, 9000, ... iterations by default.
+            There is none before the first iteration. Each costs about as much as a look at all
+            divergences of five members.
         n: Points per side.
         member: Which member is drawn.
     """
 
-    def __init__(self, every: int = 2000, n: int = 512, member: int = 0):
+    first, from_start = 1000, False
+
+    def __init__(self, every: int | None = None, n: int = 512, member: int = 0):
         super().__init__(every)
         self.n = whole_number("n", n)
         self.member = whole_number("member", member, least=0)

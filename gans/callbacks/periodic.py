@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 from lightning_utilities.core.rank_zero import rank_zero_warn
@@ -22,26 +22,52 @@ def is_last(trainer: pl.Trainer) -> bool:
 
 
 class Periodic(pl.Callback):
-    """Observes before the first iteration, every ``every`` iterations and after the last.
+    """Observes a run from time to time and after its last iteration.
 
-    What was seen is part of a checkpoint, so a resumed run logs each observation once. A run that
-    is so long that it would be observed more than :data:`MOST` times is observed less often, and
-    says so: logs are bounded. All networks are in evaluation mode while they are measured.
+    By default that is after ``first`` times 1, 4, 9, 16, ... iterations: closely while much
+    changes, and twice as often in a run that is four times as long, so that observing costs the
+    smaller a share the longer a run is. It depends on the count of iterations alone. What was seen
+    is part of a checkpoint, so a resumed run logs each observation once. With ``every``, a run
+    that is so long that it would be observed more than :data:`MOST` times is observed less often,
+    and says so: logs are bounded. All networks are in evaluation mode while they are measured.
+
+    Attributes:
+        from_start: Whether it observes before the first iteration, too: what untrained generators
+            make is worth a point of a curve, but no figure.
+        first: Iterations before the next observation, if there is no ``every``.
 
     Arguments:
-        every: Iterations between observations, at least 1.
+        every: Iterations between observations, at least 1; ``None`` for ever rarer ones.
 
     Raises:
         TypeError: If the trainer's module is none of :mod:`gans`.
     """
 
-    def __init__(self, every: int):
-        self.every = whole_number("every", every)
+    from_start: ClassVar[bool] = True
+    first: ClassVar[int] = 100
+
+    def __init__(self, every: int | None = None):
+        self.every = None if every is None else whole_number("every", every)
         self._seen = -1
 
-    def cadence(self, iterations: int) -> int:
+    def cadence(self, iterations: int) -> int | None:
         """Iterations between observations of a run of that length, a multiple of ``every``."""
+        if self.every is None:
+            return None
         return self.every * max(1, math.ceil(iterations / (self.every * MOST)))
+
+    def is_due(self, iteration: int, iterations: int) -> bool:
+        """Whether a run of that length is observed after an iteration, if it is not the last.
+
+        Example:
+            >>> from gans import Divergences
+            >>> [i for i in range(1, 2000) if Divergences().is_due(i, 2000)]
+            [100, 400, 900, 1600]
+        """
+        cadence = self.cadence(iterations)
+        if cadence is None:
+            return iteration == self.first * math.isqrt(iteration // self.first) ** 2
+        return iteration % cadence == 0
 
     @abstractmethod
     def observe(self, trainer: pl.Trainer, game: Game) -> None:
@@ -72,14 +98,14 @@ class Periodic(pl.Callback):
                 f"{type(self).__name__} looks every {cadence} iterations instead of every "
                 f"{self.every}: {module.iterations} iterations would be more than {MOST} looks"
             )
-        if trainer.global_step == 0:
+        if trainer.global_step == 0 and self.from_start:
             self._observe(trainer, module)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any
     ) -> None:
         module = self._ours(pl_module)
-        if trainer.global_step % self.cadence(module.iterations) == 0 or is_last(trainer):
+        if self.is_due(trainer.global_step, module.iterations) or is_last(trainer):
             self._observe(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -50,20 +50,23 @@ class Samples(Periodic):
     the target has no pictures. The grid is of the averaged weights where the module keeps them.
 
     Arguments:
-        every: Iterations between observations.
+        every: Iterations between observations; after 1000, 4000, 9000, ... iterations by default.
+            There is none before the first iteration.
         n: Generated pictures per member that are measured.
         shown: Pictures in a grid.
         member: Whose.
         steps: Training of the fresh discriminator.
     """
 
+    first, from_start = 1000, False
+
     def __init__(
         self,
-        every: int = 1000,
+        every: int | None = None,
         n: int = 800,
         shown: int = 40,
         member: int = 0,
-        steps: int = 300,
+        steps: int = 150,
     ):
         super().__init__(every)
         self.monitor = PictureQuality(n, steps)

@@ -75,7 +75,8 @@ The flags people need. Each can stand in the YAML file instead, except --out, --
   --model.compile_from N                 runs of at least N critic steps take gradients from a
                                          compiled program (worth it from about 20000); needs
                                          --allow-import torch.compile
-  --divergences.every N                  cadence of the divergence curves; likewise --gradients,
+  --divergences.every N                  cadence of the divergence curves (by default after 100,
+                                         400, 900, ... iterations); likewise --gradients,
                                          --lipschitz, --pictures and --coverage
   --pictures null                        no pictures; likewise the other four
   --checkpoint.every N                   cadence of checkpoints; --checkpoint.keep N newest

@@ -129,9 +129,9 @@ def test_final_numbers_are_in_the_hparams(watched):
     assert "_hparams_/experiment" in events.summary_metadata
 
 
-def test_a_figure_was_drawn_before_and_after(watched):
+def test_figures_are_drawn_of_trained_generators_only(watched):
     _, events = watched
-    assert [e.step for e in events.Images("samples and critic")] == [0, 7]
+    assert [e.step for e in events.Images("samples and critic")] == [7]
 
 
 def test_a_long_run_is_looked_at_less_often_and_says_so(tmp_path, monkeypatch):
@@ -220,6 +220,14 @@ def test_every_chart_of_the_layout_finds_its_curves(make, tmp_path):
                 assert any(re.search(pattern, tag) for tag in tags), (name, pattern)
 
 
+def test_looks_become_rarer_by_the_count_of_iterations_alone():
+    watch = Divergences()
+    looks = [i for i in range(1, 10_001) if watch.is_due(i, 10_000)]
+    assert looks == [100 * j**2 for j in range(1, 11)]
+    assert looks == [i for i in range(1, 10_001) if watch.is_due(i, 10**9)]  # if it goes on
+    assert [i for i in range(1, 10) if Divergences(every=3).is_due(i, 10)] == [3, 6, 9]
+
+
 @pytest.mark.parametrize("callback", [Divergences, Gradients, LipschitzAudit, Pictures])
 def test_a_cadence_below_one_is_an_error(callback):
     with pytest.raises(ValueError, match="every = 0"):
@@ -270,7 +278,7 @@ def test_coverage_is_logged_of_the_live_and_the_averaged_generator(tmp_path):
     module = ring(iterations=6, ema=0.5)
     events = run(module, tmp_path, Coverage(every=3, n=200))
     for group in ("modes", "modes_ema"):
-        assert [step for step, _ in curve(events, f"{group}/high_quality")] == [0, 3, 6]
+        assert [step for step, _ in curve(events, f"{group}/high_quality")] == [3, 6]
     metric = ModeCoverage.of(module.target)
     streams = Streams(module.seeds, "modes_ema at 6", ahead=1)
     with torch.no_grad():

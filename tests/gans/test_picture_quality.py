@@ -125,7 +125,7 @@ def test_noise_is_told_from_digits_at_once():
     found = measured(nothing)
     assert (found["pictures/precision"] < 0.02).all()
     assert (found["pictures/c2st_fresh"] > 0.95).all()
-    assert (found["pictures/c2st_fresh_floor"] < 0.75).all()
+    assert "pictures/c2st_fresh_floor" not in found
 
 
 def test_nothing_is_measured_of_points_that_are_no_pictures():
@@ -197,5 +197,5 @@ def test_a_run_leaves_grids_of_its_samples(tmp_path, target):
     if isinstance(target, Ring):
         assert not pictures
         return
-    assert pictures == ["pictures_000000.png", "pictures_000002.png"]
+    assert pictures == ["pictures_000002.png"]
     assert "pictures/recall" in logged.read_text().splitlines()[0]
