@@ -9,6 +9,7 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from divergences.checks import seed_number, shown
+from divergences.comparison.remarks import copies, series
 from divergences.comparison.sentence import number, p_text
 from divergences.comparison.tables import aligned, as_table
 from divergences.comparison.terminal_text import table
@@ -163,6 +164,10 @@ def closer(target: Any, a: Any, b: Any, *, seed: int = 0) -> Closer:
         for t, some_of in zip(tables, used, strict=True)
         if len(some_of) < len(t.values)
     ]
+    wanted, *samples = tables
+    remarked = [note for t in tables for note in series(t.values, t.label, names)]
+    for t in samples:
+        remarked += copies(wanted.values, t.values, (wanted.label, t.label))
     both = torch.cat(used)
     points = in_deviations(standardised(both, both)).x
     z, first, second = points.split([len(part) for part in used])
@@ -176,7 +181,7 @@ def closer(target: Any, a: Any, b: Any, *, seed: int = 0) -> Closer:
         names=names,
         distances=distances,
         difference=difference,
-        notes=(*notes, *fewer, *dict.fromkeys(warnings)),
+        notes=(*notes, *fewer, *remarked, *dict.fromkeys(warnings)),
     )
 
 

@@ -21,7 +21,7 @@ from divergences.comparison.estimates import (
 )
 from divergences.comparison.permutation_tests import CombinedTest
 from divergences.comparison.permutations import Pooled
-from divergences.comparison.remarks import once_each, remarks, widest
+from divergences.comparison.remarks import once_each, remarks, widest, without_spread
 from divergences.comparison.sentence import sentence
 from divergences.comparison.sufficient_points import Sufficient, sufficient
 from divergences.comparison.tables import as_table, matched
@@ -73,6 +73,8 @@ class Comparison:
         notes: What was done to the samples and what should be known of them.
         seconds: Wall-clock time spent.
         unit: Of the lengths.
+        without_spread: Columns whose lengths have no standard deviation as their unit, because
+            they are constant in each sample; their difference stands for it.
         points: Both samples as they were compared, up to some thousand points, for pictures.
     """
 
@@ -91,6 +93,7 @@ class Comparison:
     notes: tuple[str, ...]
     seconds: float
     unit: str
+    without_spread: tuple[str, ...]
     points: tuple[Tensor, Tensor] = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -171,6 +174,7 @@ class Comparison:
             "n": self.n,
             "columns_compared": self.names,
             "unit": self.unit,
+            "without_spread": self.without_spread,
             "estimates": [row for row in self.records() if "low" in row],
             "tests": self.tests,
             "permutations": self.permutations,
@@ -297,5 +301,6 @@ def compare(
         notes=(*notes, *repeats),
         seconds=time.perf_counter() - start,
         unit=OWN_UNITS if own_units else DEVIATIONS,
+        without_spread=() if own_units else tuple(without_spread(pair)),
         points=(some(first, MOST_POINTS), some(second, MOST_POINTS)),
     )

@@ -1,6 +1,9 @@
 """What is remarked on two samples beside their comparison, one sentence each."""
 
+from collections.abc import Sequence
+
 import torch
+from scipy.stats import rankdata
 from torch import Tensor
 
 from divergences.checks import shown
@@ -27,24 +30,42 @@ def remarks(pair: Matched, standard: Standardised) -> list[str]:
         notes.append(
             f"{listed(rough)}: rounded to few values; JS, KL and TV may be refused or rough"
         )
-    kept = {row.tobytes() for row in pair.x.numpy()}
-    copied = sum(row.tobytes() in kept for row in pair.y.numpy())
-    if copied > 0.01 * len(pair.y) and len(kept) > 0.9 * len(pair.x):
-        notes.append(
-            f"{copied} of {len(pair.y)} rows of {shown(pair.labels[1])} are also in "
-            f"{shown(pair.labels[0])}: copies are no independent draws, and tests see less"
-        )
+    notes += copies(pair.x, pair.y, pair.labels)
     for points, label in zip((pair.x, pair.y), pair.labels, strict=True):
-        alike = _likeness_of_neighbours(points[:MOST_POINTS])
-        most = int(alike.argmax())
-        if float(alike[most]) >= max(ALIKE, 5 * min(len(points), MOST_POINTS) ** -0.5):
-            notes.append(
-                f"each row of {shown(label)} is like the one before (rank correlation "
-                f"{float(alike[most]):.2f} in {listed([pair.names[most]])}): if rows are a "
-                "series, and not only sorted, they are no independent draws, and p-values and "
-                "intervals are too small"
-            )
+        notes += series(points, label, pair.names)
     return notes
+
+
+def copies(x: Tensor, y: Tensor, labels: Sequence[str]) -> list[str]:
+    """On rows of the second sample that are also in the first, where laws repeat hardly any."""
+    kept = {row.tobytes() for row in x.numpy()}
+    copied = sum(row.tobytes() in kept for row in y.numpy())
+    if copied <= 0.01 * len(y) or len(kept) <= 0.9 * len(x):
+        return []
+    return [
+        f"{copied} of {len(y)} rows of {shown(labels[1])} are also in {shown(labels[0])}: copies "
+        "are no independent draws, and say less of a law than as many new points"
+    ]
+
+
+def series(points: Tensor, label: str, names: Sequence[str]) -> list[str]:
+    """On rows that are like those before."""
+    alike = _likeness_of_neighbours(points[:MOST_POINTS])
+    most = int(alike.argmax())
+    if float(alike[most]) < max(ALIKE, 5 * min(len(points), MOST_POINTS) ** -0.5):
+        return []
+    return [
+        f"each row of {shown(label)} is like the one before (rank correlation "
+        f"{float(alike[most]):.2f} in {listed([names[most]])}): if rows are a series, and not "
+        "only sorted, they are no independent draws, and p-values and intervals are too small"
+    ]
+
+
+def without_spread(pair: Matched) -> list[str]:
+    """Names of columns that have one value in each sample, and not the same."""
+    x, y = pair.x, pair.y
+    fixed = (x == x[0]).all(0) & (y == y[0]).all(0) & (x[0] != y[0])
+    return [pair.names[int(j)] for j in fixed.nonzero()]
 
 
 def _codes(pair: Matched) -> list[str]:
@@ -69,10 +90,9 @@ def _likeness_of_neighbours(rows: Tensor) -> Tensor:
     """Rank correlation of each row with the one before, by columns; 0 of few rows."""
     if len(rows) < FEWEST_IN_SERIES:
         return torch.zeros(rows.shape[1])
-    ranks = rows.argsort(0).argsort(0).double()
+    ranks = torch.from_numpy(rankdata(rows.numpy(), axis=0))  # equal values share theirs
     ranks = ranks - ranks.mean(0)
-    alike = (ranks[1:] * ranks[:-1]).sum(0) / ranks.square().sum(0).clamp_min(1.0)
-    return torch.where((rows == rows[0]).all(0), 0.0, alike)
+    return (ranks[1:] * ranks[:-1]).sum(0) / ranks.square().sum(0).clamp_min(1.0)
 
 
 def widest(pair: Matched, standard: Standardised) -> list[str]:

@@ -39,7 +39,13 @@ def _how_far(found: Comparison) -> list[str]:
             by_key.setdefault(answer.key, answer.estimate)
     parts = []
     w1, js = by_key.get("w1"), by_key.get("js")
-    if w1 is not None:
+    if found.without_spread:
+        verb = "is" if len(found.without_spread) == 1 else "are"
+        parts.append(
+            f"{_listed(found.without_spread[:NAMED])} {verb} constant in each of them, at another "
+            "value, so that W1 has no standard deviation as its unit"
+        )
+    elif w1 is not None:
         low, high = (float(end) for end in w1.ci)
         if low > 0:
             parts.append(f"W1 between {number(low)} and {number(high)} {found.unit}")
@@ -56,7 +62,12 @@ def _how_far(found: Comparison) -> list[str]:
 
 
 def _js(js: Estimate | None, accuracy: Estimate | None) -> str | None:
-    """What is known of JS: of its estimate, unless a classifier shows that it is wrong."""
+    """What is known of JS: of its estimate, unless a classifier shows that it is wrong.
+
+    A doubtful estimate that is no larger than between equal laws says nothing.
+    """
+    if js is not None and js.warnings and not float(js.ci[0]) > float(js.floor):
+        js = None
     at_least = _js_at_least(float(accuracy.ci[0])) if accuracy is not None else 0.0
     if js is not None:
         value, low, high = (float(t) for t in (js.value, *js.ci))

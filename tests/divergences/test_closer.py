@@ -102,6 +102,14 @@ def test_three_files(tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_copies_of_the_target_are_named():
+    target, other = (
+        torch.randn(60, 2, generator=torch.Generator().manual_seed(k)) for k in (0, 1)
+    )
+    (note,) = closer(target, other, target.clone()).notes
+    assert "60 of 60 rows of 'b' are also in 'target'" in note
+
+
 def test_one_made_by_hand_of_other_things_than_its_parts_is_refused():
     found = closer(normal(20, 1, 0), normal(20, 1, 1), normal(20, 1, 2))
     with pytest.raises(TypeError, match=r"0\.5 is no Estimate"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ import torch
 from divergences import Comparison, EarthMover, compare
 from divergences.comparison.permutation_tests import CombinedTest
 from divergences.comparison.permutations import Pooled
+from divergences.comparison.remarks import remarks
+from divergences.comparison.tables import as_table, matched
+from divergences.samples.coordinates import standardised
 from scripts.benchmark.reliability_of_compare import said
 from scripts.lab.staged_pairs import STAGES
 
@@ -18,6 +22,12 @@ PAIRS = int(os.environ.get("COMPARED_PAIRS", "1"))
 
 def normal(n, d, seed):
     return np.random.default_rng(seed).standard_normal((n, d))
+
+
+def remarked(x, y):
+    """What is remarked on two samples, without their comparison."""
+    pair = matched(as_table(x, "x"), as_table(y, "y"))
+    return remarks(pair, standardised(pair.x, pair.y))
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -74,6 +84,35 @@ def test_beside_each_value_stands_what_equal_laws_give():
     expected = 1 - np.prod([(n - i) / (2 * n - i) for i in range(1, k + 1)])
     floors = {a.key: float(a.estimate.floor) for a in equal.answers}
     assert floors["coverage"] == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize(("floor", "doubts", "said"), [(0.69, 1, 0), (0.3, 1, 1), (0.69, 0, 1)])
+def test_a_doubtful_js_is_in_the_sentence_only_above_that_of_equal_laws(floor, doubts, said):
+    found = compare(normal(50, 1, 0), normal(50, 1, 1) + 2, permutations=19)
+    (js,) = (a for a in found.answers if a.key == "js")
+    ends = torch.tensor(0.68), torch.tensor(0.693)
+    doubted = replace(js.estimate, ci=ends, floor=torch.tensor(floor), warnings=("few",) * doubts)
+    answers = tuple(replace(a, estimate=doubted) if a is js else a for a in found.answers)
+    assert ("[.68, .69]" in replace(found, answers=answers).sentence) == said
+
+
+@pytest.mark.parametrize("value", [1007.0, 7.0000001])
+def test_a_shift_of_a_column_without_spread_is_not_counted_in_standard_deviations(value):
+    x, y = normal(50, 2, 0), normal(50, 2, 1)
+    x[:, 1], y[:, 1] = 7, value
+    found = compare(x, y, permutations=19)
+    assert "column 1 is constant in each of them, at another value" in found.sentence
+    assert "standard deviations" not in found.sentence
+    own = compare(x, y, permutations=19, own_units=True)
+    assert float(own.columns[0].w1.value) == pytest.approx(value - 7, rel=1e-6)
+    assert "is constant" not in own.sentence
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_rows_of_few_values_that_are_independent_are_no_series(share):
+    r = np.random.default_rng(0)
+    notes = remarked(*((r.random((400, 2)) < share).astype(float) for _ in range(2)))
+    assert not any("like the one before" in note for note in notes)
 
 
 def test_the_samples_may_change_places():
@@ -308,7 +347,7 @@ def test_rows_that_depend_on_the_row_before_are_said():
         series[i] = 0.9 * series[i - 1] + r.normal(size=2)
     plain = r.normal(size=(400, 2))
     for x, y, named in ((series, plain, ["x"]), (plain, series, ["y"]), (plain, plain[::-1], [])):
-        notes = compare(x, y, permutations=19).notes
+        notes = remarked(x, y)
         assert [
             note.split()[3][1:-1] for note in notes if "independent draws, and p-values" in note
         ] == named
@@ -321,10 +360,10 @@ def test_values_that_may_stand_for_missing_ones_are_remarked_on(code, unit):
     counts = r.poisson(3, size=(2, 80, 2)).astype(float)
     rare = (r.random((2, 80, 2)) < 0.05).astype(float)
     for plain in ((x, y), counts, rare):
-        notes = compare(plain[0] * unit, plain[1] * unit, permutations=19).notes
+        notes = remarked(plain[0] * unit, plain[1] * unit)
         assert not any("missing values" in note for note in notes)
     x[:20, 1] = code
-    found = [n for n in compare(x * unit, y * unit, permutations=19).notes if "missing" in n]
+    found = [n for n in remarked(x * unit, y * unit) if "missing" in n]
     assert len(found) == 1
     assert found[0].startswith("column 1")
     assert "occurs 20 times" in found[0]
