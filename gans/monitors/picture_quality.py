@@ -52,11 +52,9 @@ class PictureQuality(Monitor):
     Everything is measured on pictures rounded to their grey levels, as a file would hold them,
     between generated and held-out ones, in the space of pixels. ``..._floor`` is the same between
     pictures of training and held-out ones, measured once: what a generator reads that draws from
-    the data. What a fresh discriminator finds has none: on held-out pictures of equal laws its
-    bound on JS is 0 or less in expectation, and its accuracy 1/2. ``pictures_ema/...`` and
-    ``w1_ema/...`` are the same of the moving average of the generators' weights, where there is
-    one: it is another model, and often the better one. Of targets without pictures nothing is
-    measured.
+    the data. ``pictures_ema/...`` and ``w1_ema/...`` are the same of the moving average of the
+    generators' weights, where there is one: it is another model, and often the better one. Of
+    targets without pictures nothing is measured.
 
     Where pictures have classes, a :class:`KernelClassifier` of those of training says which a
     generated one is of: ``pictures/classes`` counts those found, of one or, for stacked pictures,
@@ -104,21 +102,22 @@ class PictureQuality(Monitor):
         real = law.rounded(game.again(n, streams))
         training = pictures_of_training(law)
         if not self._floor:
-            floor = self._floors(held, training)
+            floor = self._floors(held, training, game.seeds)
             self._floor = {f"{name}_floor": value for name, value in floor.items()}
         found = self._neighbours(held, fake)
         found["pictures/copies"] = torch.stack([copies(one, training) for one in fake])
         found |= self._seen(real, again, held, fake, game.seeds)
         return found | self._of_classes(law, game, made[:, :n])
 
-    def _floors(self, held: Tensor, training: Tensor) -> Readings:
+    def _floors(self, held: Tensor, training: Tensor, seeds: Sequence[int]) -> Readings:
         """Pictures of training in the place of generated ones, each on one side only."""
         order = random_order(len(training), 0)
         half = min(held.shape[1], len(training)) // 2
         rows = training[order[: 2 * half].to(training.device)].expand(len(held), -1, -1)
         found = self._neighbours(held, rows)
         found["pictures/copies"] = torch.stack([copies(one, training) for one in held])
-        return found
+        sides = *held[:, : 2 * half].split(half, 1), *rows.split(half, 1)
+        return found | self._seen(sides[0], sides[2], sides[1], sides[3], seeds)
 
     def _neighbours(self, held: Tensor, fake: Tensor) -> Readings:
         none, found = torch.full((len(fake),), math.nan), {}
