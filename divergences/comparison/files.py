@@ -12,9 +12,9 @@ import numpy as np
 
 from divergences.checks import shown
 from divergences.comparison.chosen_columns import Choice
+from divergences.comparison.csv_tables import read_text
 from divergences.comparison.image_folders import read_folder
 from divergences.comparison.tables import MOST_NUMBERS, Table, numbers
-from divergences.comparison.text_tables import read_text
 from divergences.comparison.unfit_files import check_size, no_numbers, too_fine, too_large
 
 LARGEST_FILE = 2 * 2**30

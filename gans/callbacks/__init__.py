@@ -9,7 +9,13 @@ from gans.callbacks.checkpoints import AtomicCheckpointIO, Checkpoints, Interrup
 from gans.callbacks.dashboard import Dashboard, dashboard
 from gans.callbacks.divergence_monitor import DivergenceMonitor
 from gans.callbacks.in_memory import InMemory
-from gans.callbacks.measurements import Coverage, Divergences, Gradients, LipschitzAudit, Pictures
+from gans.callbacks.logged_measurements import (
+    Coverage,
+    Divergences,
+    Gradients,
+    LipschitzAudit,
+    Pictures,
+)
 from gans.callbacks.periodic import Periodic
 from gans.callbacks.picture_samples import Samples
 from gans.callbacks.tensorboard_logger import OrderedLogger

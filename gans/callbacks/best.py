@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from divergences.checks import entries
 from divergences.estimate import Z
 from gans.callbacks.divergence_monitor import DivergenceMonitor
-from gans.callbacks.measurements import Divergences
+from gans.callbacks.logged_measurements import Divergences
 
 
 class Measured(NamedTuple):

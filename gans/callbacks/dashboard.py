@@ -7,8 +7,8 @@ import pytorch_lightning as pl
 from torch.utils.tensorboard.summary import hparams
 
 from gans.callbacks.js_and_w1_curves import Glance
+from gans.callbacks.logged_measurements import Coverage, Divergences
 from gans.callbacks.loggers import log
-from gans.callbacks.measurements import Coverage, Divergences
 from gans.callbacks.periodic import is_last
 from gans.generator_module import GeneratorModule
 from gans.monitors import tags

@@ -17,7 +17,7 @@ from torch import Tensor
 from scripts.arguments.mode_collapse.ring_modes import KEEPS, MODE_METRICS, played, scatter
 from scripts.lab.claims import QUALIFIED, Check, Claim, Findings, in_table
 from scripts.lab.jobs import CommonSettings, Job, Results
-from scripts.lab.mode_table_settings.this_project import OURS
+from scripts.lab.mode_table_settings.our_settings import OURS
 from scripts.lab.plotting import Colour, captioned, drawing
 
 TRANSPORT, ENERGY, MMD, SINKHORN = (

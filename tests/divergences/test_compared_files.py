@@ -10,8 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from divergences.comparison import files as binary_tables
-from divergences.comparison import text_tables
+from divergences.comparison import unfit_files
 from divergences.comparison.chosen_columns import Choice
 from divergences.comparison.command import main
 from divergences.comparison.files import EVERY_COLUMN, read_table
@@ -182,8 +181,7 @@ def test_the_most_numbers_that_fit_are_read_and_one_more_is_refused(
     path = write(tmp_path, name, content)
 
     def read(limit, choice=EVERY_COLUMN):
-        for module in (binary_tables, text_tables):
-            monkeypatch.setattr(module, "MOST_NUMBERS", limit)
+        monkeypatch.setattr(unfit_files, "MOST_NUMBERS", limit)
         return read_table(path, choice).values.numpy()
 
     assert (read(60) == POINTS).all()

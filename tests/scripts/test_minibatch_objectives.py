@@ -7,7 +7,7 @@ from gans import MinimumDistance
 from scripts.arguments import minibatch_objectives as minibatch
 from scripts.arguments.mode_collapse.ring_modes import KEEPS
 from scripts.lab.claims import FAILS, HOLDS, QUALIFIED
-from scripts.lab.mode_table_settings.this_project import OURS
+from scripts.lab.mode_table_settings.our_settings import OURS
 
 
 def read(modes, quality, seconds=1.0):

@@ -14,7 +14,7 @@ from scripts.arguments.mode_collapse.stalled_generators import Silenced, failed,
 from scripts.arguments.mode_collapse.stalled_generators import checks as silence_checks
 from scripts.arguments.mode_collapse.stalled_generators import played as listened
 from scripts.lab.mode_table_settings.alphagan import ALPHAGAN
-from scripts.lab.mode_table_settings.this_project import OURS
+from scripts.lab.mode_table_settings.our_settings import OURS
 
 
 def games(modes, heard):

@@ -32,7 +32,7 @@ from scripts.benchmark.modes import rows_of
 from scripts.benchmark.published import published
 from scripts.lab.mode_table_settings import PROTOCOLS
 from scripts.lab.mode_table_settings.base import Mixture
-from scripts.lab.mode_table_settings.this_project import OURS
+from scripts.lab.mode_table_settings.our_settings import OURS
 from scripts.lab.training_monitors import CriticAgainstTransport
 
 ROWS = [(name, row) for name, protocol in PROTOCOLS.items() for row in protocol.rows]

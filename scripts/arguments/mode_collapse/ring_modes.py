@@ -16,7 +16,7 @@ from gans.monitors import CoveredModes
 from gans.networks import points_of
 from scripts.lab.claims import Check, Claim, Findings, means
 from scripts.lab.jobs import Job, Results
-from scripts.lab.mode_table_settings.this_project import OURS
+from scripts.lab.mode_table_settings.our_settings import OURS
 from scripts.lab.plotting import Colour, captioned, drawing, with_band
 from scripts.lab.training import quiet_trainer
 

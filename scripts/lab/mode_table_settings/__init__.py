@@ -2,8 +2,8 @@
 
 from scripts.lab.mode_table_settings.alphagan import ALPHAGAN
 from scripts.lab.mode_table_settings.gdpp import GDPP
+from scripts.lab.mode_table_settings.our_settings import OURS
 from scripts.lab.mode_table_settings.pacgan import PACGAN
 from scripts.lab.mode_table_settings.stacked_digits import DIGITS
-from scripts.lab.mode_table_settings.this_project import OURS
 
 PROTOCOLS = {"ours": OURS, "digits": DIGITS, "pacgan": PACGAN, "gdpp": GDPP, "alphagan": ALPHAGAN}
