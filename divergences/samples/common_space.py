@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,6 +24,7 @@ Array = NDArray[np.floating]
 KNEE = 3.0  # spreads from the centre beyond which distances become logarithmic
 FAR = 1e3  # spreads beyond which points say nothing about the subspace that holds the others
 NOISE = 2.0  # spread, in steps between neighbouring numbers, that rounding may explain
+REMEMBERED = 2**14  # numbers of two samples whose common space is kept for a while
 ENOUGH = 1000  # points of a sample that its scatter is taken from
 TINY = 1e-14  # added to squared spreads that may be 0
 POOLED = 0.01  # share of the pooled scatter, so that parts far apart stay far apart
@@ -60,8 +62,22 @@ class CommonSpace:
         """The common space of points ``(n, d)`` and ``(m, d)``.
 
         With fewer points than dimensions nothing can be said about subspaces, and nothing is but
-        that (:meth:`doubts`).
+        that (:meth:`doubts`). Of few points it is found once for several estimators.
         """
+        x, y = x.detach(), y.detach()
+        if x.numel() + y.numel() > REMEMBERED or x.dtype != y.dtype:
+            return cls._found(x, y)
+        both = torch.cat([x, y]).cpu().numpy()
+        return cls._once(both.tobytes(), both.dtype, both.shape, len(x))
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def _once(cls, numbers: bytes, dtype: np.dtype, shape: tuple[int, ...], n: int) -> CommonSpace:
+        both = torch.from_numpy(np.frombuffer(numbers, dtype).reshape(shape).copy())
+        return cls._found(both[:n], both[n:])
+
+    @classmethod
+    def _found(cls, x: Tensor, y: Tensor) -> CommonSpace:
         found = standardised(x, y)
         a, b = (np.clip(points.cpu().numpy(), -1e100, 1e100) for points in (found.x, found.y))
         steps = found.resolution.cpu().numpy()[0]

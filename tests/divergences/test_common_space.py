@@ -9,6 +9,7 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from divergences.samples.common_space import CommonSpace
+from divergences.samples.coordinates import standardised
 from divergences.samples.known_density import KnownDensity
 from divergences.samples.log_ratio_model import Drift
 from divergences.samples.nearest_neighbours import NearestNeighbours
@@ -102,6 +103,21 @@ def test_segments_apart_by_about_a_rounding_are_not_silent(make):
 def test_points_as_near_as_their_numbers_are_called_rounded(make):
     x, y = ((normal(400, 4, seed) + 1e6).float() for seed in (0, 1))
     assert [w for w in make()(x, y).warnings if w.startswith("rounded")]
+
+
+def test_the_space_of_the_same_points_is_found_once(monkeypatch):
+    found = []
+    monkeypatch.setattr(
+        "divergences.samples.common_space.standardised",
+        lambda *points: found.append(1) or standardised(*points),
+    )
+    x, y = torch.randn(2, 3, 60, 2, generator=torch.Generator().manual_seed(77))
+    for estimator in (RossJS(), NearestNeighbours(), RossJS()):
+        estimator(x, y)
+    assert len(found) == 3  # one of each member
+    y[0, 0] += 1e-6
+    RossJS()(x, y)
+    assert len(found) == 4
 
 
 def test_known_density_knows_the_volume_of_its_coordinates():
