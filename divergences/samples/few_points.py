@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 from typing import final
 
+import numpy as np
 import torch
 from scipy.special import stdtrit
 from torch import Tensor
@@ -30,23 +31,28 @@ ROUNDED = 1e-9  # of the farthest term, by which equal ones may differ
 HEAVY = 0.5  # shape of the tail above which there is no variance
 
 
-def points_behind(terms: Tensor) -> float:
-    r"""Effective number of points behind the variance of ``terms``, of shape ``(n,)``.
+def points_behind_and_skewness(terms: Tensor) -> tuple[float, float]:
+    r"""Effective number of points behind the variance of ``terms``, of shape ``(n,)``; skewness.
 
     :math:`(\sum_i \delta_i^2)^2 / \sum_i \delta_i^4` with the deviations :math:`\delta_i` from the
     mean: ``n`` over the kurtosis, so about ``n / 3`` for a normal law and about 1 where one point
     makes up the sum.
 
     Example:
-        >>> round(points_behind(torch.tensor([0.0] * 99 + [100.0])), 2)
-        1.02
+        >>> behind, skewness = points_behind_and_skewness(torch.tensor([0.0] * 99 + [100.0]))
+        >>> round(behind, 2), round(skewness, 2)
+        (1.02, 9.85)
     """
-    deviations = terms.double() - terms.double().mean()
-    largest = deviations.abs().max()
+    values = terms.detach().cpu().double().numpy()
+    deviations = values - values.mean()
+    largest, n = np.abs(deviations).max(), len(values)
     if largest == 0:
-        return float(len(terms))
-    squares = (deviations / largest).square()
-    return float(squares.sum() ** 2 / squares.square().sum())
+        return float(n), 0.0
+    deviations /= largest
+    squares = deviations * deviations
+    total = squares.sum()
+    skewness = (squares @ deviations) / n / (total / n) ** 1.5
+    return float(total**2 / (squares @ squares)), float(skewness)
 
 
 @final
@@ -93,7 +99,7 @@ class Sum:
             for terms, most, alike in zip(samples, far, self._alike, strict=True)
         ]
         self.variances = [terms.double().var() / len(terms) for terms in self._samples]
-        self._behind = [points_behind(terms) for terms in self._samples]
+        self._shapes = [points_behind_and_skewness(terms) for terms in self._samples]
         self.variance = torch.stack(self.variances).sum()
         self.reach = self._reach()
 
@@ -118,12 +124,12 @@ class Sum:
         if not total > 0:
             return Z
         doubt, third = 0.0, 0.0
-        for terms, variance, behind in zip(
-            self._samples, self.variances, self._behind, strict=True
+        for terms, variance, (behind, skewness) in zip(
+            self._samples, self.variances, self._shapes, strict=True
         ):
             n, share = len(terms), float(variance) / total
             doubt += share**2 * max(1 / behind - 1 / n, 2 / (n - 1)) / 2
-            third += _skewness(terms) * share**1.5 / math.sqrt(n)
+            third += skewness * share**1.5 / math.sqrt(n)
         return float(stdtrit(1 / doubt, 0.975)) + abs(third) * (1 + 2 * Z**2) / 6
 
     def rests_on_few(self, least: int = LEAST) -> tuple[str, ...]:
@@ -144,8 +150,8 @@ class Sum:
             'rests on few: 1.0 of 100 points make up the variance; ...'
         """
         tenth = float(self.variance) / 10
-        for terms, variance, size, alike in zip(
-            self._samples, self.variances, self._behind, self._alike, strict=True
+        for terms, variance, (size, _), alike in zip(
+            self._samples, self.variances, self._shapes, self._alike, strict=True
         ):
             if len(terms) < least:
                 return (
@@ -167,13 +173,6 @@ class Sum:
                 "and interval are no surer than those, and the mean may be infinite",
             )
         return ()
-
-
-def _skewness(terms: Tensor) -> float:
-    deviations = terms.double() - terms.double().mean()
-    largest = deviations.abs().max()
-    scaled = deviations / torch.where(largest > 0, largest, 1.0)
-    return float(scaled.pow(3).mean() / scaled.square().mean().pow(1.5)) if largest > 0 else 0.0
 
 
 def _tail(terms: Tensor) -> float:

@@ -5,6 +5,7 @@ A grid does not show it, however sure the counts of its cells are.
 
 import math
 from collections.abc import Iterator
+from typing import final
 
 import numpy as np
 from torch import Tensor
@@ -40,12 +41,12 @@ def js_within_cells(cells: Cells, fine: QuantileGrid) -> float:
         >>> measured(x + 1 / 128), measured(1 / 8 + x / 8) > 0.01
         (0.0, True)
     """
-    found = [0.0]
+    most = 0.0
     for some, part, many in _cuts(cells, fine):
-        unseen, chance = information_of_parts(some, part, many)
-        if unseen > SURE * chance:
-            found.append(unseen)
-    return max(found)
+        unseen = InformationOfParts(some, part, many)
+        if unseen.value > most and unseen.value > SURE * unseen.stderr:
+            most = unseen.value
+    return most
 
 
 def _cuts(cells: Cells, fine: QuantileGrid) -> Iterator[tuple[Cells, Numbers, int]]:
@@ -101,10 +102,11 @@ def js_beyond_ends(cells: Cells, x: Tensor, y: Tensor) -> float:
                 if np.count_nonzero(farther) > run:
                     outside[one] |= farther
     parts = np.concatenate(outside).astype(np.intp)
-    return max(0.0, information_of_parts(cells, parts, 2)[0]) if parts.any() else 0.0
+    return max(0.0, InformationOfParts(cells, parts, 2).value) if parts.any() else 0.0
 
 
-def information_of_parts(cells: Cells, parts: Numbers, many: int) -> tuple[float, float]:
+@final
+class InformationOfParts:
     r"""What parts of the cells say about a point's sample that the cells do not, in nats.
 
     With equal weights of both samples that is what JS on the parts is above JS on the cells. To
@@ -116,40 +118,48 @@ def information_of_parts(cells: Cells, parts: Numbers, many: int) -> tuple[float
         parts: In which part of its cell each point is, ``(n + m,)``, those of x first.
         many: How many parts a cell has.
 
-    Returns:
-        The estimate, and its standard error if the parts say nothing, by all ways to deal the
-        points out.
+    Attributes:
+        value: The estimate.
 
     References:
         | A simplified expression for the variance of the chi-squared function on a contingency
           table (Dawson, 1954)
         | https://doi.org/10.1093/biomet/41.1-2.280
     """
-    n, numbers = len(cells.x), np.concatenate([cells.x, cells.y]) * many + parts
-    of_x, total = (
-        np.bincount(which, minlength=cells.many * many).reshape(-1, many)
-        for which in (numbers[:n], numbers)
-    )
-    mixed = np.minimum(*cells.counts) > 0
-    of_x, total = of_x[mixed].astype(float), total[mixed].astype(float)
-    sampled, others = (count[mixed] for count in cells.counts)
-    size, each = sampled + others, np.ones(many)
-    share = sampled / size
-    weights = 1 / np.maximum(total, 1)
-    found = (of_x * of_x * weights) @ each - share * sampled
-    found /= share * (1 - share)
-    occupied = np.minimum(total, 1) @ each
-    freedom = occupied - 1
-    excess = float((found - freedom * size / (size - 1)).sum())
-    beyond = np.maximum(size - 2, 1)  # what these divide is 0 where they are too small
-    of_samples = (size - 2) / (size - 1)
-    of_parts = freedom * (size - freedom - 1) / (size - 1)
-    uneven_samples = (size / sampled + size / others - 4) / beyond
-    inverses = weights @ each - (many - occupied)
-    uneven_parts = (size * inverses - occupied**2) / beyond
-    variance = (of_samples - uneven_samples) * (of_parts - uneven_parts)
-    variance = 2 * size / np.maximum(size - 3, 1) * variance
-    variance += size**2 / (size - 1) * uneven_samples * uneven_parts
-    weight = n / len(parts)
-    unit = 8 * weight * (1 - weight) * len(parts)
-    return excess / unit, math.sqrt(max(float(variance.sum()), 0.0)) / unit
+
+    def __init__(self, cells: Cells, parts: Numbers, many: int) -> None:
+        n = len(cells.x)
+        numbers = np.concatenate([cells.x, cells.y]) * many + parts
+        of_x, total = (
+            np.bincount(which, minlength=cells.many * many).reshape(-1, many)
+            for which in (numbers[:n], numbers)
+        )
+        mixed = np.minimum(*cells.counts) > 0
+        of_x, total = of_x[mixed].astype(float), total[mixed].astype(float)
+        sampled, others = (count[mixed] for count in cells.counts)
+        size, each = sampled + others, np.ones(many)
+        share = sampled / size
+        weights = 1 / np.maximum(total, 1)
+        found = (of_x * of_x * weights) @ each - share * sampled
+        found /= share * (1 - share)
+        occupied = np.minimum(total, 1) @ each
+        excess = float((found - (occupied - 1) * size / (size - 1)).sum())
+        weight = n / len(parts)
+        self._unit = 8 * weight * (1 - weight) * len(parts)
+        self._counts = sampled, others, occupied, weights @ each - (many - occupied)
+        self.value = excess / self._unit
+
+    @property
+    def stderr(self) -> float:
+        """Of the estimate if the parts say nothing, by all ways to deal the points out."""
+        sampled, others, occupied, inverses = self._counts
+        size, freedom = sampled + others, occupied - 1
+        beyond = np.maximum(size - 2, 1)  # what these divide is 0 where they are too small
+        of_samples = (size - 2) / (size - 1)
+        of_parts = freedom * (size - freedom - 1) / (size - 1)
+        uneven_samples = (size / sampled + size / others - 4) / beyond
+        uneven_parts = (size * inverses - occupied**2) / beyond
+        variance = (of_samples - uneven_samples) * (of_parts - uneven_parts)
+        variance = 2 * size / np.maximum(size - 3, 1) * variance
+        variance += size**2 / (size - 1) * uneven_samples * uneven_parts
+        return math.sqrt(max(float(variance.sum()), 0.0)) / self._unit

@@ -9,7 +9,7 @@ from scipy.stats import entropy, rankdata
 
 from divergences.samples.histogram import HistogramJS, HistogramKL, HistogramTV
 from divergences.samples.quantile_grid import Cells
-from divergences.samples.within_cells import information_of_parts
+from divergences.samples.within_cells import InformationOfParts
 from scripts.lab.known_pairs import CASES
 from tests.repeated_samples import calibrate
 
@@ -368,7 +368,7 @@ def test_what_cells_do_not_show_is_the_difference_of_two_informations():
     order = np.argsort(of_y, kind="stable")
     cell, part, n = cell[order], part[order], int((~of_y).sum())
     cells = Cells(cell[:n], cell[n:], 5)
-    found, chance = information_of_parts(cells, part, 4)
+    found = InformationOfParts(cells, part, 4)
     tables = [
         np.stack([np.bincount(z[:n], minlength=20) / n, np.bincount(z[n:], minlength=20)])
         for z in (4 * cell + part, 4 * cell)
@@ -377,8 +377,8 @@ def test_what_cells_do_not_show_is_the_difference_of_two_informations():
     for table in tables:
         p, q = (row / row.sum() for row in table)
         js.append(entropy((p + q) / 2) - entropy(p) / 2 - entropy(q) / 2)
-    assert found == pytest.approx(js[0] - js[1], abs=4 * chance)
-    assert chance < 0.05 * found
+    assert found.value == pytest.approx(js[0] - js[1], abs=4 * found.stderr)
+    assert found.stderr < 0.05 * found.value
 
 
 def test_what_cells_do_not_show_is_zero_on_average_where_parts_are_dealt_out():
@@ -387,7 +387,8 @@ def test_what_cells_do_not_show_is_zero_on_average_where_parts_are_dealt_out():
     for _ in range(2000):
         parts = rng.integers(4, size=60)
         cells = Cells(np.arange(20) % 3, np.arange(40) % 3, 3)
-        found.append(information_of_parts(cells, parts, 4))
+        information = InformationOfParts(cells, parts, 4)
+        found.append((information.value, information.stderr))
     values, chances = np.array(found).T
     assert abs(values.mean()) < 4 * values.std() / math.sqrt(2000)
     assert 0.7 < values.std() / chances.mean() < 1.05
