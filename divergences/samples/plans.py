@@ -19,6 +19,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
+from divergences.samples.network_simplex import solvers
+
 DENSE = 4096 * 4096  # pairs up to which all costs are kept: .7 GB, up to twice as fast
 BLOCK = 2**20  # pairs whose costs are computed at once
 PROVEN = 1e-9  # of a plan's cost, which its potentials have to attain all but
@@ -87,22 +89,20 @@ def _solve(a: Array, b: Array, order: int, max_iterations: int) -> _Solution:
 
 
 def _simplex(a: Array, b: Array, order: int, max_iterations: int) -> _Solution:
-    import ot  # half a second, of which nobody else has use
-
     if len(a) == len(b) == 1:
         cost = cdist(a, b, METRIC[order])  # type: ignore[call-overload]
         one, none = np.zeros(1, dtype=int), np.zeros(1)
         return _Solution(one, one, np.ones(1), cost[0], none, float(cost[0, 0]), 0.0)
     if len(a) * len(b) <= DENSE:
         costs = cdist(a, b, METRIC[order])  # type: ignore[call-overload]
-        plan, log = _raise_what_pot_warns(ot.lp.emd, [], [], costs, numItermax=max_iterations)
+        plan, log = _raise_what_pot_warns(solvers().emd, [], [], costs, numItermax=max_iterations)
         # seven times as fast as nonzero of numbers, which took 4 % of the whole
         i, j = np.divmod(np.flatnonzero(plan != 0), len(b))
         weight = plan[i, j]
         blocks = ((rows, costs[rows]) for rows in _rows(len(a), len(b)))
     else:
         _, log = _raise_what_pot_warns(
-            ot.lp.emd2_lazy, a, b, metric=METRIC[order], numItermax=max_iterations
+            solvers().emd2_lazy, a, b, metric=METRIC[order], numItermax=max_iterations
         )
         plan = log["G"].tocoo()
         i, j, weight = plan.row, plan.col, plan.data

@@ -1,5 +1,7 @@
+import importlib
 import math
 import os
+import sys
 import time
 from typing import Any
 
@@ -15,6 +17,7 @@ from scipy.stats import wasserstein_distance
 
 from divergences.samples import plans
 from divergences.samples.earth_mover import EarthMover
+from divergences.samples.network_simplex import solvers
 from divergences.samples.sinkhorn import Sinkhorn
 from divergences.samples.sliced import Sliced
 from scripts.lab.known_pairs import CASES
@@ -52,6 +55,19 @@ def test_equals_pots_emd(n, m, d, order):
     costs = ot.dist(x.numpy(), y.numpy(), "euclidean" if order == 1 else "sqeuclidean")
     expected = float(ot.emd2([], [], costs)) ** (1 / order)  # type: ignore[arg-type]
     assert value(EarthMover(order), x, y) == pytest.approx(expected, abs=1e-10)
+
+
+def test_pots_solver_is_loaded_without_the_rest_of_pot(monkeypatch):
+    for loaded in [name for name in sys.modules if name.split(".")[0] == "ot"]:
+        monkeypatch.delitem(sys.modules, loaded)
+    solvers.cache_clear()
+    alone = solvers()
+    assert not [name for name in sys.modules if name.split(".")[0] == "ot"]
+    whole = importlib.import_module("ot")  # as if nothing had been loaded
+    costs = np.random.default_rng(0).random((9, 7))
+    assert np.array_equal(alone.emd([], [], costs), whole.emd([], [], costs))
+    assert whole.emd is not alone.emd
+    assert callable(whole.sinkhorn)
 
 
 def test_equals_scipys_assignment_between_equally_many_points():

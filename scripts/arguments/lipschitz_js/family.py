@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from divergences import discrete
+from divergences.samples.network_simplex import solvers
 from scripts.arguments.lipschitz_js.limited_slope import (
     LOG2,
     limited_js,
@@ -38,8 +39,6 @@ def random_laws(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def families(seeds: Sequence[int]) -> dict[str, Tensor]:
     """JS_L of random laws at ``SHARES`` of the slope where it is JS, ``(seeds, shares)``."""
-    import ot  # half a second, of which nobody else has use
-
     found: dict[str, list[list[float]]] = {"slope": [], "value": [], "law": []}
     for seed in seeds:
         points, p, q = random_laws(seed)
@@ -52,7 +51,7 @@ def families(seeds: Sequence[int]) -> dict[str, Tensor]:
         found["slope"].append(slopes)
         found["value"].append([(low + high) / 2 for low, high in ends])
         found["law"].append(
-            [float(js), float(np.asarray(ot.emd2(p, q, distance))), float(distance.max())]
+            [float(js), float(np.asarray(solvers().emd2(p, q, distance))), float(distance.max())]
         )
     return {key: torch.tensor(rows, dtype=torch.float64) for key, rows in found.items()}
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import ot
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from divergences import EarthMover
 from divergences.discrete import js_divergence
+from divergences.samples.network_simplex import solvers
 
 Array = NDArray[np.float64]
 Field = Callable[[Tensor, Tensor], Tensor]
@@ -117,7 +117,7 @@ def limited_plan(distances: Array, slope: float) -> tuple[float, Array]:
     )
     slopes = np.abs(loss(found.x)[1])
     given, taken = slopes[:n], slopes[n:]
-    plan = ot.emd(given / given.sum(), taken / taken.sum(), distances) * given.sum()
+    plan = solvers().emd(given / given.sum(), taken / taken.sum(), distances) * given.sum()
     dual = given @ found.x[:n] - taken @ found.x[n:]
     off = abs(given.sum() - taken.sum()) + abs(slope * (plan * distances).sum() - dual)
     if off > OFF:
