@@ -9,9 +9,9 @@ from typing import NoReturn, final
 from divergences.available_memory import lack_of_memory, limit_memory
 from divergences.comparison.chosen_columns import Choice
 from divergences.comparison.closer import closer
+from divergences.comparison.compared_files import READERS, read_table
 from divergences.comparison.comparison import compare
 from divergences.comparison.features import KINDS, features
-from divergences.comparison.files import READERS, read_table
 from divergences.comparison.two_sample_test import PERMUTATIONS
 from divergences.shown_text import one_line, shortened, visible
 from divergences.whole_files import write_atomically

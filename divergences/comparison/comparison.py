@@ -207,7 +207,7 @@ class Comparison:
 
     def to_html(self) -> str:
         """A page that stands alone: the sentence, the tables, the pictures."""
-        from divergences.comparison.page import page
+        from divergences.comparison.comparison_page import page
 
         return page(self)
 

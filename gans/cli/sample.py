@@ -18,14 +18,14 @@ from divergences.whole_files import atomically
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.cli import left_out
 from gans.cli.configuration import (
+    blamed_on_the_configuration,
     check_sections,
     limit_imports,
     model_parser,
-    one_line,
-    read,
 )
 from gans.cli.errors import Parser, guarded
-from gans.cli.train import blamed_on_the_configuration
+from gans.cli.parser_messages import one_line
+from gans.cli.plain_yaml import read
 from gans.generator_module import GeneratorModule
 from gans.runtime.escaping import printable, tell
 

@@ -15,8 +15,8 @@ from typing import Any
 from divergences.checks import seed_number
 from divergences.shown_text import one_line as plainly
 from divergences.shown_text import shortened
-from gans.cli import configuration
-from gans.cli.configuration import one_line
+from gans.cli import plain_yaml
+from gans.cli.parser_messages import one_line
 from scripts.sweep.joint_training import JointTraining, complete
 
 Config = dict[str, Any]
@@ -105,7 +105,7 @@ def read(path: Path, modules: Sequence[str] = ()) -> Plan:
     Raises:
         ValueError: If anything in it makes no sense; the message names key, value and remedy.
     """
-    sweep = configuration.read(path, "a sweep file", kept=["base"])
+    sweep = plain_yaml.read(path, "a sweep file", kept=["base"])
     unknown = sorted(set(sweep) - {"base", "axes", "seeds"})
     if unknown:
         raise ValueError(f"{path}: {unknown[0]} is no part of a sweep; it has base, axes, seeds")
@@ -117,7 +117,7 @@ def read(path: Path, modules: Sequence[str] = ()) -> Plan:
     base_path = (path.parent / sweep["base"]).resolve()
     if base_path.exists() and not base_path.is_file():
         raise ValueError(f"{path}: base = {sweep['base']} is no file")
-    base = configuration.read(base_path, f"the base of {path.name}", ["base"], shown=False)
+    base = plain_yaml.read(base_path, f"the base of {path.name}", ["base"], shown=False)
     model = base.get("model")
     if not isinstance(model, dict) or not isinstance(model.get("class_path"), str):
         raise ValueError(f"{base_path}: no configuration of gans.cli.train: no class is its model")

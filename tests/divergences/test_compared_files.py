@@ -13,7 +13,7 @@ import pytest
 from divergences.comparison import unfit_files
 from divergences.comparison.chosen_columns import Choice
 from divergences.comparison.command import main
-from divergences.comparison.files import EVERY_COLUMN, read_table
+from divergences.comparison.compared_files import EVERY_COLUMN, read_table
 
 POINTS = np.random.default_rng(0).standard_normal((30, 2))
 HEADER = "age,height"

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from divergences.comparison.command import main
+from divergences.comparison.compared_files import read_table
 from divergences.comparison.features import Convolutions, PrincipalComponents, features
-from divergences.comparison.files import read_table
 from divergences.comparison.tables import Table
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from divergences import closer, compare
 from divergences.comparison.command import main
-from divergences.comparison.files import read_table
+from divergences.comparison.compared_files import read_table
 from tests.divergences.test_compared_files import POINTS, as_parquet, text, write
 
 FALSE = "no difference seen (p = .9) with 30 points each"

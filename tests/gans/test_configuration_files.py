@@ -21,11 +21,12 @@ from jsonargparse._util import import_object
 
 import divergences
 import gans
-from gans.cli import configuration
+from gans.cli import plain_yaml
 from gans.cli.allowed_classes import Vocabulary, classes, listed
-from gans.cli.configuration import VALUES, Parser, limit_imports, read
+from gans.cli.configuration import Parser, limit_imports
 from gans.cli.errors import raised_in
 from gans.cli.lightning_classes import CALLBACKS, LOGGERS, ON_THE_COMMAND_LINE
+from gans.cli.plain_yaml import VALUES, read
 from gans.cli.train import main
 from scripts.sweep.__main__ import main as sweep
 
@@ -543,8 +544,8 @@ def test_a_class_that_has_moved_is_named_with_its_name_of_today(tmp_path, capsys
 
 
 def test_a_text_that_is_there_often_is_parsed_once(tmp_path, monkeypatch):
-    parsed, parse = [], configuration._parsed
-    monkeypatch.setattr(configuration, "_parsed", lambda text: parsed.append(1) or parse(text))
+    parsed, parse = [], plain_yaml._parsed
+    monkeypatch.setattr(plain_yaml, "_parsed", lambda text: parsed.append(1) or parse(text))
     row = "[" + ",".join("1" * 300) + "]"
     (tmp_path / "many.yaml").write_text(f"a: &a '{row}'\nb: [{', '.join(['*a'] * 30)}]\n")
     assert read(tmp_path / "many.yaml")["b"] == [[1] * 300] * 30

@@ -535,7 +535,7 @@ def test_records_of_other_code_are_kept_and_told(sweep_file, monkeypatch, capsys
 
 
 def test_processes_find_what_this_process_finds(sweep_file, monkeypatch):
-    path = sweep_file(seeds=[0, 1, 2], model__n_critic=[1, 2])
+    path = sweep_file(seeds=[0, 1, 2])  # two members of one job, and one alone
     assert sweep(path, "--members=2") == 0
     serial = without_times(path.parent / "out")
     os.rename(path.parent / "out", path.parent / "serial")

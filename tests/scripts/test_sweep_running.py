@@ -87,7 +87,11 @@ def test_an_error_in_keeping_a_result_ends_the_sweep():
         complete(tasks(20), sweep_work.square, Threads(), 0, full)
 
 
-@pytest.mark.parametrize("how", ["asleep", "deaf", "native", "stopped"])
+SELDOM = [pytest.param(how, marks=pytest.mark.slow) for how in ("asleep", "native")]
+"""What sleeps ends as what is deaf does, and native code is tried on a cluster, too."""
+
+
+@pytest.mark.parametrize("how", ["deaf", "stopped", *SELDOM])
 def test_a_job_that_hangs_is_stopped_listed_and_the_sweep_goes_on(how, tmp_path):
     jobs = [Task(how, task.numbers, str(tmp_path)) for task in tasks(5)]
     work = Limited(sweep_work.seven_hangs, 1.0, sweep_work.nothing)
