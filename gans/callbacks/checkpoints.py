@@ -20,6 +20,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from divergences.whole_files import atomically
 from gans.callbacks.best import Best, newly_measured
 from gans.callbacks.checkpoint_digests import broken, sealed
+from gans.callbacks.one_fit import OneFit
 from gans.callbacks.periodic import is_last
 from gans.generator_module import GeneratorModule
 from gans.runtime.files import clear_partial
@@ -114,12 +115,13 @@ def newest_good(
         reason = known.get(path) or damage(path)
         if reason is None:
             return path
-        tell(f"{path} is damaged: {reason}; trying the one before")
+        before = "; trying the one before" if path != checkpoints[-1] else ""
+        tell(f"{path} is damaged: {reason}{before}")
     if checkpoints:
-        raise ValueError(
-            f"all {len(checkpoints)} checkpoints in {folder} are damaged; start again in another "
-            "folder"
-        )
+        number = len(checkpoints)
+        them = "the only checkpoint" if number == 1 else f"all {number} checkpoints"
+        said = f"{them} in {folder} {'is' if number == 1 else 'are'} damaged"
+        raise ValueError(f"{said}; start again in another folder")
     return None
 
 
@@ -144,7 +146,7 @@ class AtomicCheckpointIO(CheckpointIO):
 
 
 @final
-class Checkpoints(Checkpoint):
+class Checkpoints(OneFit, Checkpoint):
     """Saves the state every so many iterations, after the last, and when asked to stop.
 
     Files go to ``checkpoints/`` of the run, named after the iteration, with ``last.ckpt`` for the
@@ -180,11 +182,15 @@ class Checkpoints(Checkpoint):
                 "before is used"
             )
         self.every, self.keep = every, keep
-        self.best = Best(monitor) if monitor else None
+        self._monitor = monitor
+        self.forget()
         self.went_on = False
         self._last_checkpoint_saved = ""  # under the name that Lightning's own callback has
         self._received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
+
+    def forget(self) -> None:
+        self.best = Best(self._monitor) if self._monitor else None
 
     @property
     def last_saved(self) -> str:

@@ -9,6 +9,7 @@ from torch.utils.tensorboard.summary import hparams
 from gans.callbacks.js_and_w1_curves import Glance
 from gans.callbacks.logged_measurements import Coverage, Divergences
 from gans.callbacks.loggers import log
+from gans.callbacks.one_fit import OneFit
 from gans.callbacks.periodic import is_last
 from gans.generator_module import GeneratorModule
 from gans.monitors import tags
@@ -96,7 +97,7 @@ def _announce(writer: Any, settings: Mapping[str, Any]) -> None:
 
 
 @final
-class Dashboard(pl.Callback):
+class Dashboard(OneFit):
     """Writes the dashboard layout when training starts, and at its end the final numbers.
 
     They stand in the HParams table of TensorBoard; other loggers get the settings alone. A figure
@@ -115,6 +116,9 @@ class Dashboard(pl.Callback):
         settings: Mapping[str, Any] | None = None,
     ):
         self.divergences, self.settings = divergences, dict(settings or {})
+        self.forget()
+
+    def forget(self) -> None:
         self.glance = Glance("generator iteration")
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -9,11 +9,13 @@ import pytorch_lightning as pl
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
+from divergences.available_memory import lack_of_memory
 from divergences.checks import entries, shown, whole_number
 from divergences.estimate import Estimate, Estimator
 from gans.callbacks.dashboard import dashboard, write_layout
 from gans.callbacks.js_and_w1_curves import Glance
 from gans.callbacks.loggers import log, log_figure
+from gans.callbacks.one_fit import OneFit
 from gans.callbacks.step_norms import StepNorms
 from gans.figures import draw_state
 from gans.generator_module import GeneratorModule
@@ -23,6 +25,7 @@ from gans.monitors.looks import Looks, Seen, summary
 from gans.monitors.networks_found import networks_of
 from gans.monitors.readings import Readings, log10
 from gans.monitors.real_points import RealPoints
+from gans.monitors.tally import Tally
 from gans.monitors.users_gan import GivenGame
 from gans.monitors.without_trace import Evaluation, own_random_numbers, random_generators
 from gans.objectives import Objective
@@ -32,7 +35,7 @@ STEPS = 64
 
 
 @final
-class DivergenceMonitor(pl.Callback):
+class DivergenceMonitor(OneFit):
     """JS, KL and W1 of any GAN with 95 % intervals, its gradients, its critic's slope, its state.
 
     As a callback it measures any LightningModule and writes to all loggers. In a loop of your own,
@@ -60,6 +63,12 @@ class DivergenceMonitor(pl.Callback):
         estimators: What to estimate from samples.
         pictures: Looks between two figures of samples; 0 for none. With them comes a figure of all
             looks at the end.
+
+    Attributes:
+        latest: What the last look that has not failed has found, by tag; empty before it.
+        states: The states that it has shown.
+
+    Used for another fit, with another trainer or module, it begins with nothing measured.
 
     Raises:
         TypeError: If an argument is of another kind.
@@ -105,11 +114,20 @@ class DivergenceMonitor(pl.Callback):
                 raise TypeError(f"networks: {name} is {shown(network)}; it must be a torch module")
         self._given = real, fake, critic
         self._features, self._objective, self._networks = features, objective, networks
+        self._estimators = None if estimators is None else tuple(estimators)
         self._real = None if real is None else self._points(real)
-        self._looks = Looks(n, estimators)
+        self._norms: StepNorms | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        real = self._given[0]
+        if real is None:
+            self._real = None
+        elif self._real is not None and self._real.function is not None:
+            self._real = self._points(real)  # what it has drawn before
+        self._looks, self._tally = Looks(self.n, self._estimators), Tally("step")
         self._found: dict[str, nn.Module] = {}
         self._generators: list[Any] | None = None
-        self._norms: StepNorms | None = None
         self._seen, self._step = -1, 0
         self._undrawn: Seen | None = None
         self._glance = Glance("batch")
@@ -130,8 +148,11 @@ class DivergenceMonitor(pl.Callback):
         return self.latest
 
     def summary(self) -> str:
-        """The latest look in one line: JS, W1, gradients, slope, and the state if it has one."""
-        return summary(self.latest, self.states)
+        """The latest look in one line: JS, W1, gradients, slope, and the state if it has one.
+
+        If looks have failed, their number and the step of the latest one that has not.
+        """
+        return " ".join(filter(None, [str(self._tally), summary(self.latest, self.states)]))
 
     # a LightningModule
 
@@ -145,7 +166,7 @@ class DivergenceMonitor(pl.Callback):
                     f"{type(pl_module).__name__} knows its target, generator and critic: leave "
                     "real, fake, critic and features out"
                 )
-        elif self._real is None:
+        elif self._given[0] is None:
             loader: Any = trainer.train_dataloader
             if isinstance(loader, (dict, list, tuple)):
                 raise TypeError(
@@ -157,6 +178,7 @@ class DivergenceMonitor(pl.Callback):
         with own_random_numbers(0):
             write_layout(trainer.loggers, layout)
         self._close()
+        self._tally.unit = "batch"
         if not ours:
             self._norms = StepNorms(lambda: self._named(pl_module), lambda: self._soon(trainer))
             if not pl_module.automatic_optimization:  # optimizers may be torch's own
@@ -242,7 +264,7 @@ class DivergenceMonitor(pl.Callback):
 
     def is_fresh(self, trainer: pl.Trainer) -> bool:
         """Whether the last look was after this batch."""
-        return self._seen == self._batches(trainer) and bool(self.latest)
+        return self._tally.last == self._batches(trainer)
 
     def estimates(self) -> dict[str, tuple[Tensor, Tensor]]:
         """Values and standard errors of the last look, by tag."""
@@ -250,11 +272,14 @@ class DivergenceMonitor(pl.Callback):
         return {tag: (r.value, r.stderr) for tag, r in found.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        mine = {"seen": self._seen, "glance": self._glance.state_dict()}
+        counts = {"good": self._tally.good, "failed": self._tally.failed}
+        mine = {"seen": self._seen, "glance": self._glance.state_dict(), "counts": counts}
         return mine | self._looks.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.forget()
         self._seen, glance = entries(type(self).__name__, state_dict, "seen", "glance")
+        self._tally = Tally("batch", **state_dict.get("counts", {}))  # not in all checkpoints
         self._glance.load_state_dict(glance)
         self._looks.load_state_dict(state_dict)
 
@@ -300,13 +325,24 @@ class DivergenceMonitor(pl.Callback):
         return GivenGame(self._real, fake, step, critic, self._named(module), *how)
 
     def _look(self, step: int, module: nn.Module | None) -> Seen:
-        game, generators = self._game(step, module), self._generators or ()
-        known = [*game.networks(), *self._found.values(), *([module] if module else [])]
-        with own_random_numbers(step, generators), Evaluation(known) as evaluation:
-            seen = self._looks.look(game, evaluation)
+        try:
+            seen = self._measured(step, module)
+        except Exception as error:
+            self._tally.failed += 1
+            lack = lack_of_memory(error, "take fewer points")
+            if lack is None:
+                raise
+            raise ValueError(f"n = {self.n}: {lack}") from error
+        self._tally.count(step)
         self._found = seen.networks
         self.latest, self.states = seen.readings, seen.states
         return seen
+
+    def _measured(self, step: int, module: nn.Module | None) -> Seen:
+        game, generators = self._game(step, module), self._generators or ()
+        known = [*game.networks(), *self._found.values(), *([module] if module else [])]
+        with own_random_numbers(step, generators), Evaluation(known) as evaluation:
+            return self._looks.look(game, evaluation)
 
 
 def _context_of(module: nn.Module | None) -> Callable[[], AbstractContextManager[Any]]:

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from divergences.checks import entries, whole_number
+from gans.callbacks.one_fit import OneFit
 from gans.monitors.game import AdversarialGame
 from gans.monitors.readings import Monitor, value
 from gans.networks import evaluating
 
 
 @final
-class InMemory(pl.Callback):
+class InMemory(OneFit):
     """Keeps what a monitor measures of one of our modules, every so many iterations.
 
     What was measured goes into checkpoints, so that a run that is continued has all of it.
@@ -26,6 +27,10 @@ class InMemory(pl.Callback):
 
     def __init__(self, monitor: Monitor, every: int, first: bool = False):
         self.monitor, self.every, self.first = monitor, whole_number("every", every), first
+        self.forget()
+
+    def forget(self) -> None:
+        self.monitor.forget()
         self.iterations: list[int] = []
         self._found: list[dict[str, Tensor]] = []
 

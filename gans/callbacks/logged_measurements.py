@@ -43,8 +43,12 @@ class Divergences(Periodic):
     def __init__(
         self, every: int | None = None, n: int = 256, estimators: Sequence[Estimator] | None = None
     ):
-        super().__init__(every)
         self.monitor = DivergenceEstimates(n, estimators)
+        super().__init__(every)
+
+    def forget(self) -> None:
+        super().forget()
+        self.monitor.forget()
         self.latest: dict[str, Tensor] = {}
         self.stderr: dict[str, Tensor] = {}
         self.ci: dict[str, tuple[Tensor, Tensor]] = {}
@@ -159,8 +163,12 @@ class Coverage(Periodic):
     first, from_start = 500, False
 
     def __init__(self, every: int | None = None, n: int = 2500):
-        super().__init__(every)
         self.monitor = CoveredModes(n)
+        super().__init__(every)
+
+    def forget(self) -> None:
+        super().forget()
+        self.monitor.forget()
 
     def observe(self, trainer: pl.Trainer, game: Game) -> None:
         log(trainer, self.monitor.read(game), trainer.global_step)

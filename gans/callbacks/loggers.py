@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -14,8 +15,12 @@ from gans.monitors.readings import Reading, scalars
 
 
 def log(trainer: pl.Trainer, readings: Mapping[str, Reading], step: int) -> None:
-    """The same scalars to every logger."""
+    """The same scalars to every logger, and to callbacks that monitor one, by its tag.
+
+    Such as Lightning's ``EarlyStopping``; its own monitors of learning rates do the same.
+    """
     numbers = scalars(readings)
+    trainer.callback_metrics.update({t: torch.tensor(x) for t, x in numbers.items()})
     for logger in trainer.loggers:
         logger.log_metrics(numbers, step=step)
 

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from divergences.checks import entries, whole_number
+from gans.callbacks.one_fit import OneFit
 from gans.generator_module import GeneratorModule
 from gans.monitors.game import AdversarialGame, Game
 from gans.networks import evaluating
@@ -21,7 +22,7 @@ def is_last(trainer: pl.Trainer) -> bool:
     return trainer.is_last_batch or trainer.global_step == trainer.max_steps
 
 
-class Periodic(pl.Callback):
+class Periodic(OneFit):
     """Observes a run from time to time and after its last iteration.
 
     By default that is after ``first`` times 1, 4, 9, 16, ... iterations: closely while much
@@ -48,6 +49,9 @@ class Periodic(pl.Callback):
 
     def __init__(self, every: int | None = None):
         self.every = None if every is None else whole_number("every", every)
+        self.forget()
+
+    def forget(self) -> None:
         self._seen = -1
 
     def cadence(self, iterations: int) -> int | None:

@@ -68,10 +68,14 @@ class Samples(Periodic):
         member: int = 0,
         steps: int = 150,
     ):
-        super().__init__(every)
         self.monitor = PictureQuality(n, steps)
+        super().__init__(every)
         self.shown = whole_number("shown", shown)
         self.member = whole_number("member", member, least=0)
+
+    def forget(self) -> None:
+        super().forget()
+        self.monitor.forget()
 
     def observe(self, trainer: pl.Trainer, game: Game) -> None:
         law = game.pictures()

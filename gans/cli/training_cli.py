@@ -181,7 +181,13 @@ class TrainCLI(LightningCLI):
 
     def continue_from(self, path: str | Path) -> None:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        self.resumed_at = checkpoint["global_step"] + 1
+        done, wanted = checkpoint["global_step"], self.model.iterations
+        if done > wanted:
+            raise ValueError(
+                f"{done} iterations are done ({path}), and --model.iterations {wanted} are fewer: "
+                f"ask for {done} or more, or start another run in another folder"
+            )
+        self.resumed_at = done + 1
         self.config_init[str(self.subcommand)]["ckpt_path"] = str(path)
 
     def check_unchanged(self, path: Path) -> None:
@@ -224,8 +230,8 @@ class TrainCLI(LightningCLI):
 
     def tell_bracket(self) -> None:
         """Say what the run's last W1 is worth."""
-        if self.monitor is None:
-            return
+        if self.monitor is None or not self.monitor.is_fresh(self.trainer):
+            return  # of an earlier iteration, from a checkpoint, where nothing is logged any more
         said = w1_bracket(self.monitor.latest, self.monitor.stderr)
         if said is not None and self.trainer.is_global_zero:
             print(said)

@@ -31,7 +31,11 @@ class CoveredModes(Monitor):
 
     def __init__(self, n: int = 2500, warn: Callable[[str], object] = rank_zero_warn):
         self.n = whole_number("n", n)
-        self._answers = Answers(warn)
+        self._warn = warn
+        self.forget()
+
+    def forget(self) -> None:
+        self._answers = Answers(self._warn)
 
     @torch.no_grad()
     def read(self, game: Game) -> Readings:

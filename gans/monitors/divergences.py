@@ -110,8 +110,12 @@ class DivergenceEstimates(Monitor):
             if not isinstance(estimator, Estimator):
                 raise TypeError(f"estimators holds {estimator!r}: each must be an Estimator")
         self.estimators = default_estimators() if estimators is None else tuple(estimators)
+        self._warn = warn
+        self.forget()
+
+    def forget(self) -> None:
         self.floor: Tensor | None = None
-        self._answers = Answers(warn)
+        self._answers = Answers(self._warn)
 
     def read(self, game: Game) -> Readings:
         real, fake, streams = game.held_out(self.n, "divergences")
@@ -132,7 +136,10 @@ class DivergenceEstimates(Monitor):
         for estimator in self.estimators:
             tag = tags.estimated_by(type(estimator))
             found[tag] = self._ask(tag, partial(estimator, real, fake), real)
-        found[tags.W1_FLOOR] = self.floor
+        if any(
+            tag.startswith(tags.divergence("w1_")) for tag in found
+        ):  # with what it is compared
+            found[tags.W1_FLOOR] = self.floor
         found[tags.LOG2] = torch.full_like(self.floor, math.log(2))
         return found
 

@@ -77,7 +77,11 @@ class PictureQuality(Monitor):
     ):
         self.n = whole_number("n", n, least=16)
         self.steps = whole_number("steps", steps)
-        self._answers = Answers(warn)
+        self._warn = warn
+        self.forget()
+
+    def forget(self) -> None:
+        self._answers = Answers(self._warn)
         self._floor: Readings = {}
         self._classifier: KernelClassifier | None = None
 

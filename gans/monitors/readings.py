@@ -25,6 +25,9 @@ class Monitor(ABC):
     def read(self, game: Game) -> Readings:
         """What is measured, tag to numbers of shape ``(K,)``."""
 
+    def forget(self) -> None:
+        """Begin with nothing measured, as for another game."""
+
     def state_dict(self) -> dict[str, Any]:
         """What must survive in a checkpoint."""
         return {}

@@ -2,13 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
-from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+)
 
 from divergences.checks import shown
 from divergences.samples.random_halves import random_order
@@ -48,6 +55,7 @@ def first_tensor(batch: Any, name: str = "real") -> Tensor:
         raise TypeError(
             f"{name} gives {shown(batch)}, and no tensor or array: {REMEDY}"
         ) from error
+    refuse_undense(points, name)
     points = points.detach().clone() if points.is_inference() else points.detach()
     if points.is_complex():
         raise TypeError(f"{name} gives complex numbers; give real ones, such as their parts")
@@ -57,6 +65,26 @@ def first_tensor(batch: Any, name: str = "real") -> Tensor:
             f"{tuple(points.shape)}, and it is not clear which holds the points: {REMEDY}"
         )
     return points if points.is_floating_point() else points.float()
+
+
+def refuse_undense(points: Tensor, name: str) -> None:
+    """Raise where a tensor holds its numbers in another way than as one array of them.
+
+    Raises:
+        TypeError: If it is sparse, nested, quantized or without numbers.
+    """
+    kinds = {
+        "nested": points.is_nested,
+        "quantized": points.is_quantized,
+        "meta": points.is_meta,
+        str(points.layout).removeprefix("torch."): points.layout != torch.strided,
+    }
+    for kind, is_so in kinds.items():
+        if is_so:
+            raise TypeError(
+                f"{name} gives a {kind} tensor: give a dense one of numbers, such as to_dense() "
+                "of it"
+            )
 
 
 def stacked(points: Any, n: int) -> Any:
@@ -78,7 +106,7 @@ class RealPoints:
     """A user's real points, of shape ``(n, ...)``.
 
     Arguments:
-        source: A tensor, an array, a dataset, a dataloader, any iterable of batches, a
+        source: A tensor, an array, a dataset of points, a dataloader, any iterable of batches, a
             distribution or a function of n. Of tuples and dicts the first entry is taken.
         keep: Points that are kept of a dataset, a dataloader or an iterable.
 
@@ -181,6 +209,8 @@ def _batches(source: Any, keep: int) -> Any:
         if plain and source.batch_sampler is not None and hasattr(source.dataset, "__getitem__"):
             return _picked(source.dataset, keep, source.collate_fn)
         return source
+    if isinstance(source, IterableDataset):
+        return _in_parts(source)
     if isinstance(source, Dataset) and hasattr(source, "__len__"):
         return _picked(source, keep, _stacked)
     first = next(iter(source), None)
@@ -188,7 +218,14 @@ def _batches(source: Any, keep: int) -> Any:
         return source
     if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
         return _picked(source, keep, _stacked)
-    return ([item] for item in source)
+    return _in_parts(source)
+
+
+def _in_parts(points: Any) -> Iterator[Tensor]:
+    """Single points, many at a time."""
+    left = iter(points)
+    while some := list(islice(left, 256)):
+        yield _stacked(some)
 
 
 def _stacked(items: list[Any]) -> Tensor:

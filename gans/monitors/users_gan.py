@@ -9,12 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from divergences.available_memory import lack_of_memory
 from divergences.checks import shown
 from divergences.random_streams import Streams
 from gans.monitors import tags
 from gans.monitors.game import POOL, Game, HeldOut
 from gans.monitors.gradient_norms import norm_of_one
-from gans.monitors.real_points import RealPoints, drawn_from, first_tensor, stacked
+from gans.monitors.real_points import (
+    RealPoints,
+    drawn_from,
+    first_tensor,
+    refuse_undense,
+    stacked,
+)
 from gans.monitors.without_trace import own_random_numbers
 from gans.objectives import Objective
 
@@ -77,9 +84,9 @@ class GivenGame(Game):
         try:
             with self._context():
                 return call(given)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:  # the user's own code may raise anything
+            if isinstance(error, torch.OutOfMemoryError) or lack_of_memory(error):
+                raise
             called = getattr(function, "__qualname__", type(function).__qualname__)
             raise ValueError(
                 f"{name}({asked}) fails in {called} with {type(error).__name__}: {error}; "
@@ -155,6 +162,8 @@ class GivenGame(Game):
         asked = f"points of shape {shape}"
         given = self._called("critic", self._critic, asked, self._critic, self._own_shape(points))
         scores = given if isinstance(given, Tensor) else _one_score_each(given, n)
+        if scores is not None:
+            refuse_undense(scores, "critic")
         if scores is None or not _scores(scores, n):
             raise ValueError(
                 f"critic(points of shape {shape}) gives {_shapes(given)}; it must give one score "

@@ -9,7 +9,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from lightning_fabric import Fabric
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
@@ -97,6 +97,20 @@ class Validated(Images):
 
     def validation_step(self, batch, batch_idx):
         self.log("val", self.scores(batch[0]).mean())
+
+
+class Automatic(Images):
+    """Lightning takes the steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = True
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), 1e-3)
+
+    def training_step(self, batch, batch_idx):
+        return self.scores(self.netG(torch.randn(8, 4))).square().mean()
 
 
 PICTURES = images()
@@ -202,6 +216,30 @@ def test_a_gan_is_measured_and_trains_on_bit_for_bit(kind, asked, unwatched, tmp
         known = torch.isfinite(value(found[tag])).all()
         assert known or (tag == tags.JS and "too narrow" in str(found[tag])), tag
     assert (tags.SLOPE_MEAN in found) == ("critic" not in asked or asked["critic"] is not None)
+
+
+@pytest.mark.parametrize("kind", [Images, Automatic], ids=["by hand", "automatic"])
+def test_callbacks_of_lightning_can_monitor_what_was_measured(kind, tmp_path):
+    """They come after the monitor; the loggers get no number more, and training is the same."""
+    monitor = DivergenceMonitor(PICTURES, "sample", every=2, n=16, pictures=0)
+    stopping = EarlyStopping(tags.W1_UPPER, patience=0, min_delta=1e9, strict=True)
+    best = ModelCheckpoint(tmp_path, monitor=tags.W1_UPPER, every_n_train_steps=1)
+    trained = pl.Trainer(
+        max_epochs=3,
+        accelerator="cpu",
+        logger=CSVLogger(tmp_path, "csv", ""),
+        callbacks=[monitor, stopping, best],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trained.fit(kind(), DataLoader(Augmented(), 32))
+    last = float(monitor.latest[tags.W1_UPPER].value)
+    assert float(trained.callback_metrics[tags.W1_UPPER]) == pytest.approx(last, rel=1e-6)
+    assert trained.current_epoch == 2  # the second was not better by min_delta
+    assert best.best_model_path
+    rows = list(csv.DictReader((tmp_path / "csv" / "metrics.csv").read_text().splitlines()))
+    looks = [float(row[tags.W1_UPPER]) for row in rows]
+    assert float(best.best_model_score) == pytest.approx(min(looks), rel=1e-6)
 
 
 @pytest.mark.parametrize("every", [1, 4, 1000, np.int64(5)])

@@ -8,8 +8,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
+from divergences import EarthMover, RossJS
 from gans import DivergenceMonitor, NonSaturating, Wasserstein
 from gans.monitors import tags
 from gans.monitors.divergences import DivergenceEstimates
@@ -97,6 +98,21 @@ def test_warnings_about_one_gan_number_no_members():
     assert not any("member" in warning for warning in told)
 
 
+class Stream(IterableDataset):
+    """Items one after the other, without a length."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __iter__(self):
+        return iter(self.items)
+
+
+class Counted(Stream):
+    def __len__(self):
+        return len(self.items)
+
+
 POINTS = torch.arange(40.0).reshape(20, 2)
 SOURCES = {
     "tensor": POINTS,
@@ -107,6 +123,10 @@ SOURCES = {
     "batches": [POINTS[:10], POINTS[10:]],
     "batches with labels": [(POINTS[:10], torch.zeros(10)), (POINTS[10:], torch.ones(10))],
     "batches as dicts": [{"x": z, "label": z[:, 0]} for z in (POINTS[:10], POINTS[10:])],
+    "stream of points": Stream(POINTS),
+    "stream with a length": Counted(POINTS.numpy()),
+    "stream of points with labels": Stream([(point, 1) for point in POINTS]),
+    "batches of a stream": DataLoader(Stream(POINTS), batch_size=3),
     "list of points": list(POINTS),
     "list of arrays": list(POINTS.numpy()),
     "list of lists": POINTS.tolist(),
@@ -141,6 +161,50 @@ def test_a_critic_s_score_is_found_beside_its_features(gives):
 
     monitor = DivergenceMonitor(torch.randn(600, 2), blobs, critic=critic, n=64)
     assert float(monitor.read(0)["critic/slope_max"]) == pytest.approx(3)
+
+
+UNDENSE = {
+    "sparse_coo": lambda x: x.to_sparse(),
+    "sparse_csr": lambda x: x.to_sparse_csr(),
+    "quantized": lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8),
+    "nested": lambda x: torch.nested.as_nested_tensor(list(x)),
+    "meta": lambda x: x.to("meta"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("kind", "made"), UNDENSE.items(), ids=UNDENSE)
+def test_tensors_that_are_no_arrays_of_numbers_are_refused(kind, made):
+    functions = {
+        "fake": lambda n: made(blobs(n)),
+        "features": lambda x: made(x),
+        "critic": lambda x: made(x[:, :1]),
+        "real": lambda n: made(blobs(n)),
+    }
+    for name, function in functions.items():
+        monitor = DivergenceMonitor(**{"real": blobs, "fake": blobs, "n": 16, name: function})
+        with pytest.raises(
+            (TypeError, ValueError), match=f"{name} gives a {kind} tensor: give a dense one"
+        ):
+            monitor.read(0)
+
+
+@pytest.mark.parametrize("lack", [MemoryError("std::bad_alloc"), RuntimeError(
+    "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: "
+    "you tried to allocate 32000000000 bytes. Error code 12"
+)], ids=["system", "torch"])  # fmt: skip
+def test_a_lack_of_memory_names_the_number_of_points(lack):
+    def fake(n):
+        raise lack
+
+    with pytest.raises(ValueError, match=r"^n = 1000000000: there is too little memory.* fewer"):
+        DivergenceMonitor(POINTS, fake, n=10**9).read(0)
+
+
+def test_without_an_estimate_of_w1_its_floor_is_not_reported():
+    for estimators in ([], [RossJS()], [EarthMover()]):
+        found = DivergenceMonitor(blobs, blobs, n=16, estimators=estimators, pictures=0).read(0)
+        assert (tags.W1_FLOOR in found) == (tags.W1_UPPER in found)
 
 
 UNCLEAR = {

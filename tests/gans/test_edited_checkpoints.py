@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gans.callbacks.checkpoints import damage, numbered
+from gans.callbacks.checkpoints import damage, newest_good, numbered
 from gans.cli.train import main
 from tests.commands import command, finish, start
 from tests.gans.test_faults import assert_same_run, settings
@@ -151,6 +151,26 @@ def test_what_cannot_be_continued_is_passed_over(resume, finished, way, value):
         assert "000030.ckpt is damaged: " in printed
         assert "trying the one before" in printed
         assert_same_run(Path("run"), finished / "run", 30)
+
+
+def test_of_a_single_damaged_checkpoint_no_other_is_promised(tmp_path):
+    told, path = [], tmp_path / "000020.ckpt"
+    path.write_bytes(b"precious")
+    with pytest.raises(ValueError, match=r"^the only checkpoint in .* is damaged; start again"):
+        newest_good(tmp_path, told.append)
+    assert told == [f"{path} is damaged: truncated, or no checkpoint (8 bytes)"]
+
+
+def test_a_run_is_not_made_shorter_than_it_is(finished, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train"])
+    shutil.copytree(finished / "run", "run")
+    before = {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()}
+    with pytest.raises(SystemExit) as ended:
+        main([*settings(29), "--resume"])
+    assert ended.value.code == 2
+    assert "30 iterations are done" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()} == before
 
 
 def test_edits_at_random_end_in_one_line_or_a_whole_run(resume, finished):
