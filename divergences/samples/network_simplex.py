@@ -3,8 +3,11 @@
 import functools
 import importlib
 import sys
+import threading
 from importlib.machinery import PathFinder
 from types import ModuleType
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @functools.cache
@@ -20,12 +23,15 @@ def solvers() -> ModuleType:
         [[0.5, 0.0], [0.0, 0.5]]
     """
     package = PathFinder.find_spec("ot")
-    if "ot" in sys.modules or package is None or package.submodule_search_locations is None:
+    with _ONE_AT_A_TIME:
+        if "ot" not in sys.modules and package and package.submodule_search_locations:
+            bare = sys.modules["ot"] = ModuleType("ot")
+            bare.__path__ = list(package.submodule_search_locations)
+            try:
+                return importlib.import_module("ot.lp")
+            except (ImportError, AttributeError):
+                pass  # a version of POT whose solvers need the whole package
+            finally:
+                for name in [name for name in sys.modules if f"{name}.".startswith("ot.")]:
+                    del sys.modules[name]
         return importlib.import_module("ot").lp
-    bare = sys.modules["ot"] = ModuleType("ot")
-    bare.__path__ = list(package.submodule_search_locations)
-    try:
-        return importlib.import_module("ot.lp")
-    finally:
-        for name in [name for name in sys.modules if name == "ot" or name.startswith("ot.")]:
-            del sys.modules[name]
