@@ -13,7 +13,7 @@ from gans import targets
 from gans.callbacks import Coverage, Divergences
 from gans.mode_coverage import perfect_share
 from gans.mode_metrics import ModeCoverage
-from gans.modules import WGAN, VanillaGAN
+from gans.modules import WGAN, AdversarialModule, VanillaGAN
 from gans.networks import generators
 from gans.targets import Ball, Box, Funnels, OneFunnel, Shifted
 
@@ -34,8 +34,8 @@ DEFAULTS = [
     (targets.ImageDensity, {"height": 2.0, "dark": True}),
     (ModeCoverage, {"within": 3.0, "at_least": (1, 20), "enough": 20}),  # PacGAN 4.1
     (perfect_share, {"within": 3.0}),
-    (Coverage, {"every": 1000, "n": 2500}),  # PacGAN 4.1 for n
-    (Divergences, {"every": 250, "n": 256}),
+    (Coverage, {"every": None, "n": 2500}),  # PacGAN 4.1 for n
+    (Divergences, {"every": None, "n": 256}),
     (WeightClipping, {"c": 0.01}),  # WGAN, Algorithm 1
     (GradientPenalty, {"weight": 10.0}),  # WGAN-GP, Algorithm 1
     (LipschitzPenalty, {"weight": 10.0}),
@@ -44,7 +44,10 @@ DEFAULTS = [
     (regularisers.DRAGAN, {"weight": 10.0, "scale": 0.1}),
     (regularisers.GradientClipping, {"most": 1.0}),
     (WGAN, {"n_critic": 5}),  # WGAN, Algorithm 1
-    (VanillaGAN, {"n_critic": 1}),  # Goodfellow et al., Algorithm 1 with k = 1
+    (
+        AdversarialModule,
+        {"n_critic": 1},
+    ),  # of VanillaGAN; Goodfellow et al., Algorithm 1 with k = 1
     (generators.NoiseGenerator, {"latent": 2, "hidden": (128, 128), "bits": 0}),
 ]
 
@@ -61,7 +64,7 @@ def test_defaults_are_those_of_the_source(made, defaults):
     ("game", "kind", "settings"),
     [
         (WGAN, RMSprop, {"lr": 5e-5}),  # WGAN, Algorithm 1
-        (VanillaGAN, Adam, {"lr": 2e-4, "betas": (0.5, 0.999)}),  # DCGAN
+        (AdversarialModule, Adam, {"lr": 2e-4, "betas": (0.5, 0.999)}),  # of VanillaGAN; DCGAN
     ],
 )
 @pytest.mark.parametrize("player", ["generator_optimizer", "critic_optimizer"])
@@ -70,6 +73,7 @@ def test_both_players_optimizers_are_those_of_the_source(game, kind, settings, p
     assert isinstance(made, partial)
     assert made.func is kind
     assert {name: made.keywords[name] for name in settings} == settings
+    assert not {player, "n_critic"} & {*inspect.signature(VanillaGAN).parameters}
     assert isinstance(WGAN(targets.Ring()).constraint, WeightClipping)
 
 
