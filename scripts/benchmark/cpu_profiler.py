@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import final
 
@@ -22,7 +22,7 @@ class CpuSeconds(Profiler):
     def __init__(self, path: str):
         super().__init__()
         self.path = Path(path)
-        self.spent: Counter[str] = Counter()
+        self.spent: defaultdict[str, float] = defaultdict(float)
         self._since: dict[str, float] = {}
 
     def start(self, action_name: str) -> None:

@@ -4,7 +4,6 @@ import argparse
 import json
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,7 +69,7 @@ def shares(spent: Mapping[str, float]) -> dict[str, float]:
         >>> shares({"run_training_batch": 9.0, "[Callback]Coverage.on_train_end": 0.5})["monitors"]
         0.5
     """
-    found = Counter(dict.fromkeys(NAMES.values(), 0.0))
+    found = dict.fromkeys(NAMES.values(), 0.0)
     for hook, seconds in spent.items():
         callback = hook.removeprefix("[Callback]").split(".")[0]
         if hook.startswith("[Callback]") and callback in NAMES:
