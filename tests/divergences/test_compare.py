@@ -89,6 +89,7 @@ def test_beside_each_value_stands_what_equal_laws_give():
 @pytest.mark.parametrize(("floor", "doubts", "said"), [(0.69, 1, 0), (0.3, 1, 1), (0.69, 0, 1)])
 def test_a_doubtful_js_is_in_the_sentence_only_above_that_of_equal_laws(floor, doubts, said):
     found = compare(normal(50, 1, 0), normal(50, 1, 1) + 2, permutations=19)
+    assert found.pattern is None  # of one column
     (js,) = (a for a in found.answers if a.key == "js")
     ends = torch.tensor(0.68), torch.tensor(0.693)
     doubted = replace(js.estimate, ci=ends, floor=torch.tensor(floor), warnings=("few",) * doubts)
