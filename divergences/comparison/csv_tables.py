@@ -14,7 +14,7 @@ from divergences.array_likes import RESOLVED
 from divergences.checks import shown
 from divergences.comparison.chosen_columns import Choice, numbered
 from divergences.comparison.tables import Table, numbers
-from divergences.comparison.unfit_files import check_size, no_numbers, too_fine, too_long
+from divergences.comparison.unfit_files import check_size, no_numbers, too_fine, too_many_digits
 from divergences.long_numbers import column_read_as_equal
 from divergences.shown_text import is_number, listed, parted_by_a_comma, shortened, visible
 
@@ -196,7 +196,7 @@ class _File:
         rows = ([row[j] for j in self.places] for _, row in self.rows())
         column = column_read_as_equal(rows, values)
         if column is not None:
-            raise too_long(self.path, self.names[self.places[column]])
+            raise too_many_digits(self.path, self.names[self.places[column]])
 
     def refuse_halves_of_numbers(self) -> None:
         """Refuse pairs of columns such as 0 and 0876, of which -0 or a leading zero shows that a

@@ -48,7 +48,7 @@ def too_fine(path: Path, name: str) -> ValueError:
     )
 
 
-def too_long(path: Path, name: str) -> ValueError:
+def too_many_digits(path: Path, name: str) -> ValueError:
     return ValueError(
         f"{path}: {listed([name])} holds numbers that differ only beyond the 15 to 17 digits of "
         "double precision, so that they would be equal; subtract an offset first, or leave the "

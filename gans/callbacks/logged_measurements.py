@@ -9,7 +9,7 @@ from torch import Tensor
 from divergences.checks import entries, whole_number
 from divergences.estimate import Estimate, Estimator
 from gans.callbacks.loggers import log, log_figure
-from gans.callbacks.periodic import Periodic
+from gans.callbacks.periodic import Measured, Periodic
 from gans.figures import draw_state
 from gans.monitors import tags
 from gans.monitors.covered_modes import CoveredModes
@@ -21,7 +21,7 @@ from gans.monitors.readings import Reading, log10, value
 
 
 @final
-class Divergences(Periodic):
+class Divergences(Measured):
     """Divergences of the generated from the real law: exact, from the critic, from samples.
 
     Logs ``divergence/js_exact`` and its like where the pair of laws has them,
@@ -43,12 +43,10 @@ class Divergences(Periodic):
     def __init__(
         self, every: int | None = None, n: int = 256, estimators: Sequence[Estimator] | None = None
     ):
-        self.monitor = DivergenceEstimates(n, estimators)
-        super().__init__(every)
+        super().__init__(DivergenceEstimates(n, estimators), every)
 
     def forget(self) -> None:
         super().forget()
-        self.monitor.forget()
         self.latest: dict[str, Tensor] = {}
         self.stderr: dict[str, Tensor] = {}
         self.ci: dict[str, tuple[Tensor, Tensor]] = {}
@@ -101,7 +99,7 @@ class Divergences(Periodic):
 
 
 @final
-class Gradients(Periodic):
+class Gradients(Measured):
     """Losses and gradient norms of both players as the last iteration left them.
 
     Logs ``loss/critic`` and ``loss/generator``; ``gradient/generator`` and ``gradient/critic``,
@@ -114,8 +112,7 @@ class Gradients(Periodic):
     """
 
     def __init__(self, every: int = 100, n: int = 256):
-        super().__init__(every)
-        self.monitor = PlayerGradients(n)
+        super().__init__(PlayerGradients(n), every)
 
     def observe(self, trainer: pl.Trainer, game: Game) -> None:
         found = self.monitor.read(game)
@@ -124,7 +121,7 @@ class Gradients(Periodic):
 
 
 @final
-class LipschitzAudit(Periodic):
+class LipschitzAudit(Measured):
     """How steep the critic is between the two supports, and what its dual value is worth.
 
     Logs ``critic/slope_max`` and ``critic/slope_mean``, input-gradient norms between real and
@@ -139,15 +136,11 @@ class LipschitzAudit(Periodic):
     first = 200
 
     def __init__(self, every: int | None = None, n: int = 512):
-        super().__init__(every)
-        self.monitor = CriticSlope(n)
-
-    def observe(self, trainer: pl.Trainer, game: Game) -> None:
-        log(trainer, self.monitor.read(game), trainer.global_step)
+        super().__init__(CriticSlope(n), every)
 
 
 @final
-class Coverage(Periodic):
+class Coverage(Measured):
     """Modes covered, share of high quality, mode KL and width, where the target has modes.
 
     Logs ``modes/...`` of the live generator and, where the module keeps an average of its weights,
@@ -163,15 +156,7 @@ class Coverage(Periodic):
     first, from_start = 500, False
 
     def __init__(self, every: int | None = None, n: int = 2500):
-        self.monitor = CoveredModes(n)
-        super().__init__(every)
-
-    def forget(self) -> None:
-        super().forget()
-        self.monitor.forget()
-
-    def observe(self, trainer: pl.Trainer, game: Game) -> None:
-        log(trainer, self.monitor.read(game), trainer.global_step)
+        super().__init__(CoveredModes(n), every)
 
 
 @final

@@ -8,9 +8,11 @@ import pytorch_lightning as pl
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from divergences.checks import entries, whole_number
+from gans.callbacks.loggers import log
 from gans.callbacks.one_fit import OneFit
 from gans.generator_module import GeneratorModule
 from gans.monitors.game import AdversarialGame, Game
+from gans.monitors.readings import Monitor
 from gans.networks import evaluating
 
 MOST = 10_000
@@ -120,3 +122,23 @@ class Periodic(OneFit):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         (self._seen,) = entries(type(self).__name__, state_dict, "seen")
+
+
+class Measured(Periodic):
+    """Observes with a monitor, and logs all that it measures.
+
+    Arguments:
+        monitor: What measures.
+        every: Iterations between observations, at least 1; ``None`` for ever rarer ones.
+    """
+
+    def __init__(self, monitor: Monitor, every: int | None = None):
+        self.monitor = monitor
+        super().__init__(every)
+
+    def forget(self) -> None:
+        super().forget()
+        self.monitor.forget()
+
+    def observe(self, trainer: pl.Trainer, game: Game) -> None:
+        log(trainer, self.monitor.read(game), trainer.global_step)

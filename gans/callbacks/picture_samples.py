@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from divergences.checks import whole_number
-from gans.callbacks.loggers import log, log_figure
-from gans.callbacks.periodic import Periodic
+from gans.callbacks.loggers import log_figure
+from gans.callbacks.periodic import Measured
 from gans.monitors.game import Game
 from gans.monitors.picture_quality import PictureQuality
 from gans.monitors.real_cloud import nearest
@@ -43,7 +43,7 @@ def grid(law: Pixels, points: Tensor, columns: int, beside: Tensor | None = None
 
 
 @final
-class Samples(Periodic):
+class Samples(Measured):
     """A grid of generated pictures beside their nearest ones of training, and their quality.
 
     Logs what :class:`~gans.monitors.picture_quality.PictureQuality` measures, and nothing where
@@ -68,14 +68,9 @@ class Samples(Periodic):
         member: int = 0,
         steps: int = 150,
     ):
-        self.monitor = PictureQuality(n, steps)
-        super().__init__(every)
+        super().__init__(PictureQuality(n, steps), every)
         self.shown = whole_number("shown", shown)
         self.member = whole_number("member", member, least=0)
-
-    def forget(self) -> None:
-        super().forget()
-        self.monitor.forget()
 
     def observe(self, trainer: pl.Trainer, game: Game) -> None:
         law = game.pictures()
@@ -95,4 +90,4 @@ class Samples(Periodic):
         title = f"iteration {trainer.global_step}{weights}"
         figure.text(0.01, 0.995, title, va="top", fontsize=9)
         log_figure(trainer, "pictures", figure, trainer.global_step)
-        log(trainer, self.monitor.read(game), trainer.global_step)
+        super().observe(trainer, game)
