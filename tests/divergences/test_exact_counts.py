@@ -4,10 +4,12 @@ import math
 
 import mpmath
 import pytest
+import scipy.stats
 import torch
 from torch.distributions import Bernoulli, Binomial, Geometric, NegativeBinomial, Poisson
 
 from divergences import exact, numerical
+from divergences.exact import counts
 from divergences.numerical.monte_carlo import MonteCarlo
 
 MEASURES = (exact.js_divergence, exact.total_variation, exact.kl_divergence)
@@ -95,6 +97,30 @@ def test_sums_over_counts_are_right_in_every_digit(pair):
             assert float(measure(p, q)) == pytest.approx(float(expected), rel=1e-12)
         for measure, expected in zip(MEASURES[:2], summed(first, second, last), strict=False):
             assert float(measure(q, p)) == pytest.approx(float(expected), rel=1e-12)
+
+
+LAWS = [
+    *(
+        (Binomial(n, f64(p)), scipy.stats.binom(n, p))
+        for n in (1, 30, 10**4, 10**7)
+        for p in (1e-6, 0.01, 0.3, 0.99)
+    ),
+    *((Poisson(f64(m)), scipy.stats.poisson(m)) for m in (1e-3, 1.0, 50.0, 1e4, 1e7)),
+    *(
+        (waits(r, p), scipy.stats.nbinom(r, 1 - p))
+        for r in (0.1, 2.5, 40.0, 1e4)
+        for p in (1e-4, 0.2, 0.7, 0.99)
+    ),
+]
+
+
+@pytest.mark.parametrize(("ours", "law"), LAWS, ids=[str(ours) for ours, _ in LAWS])
+def test_what_a_sum_leaves_out_is_negligible_and_what_it_adds_is_bounded(ours, law):
+    (low, high) = (float(end) for end in counts._Pair(ours, ours).p.window())
+    most = math.log(2) - counts.LEFT_OUT
+    assert law.logcdf(math.ceil(low) - 1) < most
+    assert law.logsf(math.floor(high)) < most
+    assert high - low < 30 * law.std() + 250 * max(1, law.var() / law.mean())
 
 
 def test_large_counts_keep_their_digits():
