@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from divergences import bounds, discrete, exact, f_divergences, numerical
 from divergences.comparison import Closer, Comparison, closer, compare
-from divergences.estimate import Estimate, Estimator
+from divergences.estimate import Estimate
+from divergences.estimator import Estimator
 from divergences.guard import guard
 from divergences.learned.anchored import AnchoredCritic
 from divergences.learned.critic import Critic

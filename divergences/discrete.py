@@ -15,13 +15,17 @@ float32 outcomes). The check also runs inside ``torch.func`` transforms.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from divergences.array_likes import as_tensor
+from divergences.checked_probabilities import (
+    checked,
+    checked_pair,
+    only_distributions,
+    only_probabilities,
+)
 
 __all__ = [
     "cross_entropy",
@@ -61,7 +65,7 @@ def self_information(p: Any, base: float = math.e) -> Tensor:
         >>> self_information(torch.tensor([1.0, 0.5, 0.25, 0.0]), base=2)
         tensor([0., 1., 2., inf])
     """
-    unit, p = _unit(base), _checked(p, "p", _probabilities)
+    unit, p = _unit(base), checked(p, "p", only_probabilities)
     possible = p > 0
     # 0 - x and not -x, here and below: a certain event carries 0, not -0
     return torch.where(possible, 0 - torch.where(possible, p, 1).log(), math.inf) / unit
@@ -91,7 +95,7 @@ def entropy(p: Any, base: float = math.e) -> Tensor:
         >>> entropy(torch.tensor([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]), base=2)
         tensor([1.5000, 0.0000])
     """
-    unit, p = _unit(base), _checked(p, "p", _distributions)
+    unit, p = _unit(base), checked(p, "p", only_distributions)
     possible = p > 0
     terms = torch.where(possible, p * torch.where(possible, p, 1).log(), 0)
     return (0 - terms.sum(-1)) / unit
@@ -126,7 +130,7 @@ def cross_entropy(p: Any, q: Any, base: float = math.e) -> Tensor:
         tensor(0.4739)
     """
     unit = _unit(base)
-    p, q = _check_pair(p, q)
+    p, q = checked_pair(p, q)
     possible = q > 0
     terms = torch.where(possible, p * torch.where(possible, q, 1).log(), 0)
     terms = torch.where((p > 0) & ~possible, -math.inf, terms)
@@ -162,7 +166,7 @@ def kl_divergence(p: Any, q: Any, base: float = math.e) -> Tensor:
         (tensor(0.3567), tensor(0.5146), tensor(inf))
     """
     unit = _unit(base)
-    p, q = _check_pair(p, q)
+    p, q = checked_pair(p, q)
     both = (p > 0) & (q > 0)
     a, b = torch.where(both, p, 1), torch.where(both, q, 1)
     near = (a <= 2 * b) & (b <= 2 * a)  # where a - b is exact in floating point
@@ -208,7 +212,7 @@ def js_divergence(p: Any, q: Any, base: float = math.e) -> Tensor:
         tensor([0., 1.])
     """
     unit = _unit(base)
-    return js_nats(*_check_pair(p, q)) / unit
+    return js_nats(*checked_pair(p, q)) / unit
 
 
 def js_distance(p: Any, q: Any, base: float = math.e) -> Tensor:
@@ -243,7 +247,7 @@ def js_distance(p: Any, q: Any, base: float = math.e) -> Tensor:
         raise ValueError(
             f"base is {base}: information is negative there and has no root; use 1/base"
         )
-    js = js_nats(*_check_pair(p, q)) / unit
+    js = js_nats(*checked_pair(p, q)) / unit
     apart = js > 0
     return torch.where(apart, torch.where(apart, js, 1).sqrt(), 0)
 
@@ -271,7 +275,7 @@ def total_variation(p: Any, q: Any) -> Tensor:
         >>> total_variation(torch.tensor([0.5, 0.5]), torch.tensor([0.75, 0.25]))
         tensor(0.2500)
     """
-    p, q = _check_pair(p, q)
+    p, q = checked_pair(p, q)
     return (p - q).abs().sum(-1) / 2
 
 
@@ -309,97 +313,3 @@ def _unit(base: float) -> float:
             f"base is {base}; use a positive number other than 1: e for nats, 2 for bits"
         )
     return math.log(base)
-
-
-def _check_pair(p: Any, q: Any) -> tuple[Tensor, Tensor]:
-    """Return two checked probability vectors, broadcast against each other."""
-    p, q = _checked(p, "p", _distributions), _checked(q, "q", _distributions)
-    dtype = torch.promote_types(p.dtype, q.dtype)
-    p, q = p.to(dtype), q.to(dtype)
-    if p.device != q.device:
-        raise ValueError(f"p is on {p.device} and q on {q.device}; move one of them")
-    if p.shape[-1] != q.shape[-1]:
-        raise ValueError(
-            f"p has shape {tuple(p.shape)} and q {tuple(q.shape)}: the last dimensions count the "
-            "outcomes and must be equal"
-        )
-    try:
-        shape = torch.broadcast_shapes(p.shape, q.shape)
-    except RuntimeError:
-        raise ValueError(
-            f"p has shape {tuple(p.shape)} and q {tuple(q.shape)}: the leading dimensions do not "
-            "broadcast; insert dimensions of size 1 with p[:, None]"
-        ) from None
-    return p.expand(shape), q.expand(shape)
-
-
-def _checked(p: Any, name: str, look: Callable[[Tensor, str], None]) -> Tensor:
-    p = as_tensor(p, name)
-    if p.ndim == 0 and look is _distributions:
-        raise ValueError(f"{name} is a scalar; its last dimension must be the distribution")
-    _Inspection.apply(p.detach(), name, look)
-    return p
-
-
-class _Inspection(torch.autograd.Function):
-    """Looks at the values of a tensor, also at those that torch.func.vmap hides from Python."""
-
-    @staticmethod
-    def forward(p: Tensor, name: str, look: Callable[[Tensor, str], None]) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        look(p, name)
-        return p.new_empty(0)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        ctx.mark_non_differentiable(output)
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> None:
-        return None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple, p: Tensor, name: str, look: Callable) -> tuple:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return _Inspection.apply(p.movedim(in_dims[0], 0), name, look), None
-
-
-def _probabilities(p: Tensor, name: str) -> None:
-    """Refuse values outside [0, 1]."""
-    good = (p >= 0) & (p <= 1)
-    if not good.all():
-        where = (~good).nonzero()[0].tolist()
-        raise ValueError(
-            f"{name}{where or ''} is {p[tuple(where)].item():.6g}; probabilities lie in [0, 1]: "
-            "pass logits through torch.sigmoid or torch.softmax, and look for what made a NaN"
-        )
-
-
-def _distributions(p: Tensor, name: str) -> None:
-    """Refuse rows that are negative somewhere or do not sum to one."""
-    total = p.sum(-1, dtype=torch.float64)  # so that the check adds no rounding of its own
-    tolerance = _rounding_of_a_sum(p)
-    if ((p >= 0).all(-1) & ((total - 1).abs() <= tolerance)).all():
-        return
-    bad = ~((p >= 0) & p.isfinite())
-    if bad.any():
-        where = bad.nonzero()[0].tolist()
-        raise ValueError(
-            f"{name}{where} is {p[tuple(where)].item():.6g}; probabilities are finite and not "
-            "negative: pass logits through torch.softmax, and look for what made a NaN or inf"
-        )
-    where = ((total - 1).abs() > tolerance).nonzero()[0].tolist()
-    raise ValueError(
-        f"{name}{where or ''} sums to {total[tuple(where)].item():.9g} and not to 1 within "
-        f"{tolerance:.1g}, the tolerance of {p.dtype}; divide counts or weights by their sum"
-    )
-
-
-def _rounding_of_a_sum(p: Tensor) -> float:
-    """How far from one rounding may take the sum of a row that was divided by its sum.
-
-    Each probability is rounded to its dtype, the subnormal ones to a multiple of the smallest;
-    the sum they were divided by was added up in float32 or better, with errors that grow like a
-    random walk.
-    """
-    n, own = p.shape[-1], torch.finfo(p.dtype)
-    added_up = min(own.eps, torch.finfo(torch.float32).eps)
-    return own.eps**0.75 + math.sqrt(n) * added_up + n * own.tiny * own.eps / 2

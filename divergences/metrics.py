@@ -13,7 +13,8 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
 from divergences.array_likes import as_pair
-from divergences.estimate import QUANTITIES, Estimate, Estimator, check_samples
+from divergences.estimate import QUANTITIES, Estimate
+from divergences.estimator import Estimator, check_samples
 from divergences.guard import guard
 
 
@@ -70,8 +71,8 @@ class DivergenceMetric(Metric):
             fake: Points of Q, shape ``(m, d)`` or ``(K, m, d)``.
 
         Raises:
-            TypeError: As :func:`~divergences.estimate.check_samples`.
-            ValueError: As :func:`~divergences.estimate.check_samples`, and if members or
+            TypeError: As :func:`~divergences.estimator.check_samples`.
+            ValueError: As :func:`~divergences.estimator.check_samples`, and if members or
                 dimension are not those of the batches before.
         """
         real, fake = as_pair(real, fake)

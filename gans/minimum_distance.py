@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from divergences.checks import shown
-from divergences.estimate import Estimator
+from divergences.estimator import Estimator
 from divergences.random_streams import Streams
 from divergences.samples.energy_distance_and_mmd import EnergyDistance
 from gans.generator_module import GeneratorFactory, GeneratorModule, OptimizerFactory

@@ -15,7 +15,7 @@ from scipy.stats import binom, chi2
 from torch import Tensor
 
 from divergences.discrete import kl_divergence
-from divergences.estimate import check_samples
+from divergences.estimator import check_samples
 from divergences.pair_distances import pair_distances
 from divergences.samples.earth_mover import EarthMover
 from gans.targets.base import widened

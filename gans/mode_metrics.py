@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
-from divergences.estimate import check_samples
+from divergences.estimator import check_samples
 from divergences.pair_distances import pair_distances
 from gans.mode_coverage import (
     assign,

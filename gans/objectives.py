@@ -10,7 +10,8 @@ from torch.nn.functional import logsigmoid, relu, softplus
 
 from divergences import bounds, exact
 from divergences.checks import positive_number, shown
-from divergences.estimate import Estimate, Referenced
+from divergences.estimate import Estimate
+from divergences.estimator import Referenced
 from divergences.f_divergences import ConvexGenerator, Pearson
 from divergences.networks.constraint import Constraint
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import divergences  # noqa: F401  # defines them
-from divergences.estimate import Estimator
+from divergences.estimator import Estimator
 
 
 def subclasses(kind: type) -> list[type]:

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from divergences.estimate import Estimator
+from divergences.estimator import Estimator
 from divergences.networks.constraint import Constraint
 from gans.callbacks import MONITORS, Checkpoints
 from gans.cli.allowed_classes import classes

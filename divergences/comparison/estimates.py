@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from divergences.comparison.two_sample_test import fewer, some
-from divergences.estimate import Estimate, Estimator
+from divergences.estimate import Estimate
+from divergences.estimator import Estimator
 from divergences.failed_estimates import UNANSWERED
 from divergences.in_words import possible
 from divergences.samples.authenticity import Authenticity

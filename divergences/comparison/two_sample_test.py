@@ -11,7 +11,7 @@ from torch import Tensor
 from divergences.array_likes import as_pair, as_tensor
 from divergences.checks import seed_number, whole_number
 from divergences.comparison.permutations import Pooled, Ranked
-from divergences.estimate import Referenced, check_samples
+from divergences.estimator import Referenced, check_samples
 
 PERMUTATIONS = 999
 LEVEL = 0.05  # of what is called a difference

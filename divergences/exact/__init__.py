@@ -34,6 +34,7 @@ from divergences.exact import (
     counts,
     different_families,
     finite,
+    finite_transport,
     multivariate_normals,
     pushforwards,
     same_family,
@@ -188,8 +189,8 @@ for _kind in (td.Categorical, td.Bernoulli):
     kl_divergence.register(_kind, _kind)(finite.kl_masses)
     js_divergence.register(_kind, _kind)(finite.js_masses)
     total_variation.register(_kind, _kind)(finite.tv_masses)
-wasserstein.register(td.Categorical, td.Categorical)(finite.wasserstein_categoricals)
-wasserstein.register(td.Bernoulli, td.Bernoulli)(finite.wasserstein_bernoullis)
+wasserstein.register(td.Categorical, td.Categorical)(finite_transport.wasserstein_categoricals)
+wasserstein.register(td.Bernoulli, td.Bernoulli)(finite_transport.wasserstein_bernoullis)
 kl_divergence.register(td.OneHotCategorical, td.OneHotCategorical)(finite.kl_one_hot)
 kl_divergence.register(td.Geometric, td.Geometric)(finite.kl_geometrics)
 COUNTED = (td.Bernoulli, td.Binomial, td.Poisson, td.Geometric, td.NegativeBinomial)

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from divergences.checks import each, real_number, seed_number, whole_number
-from divergences.estimate import Estimate, Estimator, check_samples
+from divergences.estimate import Estimate
+from divergences.estimator import Estimator, check_samples
 from divergences.learned.cross_fitting import (
     EarlyStopping,
     Halves,
@@ -228,8 +229,8 @@ class Learned(Estimator):
         where training has diverged or a reading has no usable error.
 
         Raises:
-            TypeError: As :func:`~divergences.estimate.check_samples`.
-            ValueError: As :func:`~divergences.estimate.check_samples`, for fewer than 4 points.
+            TypeError: As :func:`~divergences.estimator.check_samples`.
+            ValueError: As :func:`~divergences.estimator.check_samples`, for fewer than 4 points.
         """
         start = time.perf_counter()
         members = isinstance(x, Tensor) and x.ndim == 3

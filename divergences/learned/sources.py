@@ -9,8 +9,8 @@ from torch.distributions import Distribution
 
 from divergences.array_likes import as_sample
 from divergences.checks import shown
-from divergences.estimate import FLATTEN
 from divergences.random_streams import Streams
+from divergences.sample_warnings import FLATTEN
 
 
 class Source(Protocol):

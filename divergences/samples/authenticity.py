@@ -12,7 +12,8 @@ from torch import Tensor
 
 from divergences.array_likes import as_sample
 from divergences.checks import seed_number, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, Z, check_samples, each_member
+from divergences.estimate import Bound, Estimate, Z
+from divergences.estimator import Estimator, check_samples, each_member
 from divergences.samples.neighbour_distances import Array, as_points, k_nearest, stderr_of
 from divergences.samples.random_halves import halves
 from divergences.samples.rank_probability import probability_above

@@ -18,7 +18,8 @@ from scipy.sparse import coo_array, csr_array
 from torch import Tensor
 
 from divergences.checks import whole_number
-from divergences.estimate import Bound, Estimate, Estimator, Z, each_member
+from divergences.estimate import Bound, Estimate, Z
+from divergences.estimator import Estimator, each_member
 from divergences.pair_distances import pair_distances
 from divergences.samples.units import in_own_unit, resolution, times_two_to
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from divergences.checks import boolean, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.estimate import Bound, Estimate
+from divergences.estimator import Estimator, each_member
 from divergences.samples.few_points import LEAST, LEAST_OF_SQUARES, Sum
 from divergences.samples.plans import costs, linear_program, matched, monotone
 from divergences.samples.random_halves import halves

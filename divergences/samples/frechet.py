@@ -7,7 +7,8 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.estimate import Bound, Estimate
+from divergences.estimator import Estimator, each_member
 from divergences.samples.few_points import LEAST_OF_SQUARES, Sum
 from divergences.samples.random_halves import halves
 from divergences.samples.units import coarse, in_own_unit, times_two_to

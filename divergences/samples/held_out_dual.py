@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from divergences.checks import whole_number
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.estimate import Bound, Estimate
+from divergences.estimator import Estimator, each_member
 from divergences.pair_distances import pair_distances
 from divergences.samples.earth_mover import MOST_PAIRS
 from divergences.samples.few_points import Sum

@@ -12,7 +12,8 @@ from scipy.special import digamma, gammaln
 from torch import Tensor
 
 from divergences.checks import shown, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, check_samples, stack_members
+from divergences.estimate import Bound, Estimate, stack_members
+from divergences.estimator import Estimator, check_samples
 from divergences.samples.common_space import CommonSpace
 from divergences.samples.neighbour_distances import (
     FLATTENED,

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from divergences.checks import boolean, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, Z, each_member
+from divergences.estimate import Bound, Estimate, Z
+from divergences.estimator import Estimator, each_member
 from divergences.samples.common_space import CommonSpace
 from divergences.samples.finer_structure import finer_structure
 from divergences.samples.log_ratio_model import Drift, DriftWithin

@@ -12,7 +12,8 @@ from scipy.special import digamma
 from torch import Tensor
 
 from divergences.checks import boolean, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.estimate import Bound, Estimate
+from divergences.estimator import Estimator, each_member
 from divergences.samples.common_space import CommonSpace
 from divergences.samples.neighbour_distances import (
     FLATTENED,

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from divergences.checks import boolean, seed_number, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.estimate import Bound, Estimate
+from divergences.estimator import Estimator, each_member
 from divergences.samples import earth_mover
 from divergences.samples.few_points import Sum
 from divergences.samples.plans import matched, monotone

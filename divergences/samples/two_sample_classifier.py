@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from divergences.checks import seed_number, whole_number
-from divergences.estimate import Bound, Estimate, Estimator, Z, each_member
+from divergences.estimate import Bound, Estimate, Z
+from divergences.estimator import Estimator, each_member
 from divergences.samples.coordinates import standardised
 from divergences.samples.rank_probability import probability_above
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from divergences.checks import whole_number
-from divergences.estimate import Bound, Estimate, Estimator, each_member
+from divergences.estimate import Bound, Estimate
+from divergences.estimator import Estimator, each_member
 from divergences.samples.few_points import Sum
 
 AT_ONCE = 2**17  # pairs in memory at a time, 1 MB a matrix: it stays in a processor's cache

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from divergences.available_memory import lack_of_memory
 from divergences.checks import entries, shown, whole_number
-from divergences.estimate import Estimate, Estimator
+from divergences.estimate import Estimate
+from divergences.estimator import Estimator
 from gans.callbacks.dashboard import dashboard, write_layout
 from gans.callbacks.js_and_w1_curves import Glance
 from gans.callbacks.loggers import log, log_figure

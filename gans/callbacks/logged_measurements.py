@@ -7,7 +7,8 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 from divergences.checks import entries, whole_number
-from divergences.estimate import Estimate, Estimator
+from divergences.estimate import Estimate
+from divergences.estimator import Estimator
 from gans.callbacks.loggers import log, log_figure
 from gans.callbacks.periodic import Measured, Periodic
 from gans.figures import draw_state

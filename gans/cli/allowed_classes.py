@@ -26,7 +26,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 import divergences
 import gans
-from divergences.estimate import Estimator
+from divergences.estimator import Estimator
 from divergences.f_divergences import ConvexGenerator
 from divergences.networks.constraint import Constraint
 from divergences.numerical.integration import Integrator

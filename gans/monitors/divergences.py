@@ -13,7 +13,8 @@ from torch.distributions import Distribution
 
 from divergences import exact
 from divergences.checks import entries, whole_number
-from divergences.estimate import Estimate, Estimator
+from divergences.estimate import Estimate
+from divergences.estimator import Estimator
 from divergences.failed_estimates import Answers
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.held_out_dual import HeldOutDual

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from divergences.checks import entries
-from divergences.estimate import Estimator
+from divergences.estimator import Estimator
 from divergences.in_words import range_in_words
 from divergences.networks.slopes import input_gradient
 from gans.logits import refuse_probabilities

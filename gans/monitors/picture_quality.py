@@ -10,7 +10,8 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from divergences.checks import whole_number
-from divergences.estimate import Estimate, Estimator
+from divergences.estimate import Estimate
+from divergences.estimator import Estimator
 from divergences.failed_estimates import Answers
 from divergences.random_streams import Streams
 from divergences.samples.coverage import Coverage, Density, Precision, Recall

@@ -1,6 +1,6 @@
 """The name that each measured quantity has in every chart, record and checkpoint."""
 
-from divergences.estimate import Estimator
+from divergences.estimator import Estimator
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.held_out_dual import HeldOutDual
 from divergences.samples.nearest_neighbours import NearestNeighbours

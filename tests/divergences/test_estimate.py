@@ -15,7 +15,9 @@ from divergences import (
     HistogramJS,
     RossJS,
 )
-from divergences.estimate import QUANTITIES, Estimator, check_samples, impossible
+from divergences.estimate import QUANTITIES
+from divergences.estimator import Estimator, check_samples
+from divergences.sample_warnings import impossible
 from tests.every_estimator import subclasses
 
 

@@ -25,7 +25,8 @@ import torch
 from torch import Tensor
 
 import divergences as dv
-from divergences.estimate import Estimate, Estimator
+from divergences.estimate import Estimate
+from divergences.estimator import Estimator
 from scripts.lab.known_pairs import CASES, Case
 from tests.every_estimator import KINDS, brief
 

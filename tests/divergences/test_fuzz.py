@@ -19,7 +19,8 @@ from torch import distributions as td
 
 import divergences as dv
 from divergences import bounds, discrete, exact, f_divergences, numerical
-from divergences.estimate import Estimate, check_samples, each_member
+from divergences.estimate import Estimate
+from divergences.estimator import check_samples, each_member
 from divergences.networks.gradient_penalty import corrected_value, penalised_value
 from divergences.networks.layers import MLP, FourierFeatures, Whiten
 from divergences.random_streams import Streams

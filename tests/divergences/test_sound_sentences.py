@@ -10,7 +10,7 @@ import torch
 from divergences import Estimate, compare
 from divergences.comparison.estimates import Question, answers
 from divergences.discrete import js_divergence
-from divergences.estimate import Estimator
+from divergences.estimator import Estimator
 from divergences.samples.histogram import HistogramJS
 
 
