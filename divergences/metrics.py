@@ -87,7 +87,12 @@ class DivergenceMetric(Metric):
                     f"a batch of shape {tuple(batch.shape)} after one of {before}: members and "
                     "dimension must stay the same; call reset() in between"
                 )
-            kept.append(points)
+            kept.append(points.clone())  # which the caller may write to again
+
+    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
+        """Add the points of another such metric, or of its state, to those of this one."""
+        super().merge_state(incoming_state)
+        self._computed = None  # of its own points alone
 
     def compute(self) -> Tensor:
         """The value, of shape ``()`` or ``(K,)``.

@@ -33,7 +33,7 @@ from divergences.exact import finite
 from divergences.exact.evaluation import rounded, tolerance
 from divergences.exact.finite import Weights
 from divergences.exact.float64 import FLOAT64, ROUNDINGS, binet
-from divergences.exact.parameters import finite as numbers_of
+from divergences.exact.parameters import not_negative, trials
 
 MOST_TERMS = 2**20  # counts of one pair, a second of work
 AT_ONCE = 2**19  # numbers of one array
@@ -246,7 +246,7 @@ class _Pair:
 
     def _law(self, side: Any) -> tuple[Counts, torch.dtype, Weights | None]:
         if isinstance(side, td.Poisson):
-            (rate,) = numbers_of(side, "rate")
+            (rate,) = not_negative(side, "rate")
             return Rates(self._column(rate)), rate.dtype, None
         weights = Weights(side)
         logs = weights.log - weights.total
@@ -255,7 +255,7 @@ class _Pair:
             columns = [columns[i] for i in (1, 0, 3, 2)]
         many = torch.ones(())
         if isinstance(side, (td.Binomial, td.NegativeBinomial)):
-            (many,) = numbers_of(side, "total_count")
+            many = trials(side)
         kind = Hits if isinstance(side, (td.Bernoulli, td.Binomial)) else Waits
         if kind is Waits and bool((columns[0] == 0).any()):
             raise ValueError(f"{type(side).__name__} never ends: a chance is 0 that must not be")

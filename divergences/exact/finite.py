@@ -22,7 +22,7 @@ from torch import Tensor
 from divergences import discrete
 from divergences.exact.evaluation import rounded, tolerance
 from divergences.exact.float64 import FLOAT64, ROUNDINGS
-from divergences.exact.parameters import finite, given
+from divergences.exact.parameters import given, not_negative, trials
 
 Binary = td.Bernoulli | td.Binomial | td.Geometric
 
@@ -230,7 +230,7 @@ def kl_binomials(p: td.Binomial, q: td.Binomial) -> Tensor:
 
     Infinite for n > m, and without closed form for n < m, unless p never succeeds.
     """
-    (n,), (m,) = finite(p, "total_count"), finite(q, "total_count")
+    n, m = trials(p), trials(q)
     one, infinite, dtype = _kl_by_need(p, q, _kl)
     n, m, one = torch.broadcast_tensors(n.double(), m.double(), one)
     x, from_logits = given(p)
@@ -272,7 +272,7 @@ def kl_bernoulli_poisson(p: td.Bernoulli, q: td.Poisson) -> Tensor:
     r"""KL of a Bernoulli from a Poisson law, :math:`p \, h(r/p) + (1 - p) \, h(1 / (1 - p))`, with
     :math:`h(x) = x - 1 - \log x`.
     """
-    a, (rate,) = Weights(p), finite(q, "rate")
+    a, (rate,) = Weights(p), not_negative(q, "rate")
     r, (zero, one) = rate.double(), a.mass.unbind(-1)
     both = (one > 0) & (r > 0)
     hit = one * FLOAT64.excess(torch.where(both, r, 1), torch.where(both, one, 1))
@@ -285,8 +285,8 @@ def kl_bernoulli_poisson(p: td.Bernoulli, q: td.Poisson) -> Tensor:
 
 def kl_poisson_bounded(p: td.Poisson, q: td.Bernoulli | td.Binomial) -> Tensor:
     """KL of a Poisson law from one on finitely many counts: infinite, unless its rate is 0."""
-    (rate,), b = finite(p, "rate"), Weights(q)
-    m = next(finite(q, "total_count")) if isinstance(q, td.Binomial) else torch.ones_like(rate)
+    (rate,), b = not_negative(p, "rate"), Weights(q)
+    m = trials(q) if isinstance(q, td.Binomial) else torch.ones_like(rate)
     surprise = torch.where(m > 0, m.double() * (b.total - b.log)[..., 0], 0)
     shape = torch.broadcast_shapes(surprise.shape, rate.shape)
     infinite = (rate > 0) | surprise.isinf()

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Binomial, Distribution, NegativeBinomial
 from torch.distributions.utils import probs_to_logits
 
-__all__ = ["all_finite", "finite", "from_logits", "given", "not_negative", "positive"]
+__all__ = ["all_finite", "finite", "from_logits", "given", "not_negative", "positive", "trials"]
 
 
 def all_finite(x: Tensor) -> bool:
@@ -58,6 +58,18 @@ def not_negative(side: Distribution, *names: str) -> Iterator[Tensor]:
     for name, x in zip(names, finite(side, *names), strict=True):
         _refuse(side, name, x, x < 0, "at least 0")
         yield x
+
+
+def trials(side: Binomial | NegativeBinomial) -> Tensor:
+    """How many trials a binomial law has, or how many misses end a negative binomial one.
+
+    Raises:
+        ValueError: If it is NaN, infinite or negative, or of a binomial law no whole number.
+    """
+    (x,) = not_negative(side, "total_count")
+    if isinstance(side, Binomial):
+        _refuse(side, "total_count", x, x != x.floor(), "a whole number")
+    return x
 
 
 def _refuse(side: Distribution, name: str, x: Tensor, bad: Tensor, what: str) -> None:

@@ -8,6 +8,8 @@ import torch.distributions as td
 from torch.distributions import constraints
 from torch.distributions.transforms import Transform, _InverseTransform
 
+from divergences.exact.parameters import positive
+
 __all__ = ["bases_of", "loses_nothing"]
 
 Constraint = constraints.Constraint
@@ -20,7 +22,13 @@ def bases_of(
 
     Raises:
         NotImplementedError: If the transforms differ.
+        ValueError: If a parameter of a named law, such as Weibull's, is out of its range.
     """
+    for side in (p, q):
+        of_transforms = [
+            name for name, kind in side.arg_constraints.items() if kind is constraints.positive
+        ]
+        list(positive(side, *of_transforms))
     try:
         same = p.transforms == q.transforms
     except RuntimeError:  # tensors of different shapes

@@ -18,7 +18,7 @@ import torch.distributions as td
 from torch import Tensor
 
 from divergences.exact.evaluation import evaluate, result_dtype
-from divergences.exact.parameters import finite, given, positive
+from divergences.exact.parameters import finite, given, not_negative, positive
 
 Law = Any  # of the family that a function's name says
 
@@ -186,7 +186,7 @@ def ends_of(side: td.Uniform) -> tuple[Tensor, Tensor]:
 
 def kl_poissons(p: td.Poisson, q: td.Poisson) -> Tensor:
     r"""KL of two Poisson laws: :math:`a \, h(b/a)`, b at a = 0; infinite where only b is 0."""
-    (a,), (b,) = finite(p, "rate"), finite(q, "rate")
+    (a,), (b,) = not_negative(p, "rate"), not_negative(q, "rate")
 
     def formula(F: Any, a: Any, b: Any) -> list[Any]:
         return [a * F.excess(b, a)]

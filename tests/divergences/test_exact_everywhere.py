@@ -518,6 +518,52 @@ def test_equal_covariances_share_the_gradient():
         torch.testing.assert_close(2 * half, whole)
 
 
+OUT_OF_RANGE = {
+    td.Normal: ("loc", "scale"),
+    td.Laplace: ("loc", "scale"),
+    td.Cauchy: ("loc", "scale"),
+    td.Gumbel: ("loc", "scale"),
+    td.LogNormal: ("loc", "scale"),
+    td.HalfNormal: ("scale",),
+    td.HalfCauchy: ("scale",),
+    td.Gamma: ("concentration", "rate"),
+    td.Exponential: ("rate",),
+    td.Chi2: ("df",),
+    td.Beta: ("concentration1", "concentration0"),
+    td.Uniform: ("low", "high"),
+    td.Pareto: ("scale", "alpha"),
+    td.Weibull: ("scale", "concentration"),
+    td.Kumaraswamy: ("concentration1", "concentration0"),
+    td.Bernoulli: ("probs",),
+    td.Geometric: ("probs",),
+    td.Poisson: ("rate",),
+    td.Binomial: ("total_count", "probs"),
+    td.NegativeBinomial: ("total_count", "probs"),
+}
+SOUND = {"loc": 0.0, "low": 0.0, "probs": 0.25}
+
+
+@pytest.mark.parametrize("measure", [kl_divergence, js_divergence, total_variation, wasserstein])
+@pytest.mark.parametrize("family", OUT_OF_RANGE, ids=lambda family: family.__name__)
+def test_no_law_with_a_parameter_out_of_range_has_a_value(family, measure):
+    names = OUT_OF_RANGE[family]
+    sound = {name: torch.tensor(SOUND.get(name, 2.0)) for name in names}
+    for name in names:
+        free = name in ("loc", "low", "high")
+        for bad in (math.nan, math.inf, -math.inf, *(() if free else (-1.0,))):
+            wrong = family(**(sound | {name: torch.tensor(bad)}), validate_args=False)
+            for pair in ((wrong, family(**sound)), (family(**sound), wrong), (wrong, wrong)):
+                with pytest.raises((ValueError, NotImplementedError)):
+                    measure(*pair)
+
+
+def test_parts_of_a_trial_are_no_trials():
+    parts = td.Binomial(torch.tensor(2.5), torch.tensor(0.5), validate_args=False)
+    for measure in (kl_divergence, js_divergence, total_variation):
+        with pytest.raises(ValueError, match="it must be a whole number"):
+            measure(parts, td.Binomial(3, torch.tensor(0.5)))
+
+
 def test_a_negative_scale_has_no_distance():
     wrong = td.Normal(torch.tensor(0.0), torch.tensor(-1.0), validate_args=False)
     for order in (1, 2, 3):

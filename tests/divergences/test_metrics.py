@@ -61,6 +61,28 @@ def test_states_gathered_from_other_processes_are_concatenated_along_points():
     torch.testing.assert_close(metric.compute(), expected)
 
 
+def test_a_batch_is_kept_as_it_was():
+    """Also if the loop that made it writes the next one to the same memory."""
+    batches, buffer = torch.randn(2, 3, 16, 2), torch.empty(2, 16, 2)
+    reused, fresh = (DivergenceMetric(EnergyDistance()) for _ in range(2))
+    for k in range(3):
+        buffer.copy_(batches[:, k])
+        reused.update(*buffer)
+        fresh.update(*batches[:, k])
+    assert torch.equal(reused.compute(), fresh.compute())
+
+
+def test_what_is_merged_after_a_computation_counts():
+    points = torch.randn(4, 16, 2)
+    first, second, whole = (DivergenceMetric(EnergyDistance()) for _ in range(3))
+    first.update(*points[:2])
+    second.update(*points[2:])
+    first.compute()
+    first.merge_state(second)
+    whole.update(torch.cat([points[2], points[0]]), torch.cat([points[3], points[1]]))
+    torch.testing.assert_close(first.compute(), whole.compute())
+
+
 def test_reset_forgets():
     old, new = batches(seed=1), batches(seed=2)
     metric = filled(EnergyDistance(), old)
