@@ -172,10 +172,11 @@ class Quadrature(Integrator):
             if not abs(worst - 1) <= self.mass_tolerance:
                 box = torch.stack([integral.domain.low, integral.domain.high], 1).tolist()
                 where = f"in the box {box}" if self.box is not None else f"on its support {box}"
+                shown = f"{worst:.6g}" if f"{worst:.6g}" != "1" else f"1 {worst - 1:+.1g}"
                 steep = "; where it rises towards an end like no power of the distance, map both "
                 steep += "laws so that it does not, to logits for instance: KL, JS and TV stay"
                 raise ValueError(
-                    f"the {name} density has mass {worst:.6g} {where}; it must be 1: widen the "
+                    f"the {name} density has mass {shown} {where}; it must be 1: widen the "
                     "box, name jumps and singularities in breaks, or normalise the density"
                     + steep
                     * integral.coordinates.singular
