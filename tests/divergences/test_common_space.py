@@ -151,6 +151,21 @@ def test_the_drift_of_a_log_quadratic_ratio_removes_the_bias():
             assert abs(result.bias) < 3.5 * float(result.values.std()) / math.sqrt(20)
 
 
+@pytest.mark.parametrize("bent", [False, True])
+def test_how_far_out_a_far_point_is_does_not_matter_to_the_model(bent):
+    """A quadratic function would rise without end there, and one point outweigh all others."""
+    x, y = normal(200, 2, 0).numpy(), normal(200, 2, 1).numpy() + 0.5
+
+    def ratios(far):
+        moved = np.where(np.arange(400).reshape(200, 2) == 5, far, x)
+        drift = Drift.between(moved, y, bent)
+        assert drift is not None
+        return drift.ratios
+
+    assert (ratios(6.5) == ratios(1e9)).all()
+    assert (ratios(5.5) != ratios(6.5)).any()
+
+
 def test_no_model_is_fitted_to_too_few_points():
     few = normal(40, 8, 0).numpy()
     assert Drift.between(few, few + 1) is None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,8 @@ from divergences.comparison.permutation_tests import CombinedTest
 from divergences.comparison.permutations import Pooled
 from divergences.comparison.remarks import remarks
 from divergences.comparison.tables import as_table, matched
+from divergences.comparison.terminal_text import table
+from divergences.comparison.where import direction
 from divergences.samples.coordinates import standardised
 from scripts.benchmark.reliability_of_compare import said
 from scripts.lab.staged_pairs import STAGES
@@ -265,6 +268,13 @@ def test_no_p_value_is_zero_and_each_is_a_share_of_the_labellings():
     assert min(c.p_value for c in found.columns) >= 1 / 50 - 1e-12
 
 
+def test_a_table_has_all_rows_below_its_heads():
+    rows = [("quantity", "value"), ("W1", ".5"), ("JS", "at most .1")]
+    heads, line, *others = table(rows).splitlines()
+    assert set(line) == {"-"}
+    assert [tuple(re.split("  +", row)) for row in (heads, *others)] == rows
+
+
 def test_a_record_holds_what_was_found():
     found = compare(normal(60, 3, 0), normal(50, 3, 1) + np.array([0, 2, 0]), permutations=199)
     assert isinstance(found, Comparison)
@@ -310,6 +320,16 @@ def test_columns_that_do_not_vary_have_no_part_in_a_direction():
     torch.testing.assert_close(found.w1.value, plain.w1.value)
     ones = np.ones((40, 2))
     assert compare(ones, 2 * ones, permutations=99).p_value <= 0.05
+
+
+@pytest.mark.parametrize("spread", [0.3, 3.0])
+def test_a_direction_of_another_spread_is_found_whichever_sample_is_wider(spread):
+    along = np.array([0.6, 0.8, 0.0])
+    x, y = normal(400, 3, 0), normal(400, 3, 1)
+    y = y + (spread - 1) * np.outer(y @ along, along)
+    found = direction(torch.from_numpy(x), torch.from_numpy(y))
+    assert found.kind == "spread"
+    assert abs(found.weights.numpy() @ along) > 0.95
 
 
 def test_a_direction_has_the_unit_of_the_columns():

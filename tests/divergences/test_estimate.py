@@ -173,3 +173,9 @@ def test_an_interval_above_the_largest_value_is_said_of_one_member_of_several():
     found = Estimate(torch.tensor([0.1, 0.95, NAN]), torch.tensor([0.1, 0.1, NAN]), ci=ends)
     assert "begins at 0.9, and JS(x, y) is never above 0.693" in impossible(found, "js")[0]
     assert impossible(found, "kl") == impossible(found, "anybody's") == ()
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_the_least_and_the_largest_value_are_possible(quantity):
+    for value in (QUANTITIES[quantity].least, QUANTITIES[quantity].largest):
+        assert impossible(estimate(value, value, value), quantity) == ()

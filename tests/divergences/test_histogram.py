@@ -351,6 +351,18 @@ def test_a_comb_is_told_from_a_uniform_law_or_warned_of(estimator, teeth, n):
         assert found.warnings or low - 0.01 <= expected <= high + 0.01
 
 
+@pytest.mark.parametrize("squares", [20, 28])
+@pytest.mark.parametrize("estimator", EACH, ids=name)
+def test_a_chessboard_is_told_from_a_uniform_law_or_warned_of(estimator, squares):
+    """Along either axis alone both laws are uniform, and so is each row of half cells."""
+    for seed in range(2):
+        draw, y = np.random.default_rng(seed), uniform(4096, seed)
+        row, column = draw.integers(squares, size=(2, 4096)) // [[1], [2]] * [[1], [2]]
+        column += row % 2
+        x = torch.from_numpy((np.stack([row, column], 1) + draw.random((4096, 2))) / squares)
+        assert any("within its cells" in warning for warning in estimator(x, y).warnings)
+
+
 @pytest.mark.parametrize("n", [256, 2048])
 @pytest.mark.parametrize("c", [c for c in CASES_UP_TO_3D if c.smooth], ids=lambda c: c.id)
 def test_smooth_pairs_do_not_differ_within_cells(c, n):

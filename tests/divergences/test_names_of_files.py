@@ -93,6 +93,13 @@ def test_a_first_line_of_numbers_that_may_be_names_is_told(tmp_path, header, poi
     assert "looks like names" in note
 
 
+def test_a_first_number_below_or_above_all_others_is_no_name(tmp_path):
+    """Of one column it is so once in a few files by chance; all of several columns hardly ever."""
+    for first in ("-3", "99"):
+        lines = f"{first}\n" + "\n".join(str(number) for number in range(20, 40))
+        assert read_table(write(tmp_path, "a.csv", lines)).notes == ()
+
+
 @pytest.mark.parametrize("points", [POINTS, 2 + np.abs(np.round(50 * POINTS))])
 def test_rows_of_one_kind_are_not_taken_for_names(tmp_path, points):
     for seed in range(5):

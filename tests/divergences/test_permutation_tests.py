@@ -1,6 +1,8 @@
 """Permutation tests: p-values as SciPy gives them for the same statistic, in any unit."""
 
+import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,14 +10,17 @@ import torch
 from scipy import stats
 from scipy.spatial.distance import cdist
 
+from divergences.comparison import sufficient_points
 from divergences.comparison.permutation_tests import (
     PARTS,
+    AggregatedMMDTest,
     CombinedTest,
     EnergyTest,
     MMDTest,
     NeighboursTest,
     SlicedTest,
 )
+from divergences.comparison.permutations import Pooled, Ranked
 from divergences.comparison.sufficient_points import FEWEST, sufficient
 
 PERMUTATIONS = 9999
@@ -88,6 +93,18 @@ def test_units_and_precision_do_not_matter(test, pair):
     assert float(test(x.float(), y.float()).p_value) == pytest.approx(p, abs=0.011)
 
 
+@pytest.mark.parametrize(
+    "test", [EnergyTest(99), MMDTest(99), AggregatedMMDTest(99), NeighboursTest(99)]
+)
+def test_statistics_of_distances_do_not_depend_on_their_size(test, pair):
+    """Widths are distances between points, so that the same kernels are measured in any unit."""
+    pooled = Pooled.of(*pair, 99, 0)
+    plain = test.statistics(pooled)
+    for times in (0.01, 100):
+        found = test.statistics(replace(pooled, points=times * pooled.points))
+        torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: test.name)
 def test_members_are_tested_one_by_one(test, pair):
     x, y = (torch.stack([z, 2 * z.flip(1)]) for z in pair)
@@ -124,3 +141,31 @@ def test_where_half_of_the_points_show_nothing_no_number_is_given(pair):
     assert (found.n, found.half) == (None, (29, 22))
     assert "of 29 and 22 points, fewer than 8" in str(found)
     assert sufficient(x[: 2 * FEWEST - 1], y) is None
+
+
+class Staged:
+    """Stands for the test and for what it is of; gives p-values by outcomes that are staged."""
+
+    outcomes, tried = (), []
+
+    def __init__(self, **settings):
+        pass
+
+    @staticmethod
+    def of(*samples):
+        pass
+
+    def ranked(self, pooled):
+        self.tried.append(self.outcomes[len(self.tried)])
+        return Ranked(torch.tensor([0.01 if self.tried[-1] else 0.5]), torch.zeros(1))
+
+
+def test_parts_show_the_difference_where_8_of_10_pairs_do(monkeypatch, pair):
+    """Whichever pairs do, and in whatever order; it stops when that is known, and not before."""
+    monkeypatch.setattr(sufficient_points, "CombinedTest", Staged)
+    monkeypatch.setattr(sufficient_points, "Pooled", Staged)
+    for outcomes in itertools.product([True, False], repeat=10):
+        Staged.outcomes, Staged.tried = outcomes, []
+        assert sufficient_points._seen(*pair, FEWEST, 0) == (sum(outcomes) >= 8)
+        known = [k for k in range(10) if sum(outcomes[:k]) >= 8 or k - sum(outcomes[:k]) > 2]
+        assert len(Staged.tried) == min(known, default=10)

@@ -152,6 +152,8 @@ LAYERS = {
         pair(a=pair(G=net(), D=net()), b=pair(G=net(), D=net())),
         {"a.G", "b.G", "a.D", "b.D"},
     ),
+    "three modules deep": (pair(a=pair(b=pair(G=net(), D=net()))), {"generator", "critic"}),
+    "deeper": (pair(a=pair(b=pair(c=pair(G=net(), D=net())))), {"a"}),
     "other names": (pair(encoder=net(), decoder=net()), {"encoder", "decoder"}),
     "a layer's name deep down": (pair(up=pair(d=net()), down=pair(x=net())), {"up", "down"}),
     "a layer": (net(), {"all"}),

@@ -2,6 +2,9 @@
 
 import math
 import re
+import warnings
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -28,6 +31,7 @@ from gans.targets import (
     Target,
     TwoMoons,
 )
+from gans.targets.scale_warning import warn_of_units
 
 PICTURE = torch.tensor([[1.0, 0.5], [0.2, 0.0]])
 POINTS = torch.tensor([[0.0, 1.0, 3.0], [2.0, -1.0, 3.0], [5.0, 0.5, 3.0], [2.0, 3.0, 3.0]])
@@ -189,3 +193,23 @@ def test_a_constant_column_has_no_variance_whatever_rounding_makes_of_its_mean()
     levels = torch.rand(9, 2, 2, generator=torch.Generator().manual_seed(0))
     levels[:, 0, 0] = 0.3  # floats have no steps that noise would fill
     assert Images(levels, share_held_out=0.3).variance[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "warned"),
+    [
+        (0.0, 49.0, False), (0.0, 51.0, True), (99.0, 1.0, False), (-101.0, 1.0, True),
+        (0.0, 1 / 49, False), (0.0, 1 / 51, True), (1 / 51, 1 / 51, True),
+        (1 / 49, 1 / 51, False), (-1 / 49, 1 / 51, False), (3.0, 0.0, False),
+    ],
+)  # fmt: skip
+def test_units_that_networks_do_not_begin_with_are_warned_of(mean, deviation, warned):
+    """From 50 deviations or a mean of 100 on, and below one fiftieth of either."""
+    law: Any = SimpleNamespace(
+        mean=torch.tensor([0.0, mean]), variance=torch.tensor([1.0, deviation**2])
+    )
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        warn_of_units(law)
+    assert len(said) == warned
+    assert all("column 1 has mean" in str(one.message) for one in said)
