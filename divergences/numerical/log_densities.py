@@ -201,6 +201,9 @@ def _transformed(law: td.TransformedDistribution, x: Tensor) -> Tensor:
         volume = torch.as_tensor(_log_volume(transform, y, x))
         log_volume = log_volume + _sum_rightmost(volume, event - transform.domain.event_dim)  # type: ignore
         x = y
+    if is_discrete(law.base_dist):  # masses move without being stretched
+        whole, log_volume = x.round(), torch.zeros_like(log_volume)
+        x = torch.where((x - whole).abs() <= 1e-9 * whole.abs().clamp(min=1), whole, x)
     base = log_density(law.base_dist, x)
     base = _sum_rightmost(base, event - len(law.base_dist.event_shape))
     inside = inside & (base > -math.inf)
@@ -315,6 +318,10 @@ _OURS: dict[type, Callable[[Any, Tensor], Tensor]] = {
 
 def is_discrete(law: td.Distribution) -> bool:
     """Whether its values can be counted, so that its ``log_prob`` is of a mass."""
+    if isinstance(law, td.TransformedDistribution | td.Independent):
+        return is_discrete(law.base_dist)
+    if isinstance(law, td.MixtureSameFamily):
+        return is_discrete(law.component_distribution)
     try:
         support = law.support
         return bool(support is not None and support.is_discrete)

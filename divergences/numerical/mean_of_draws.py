@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from functools import cached_property
 from typing import final
 
@@ -16,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from divergences.bounds import FEWEST_BEHIND_A_MEAN, effective_size
 from divergences.numerical.densities import dimension_of, numbers_per_point
 from divergences.numerical.drawn_pair import DrawnPair, sample
+from divergences.numerical.far_tails import beyond_the_draws
 from divergences.numerical.integration import EPS, LARGEST_ARRAY, Average
 from divergences.numerical.log_densities import TINIEST
 from divergences.numerical.supports import (
@@ -26,6 +28,8 @@ from divergences.numerical.supports import (
 )
 from divergences.tail_index import tail_index
 
+MOST_PROBES = 4096
+"""Points at which it is looked whether one law has mass and the other none."""
 FEWEST_OF_A_COMPONENT = 30
 """Expected draws of a component of a mixture below which it is looked at apart."""
 
@@ -127,9 +131,9 @@ class MeanOfDraws:
 
     def _look_beyond_the_draws(self) -> None:
         """Rare components of a mixture, and ends of supports between which no point fell."""
-        self.rare = torch.zeros_like(self.mean)
+        self.rare, self.far = torch.zeros_like(self.mean), torch.zeros_like(self.mean)
         pair = self.pair
-        if pair.measure != "volume" or not isinstance(pair.p, Distribution):
+        if pair.measure not in ("volume", "counting") or not isinstance(pair.p, Distribution):
             return
         weights = component_log_weights(pair.p)
         weights = weights.reshape(len(weights), -1)
@@ -147,6 +151,7 @@ class MeanOfDraws:
                 self.rare = self.rare + torch.where(scarce[c], weights[c].exp() * off, 0.0)
         if isinstance(pair.q, Distribution) and self.f.largest == math.inf:
             self._probe_supports()
+            self._probe_tails()
 
     def _note_infinite(self, found: Tensor) -> None:
         self.mean = torch.where(found.any(0), math.inf, self.mean)
@@ -155,20 +160,37 @@ class MeanOfDraws:
         pair = self.pair
         d = dimension_of(pair.p) or 1
         corners = torch.cat([edges(law).reshape(-1, d) for law in self._laws()])
-        if not corners.isfinite().any():
-            return
-        scale = torch.cat([centres_and_widths(law)[1] for law in self._laws()])
-        if not len(scale):
-            return
-        middle, size = pair.draw(1)[0].mean(0).double(), scale.amax(0)
-        along = [_between(corners[:, axis], size[axis], middle[axis]) for axis in range(d)]
-        if math.prod(map(len, along)) <= 4096:
-            points = torch.tensor(list(itertools.product(*along)), dtype=torch.float64)
-        else:
-            picks = [row[torch.randint(len(row), (4096,))] for row in along]
-            points = torch.stack(picks, 1)
-        log_p, log_q = torch.broadcast_tensors(*pair.logs(points[:, None]))
-        self._note_infinite((log_p > -math.inf) & self.f.of(log_p, log_q).isposinf())
+        known = [*self._values(d)]
+        if corners.isfinite().any():
+            middle = pair.draw(1)[0].double().mean(0)
+            if pair.measure == "counting":
+                along = [_beside(corners[:, axis], middle[axis]) for axis in range(d)]
+            else:
+                scale = torch.cat([centres_and_widths(law)[1] for law in self._laws()])
+                if not len(scale):
+                    return
+                size = scale.amax(0)
+                along = [_between(corners[:, axis], size[axis], middle[axis]) for axis in range(d)]
+            known.append(_combinations(along))
+        for points in known:
+            log_p, log_q = torch.broadcast_tensors(*pair.logs(points[:, None]))
+            self._note_infinite((log_p > -math.inf) & self.f.of(log_p, log_q).isposinf())
+
+    def _values(self, d: int) -> Iterator[Tensor]:
+        """All values that the first law can have, where it lists them and they are few."""
+        law = self.pair.p
+        if isinstance(law, Distribution) and law.has_enumerate_support:
+            try:
+                values = law.enumerate_support(expand=False).reshape(-1, d).double()
+            except NotImplementedError:  # each member has others
+                return
+            if len(values) <= MOST_PROBES:
+                yield values
+
+    def _probe_tails(self) -> None:
+        if self.pair.measure == "volume":
+            found = beyond_the_draws(self.f, self.pair.p, self.pair.q, self.n)
+            self.far = self.far if found is None else found.expand(self.mean.shape)
 
     def _laws(self) -> list[Distribution]:
         return [law for law in (self.pair.p, self.pair.q) if isinstance(law, Distribution)]
@@ -227,6 +249,16 @@ class MeanOfDraws:
                 both,
             )
         )
+        most = float(self.far.max())
+        amount = "without bound" if math.isinf(most) else f"about {most:.2g}"
+        found.append(
+            (
+                self.far > torch.maximum(stderr / 2, 16 * self.rounding),
+                f"tails that hardly any draw reaches contribute {amount}: use Quadrature, or a "
+                "larger n",
+                torch.ones_like(skewed),
+            )
+        )
         found.append(
             (
                 self.coinciding > 1e-3,
@@ -236,6 +268,19 @@ class MeanOfDraws:
             )
         )
         return found
+
+
+def _combinations(along: list[Tensor]) -> Tensor:
+    """All points with these coordinates, or as many of them as are looked at, at random."""
+    if math.prod(map(len, along)) <= MOST_PROBES:
+        return torch.tensor(list(itertools.product(*along)), dtype=torch.float64)
+    return torch.stack([row[torch.randint(len(row), (MOST_PROBES,))] for row in along], 1)
+
+
+def _beside(corners: Tensor, middle: Tensor) -> Tensor:
+    """Counts of one axis at the ends of supports and next to them, on either side."""
+    ends = corners[corners.isfinite()].unique()
+    return torch.cat([ends - 1, ends, ends + 1]).unique() if len(ends) else middle.round()[None]
 
 
 def _between(corners: Tensor, size: Tensor, middle: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from scipy.special import stdtrit
 
 from divergences.checks import seed_number, whole_number
-from divergences.estimate import Estimate
+from divergences.estimate import QUANTITIES, Estimate
 from divergences.numerical.densities import Density, members_of
 from divergences.numerical.drawn_pair import DrawnPair
 from divergences.numerical.integration import Average, Integrator, members_that
@@ -29,9 +29,10 @@ class MonteCarlo(Integrator):
     The interval is Student's. Its ends and ``stderr`` are given up, with a warning, where the
     draws do not support them: the mean rests on fewer than ten effective draws; the terms' tail,
     by its fitted shape k, is too heavy for the mean to converge (:math:`k > \min(1 - 1/\log_{10}
-    n, .7)`); a component of a mixture is too rare to have been drawn and matters; or draws
-    coincide, because they are rounded. An infinite KL is noticed wherever the support of one
-    distribution of torch ends inside that of the other, drawn or not.
+    n, .7)`); a component of a mixture is too rare to have been drawn and matters, or the far tail
+    of a law on the line or of a vector of independent ones; or draws coincide, because they are
+    rounded. An infinite KL is noticed wherever the support of one distribution of torch ends
+    inside that of the other, drawn or not.
 
     It is checked that both densities have the same mass, as far as ratios of the two at the draws
     tell. That also shows a ``sample`` that is not of the law of its ``log_prob``. Not noticed are
@@ -116,6 +117,15 @@ class MonteCarlo(Integrator):
                 stderr = torch.where(flags, math.nan, stderr)
                 low = torch.where(flags & (skewed <= 0), -math.inf, low)
                 high = torch.where(flags & (skewed >= 0), f.largest, high)
+        least = QUANTITIES[f.quantity].least if f.quantity in QUANTITIES else -math.inf
+        below = value.isfinite() & (high < least)
+        if below.any():
+            warnings.append(
+                f"{members_that(below, batch)}the interval ends at {high[below].min():.3g}, and "
+                f"the value is never below {least:g}: by chance, or one law has mass that no draw "
+                "fell on"
+            )
+            high = torch.where(below, f.largest, high)
         known = value.isposinf()
         value, stderr, low, high = (
             torch.where(known, end, t).expand(batch or (1,)).reshape(batch)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.distributions as td
 from torch import Tensor
+from torch.distributions import constraints
 
 from divergences.numerical.log_densities import log_weights
 
@@ -136,7 +137,8 @@ def _ends(law: td.Distribution, shape: torch.Size) -> Tensor:
             support = None
         while hasattr(support, "base_constraint"):
             support = support.base_constraint
-        low = getattr(support, "lower_bound", -math.inf)
-        high = getattr(support, "upper_bound", math.inf)
+        binary = isinstance(support, type(constraints.boolean))
+        low = 0 if binary else getattr(support, "lower_bound", -math.inf)
+        high = 1 if binary else getattr(support, "upper_bound", math.inf)
     ends = [torch.as_tensor(end, dtype=torch.float64) for end in (low, high)]
     return torch.stack([torch.broadcast_to(end, shape) for end in ends])

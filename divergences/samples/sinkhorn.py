@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, final
+from typing import ClassVar, Self, final
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from divergences.samples.earth_mover import (
     least_of,
 )
 from divergences.samples.few_points import Sum
+from divergences.samples.units import coarse, in_own_unit, times_two_to
 
 AVERAGED = 60  # averaged steps before others are tried
 NEWTON, HALVINGS = 60, 40  # of Newton's steps, and of each of them
@@ -27,6 +28,9 @@ MOST_PAIRS = 10_000 * 10_000  # each matrix of costs then takes 800 MB
 
 CHECKED = 500  # iterations between looks at whether errors fall fast enough
 LENIENT = 3  # times the iterations left that a prediction may ask for
+SMALL = 0.1  # exponents up to which exp(x) - 1 is more exact than exp(x)
+EPS = 2.0**-53  # of double precision
+LEAST_EPSILON = 8.0  # roundings of an exponent that are below the tolerance
 
 Potentials = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -90,7 +94,8 @@ class Sinkhorn(Estimator):
     Raises:
         TypeError: If the samples are not floating-point tensors of one dtype.
         ValueError: If shapes disagree, points are not finite, ``order`` is not 1 or 2,
-            ``regularisation`` or ``tolerance`` is not positive, or there are too many pairs.
+            ``regularisation`` or ``tolerance`` is not positive, there are too many pairs, or the
+            points are too large for the regularisation or the distance for the dtype.
         RuntimeError: If the tolerance was not reached, or errors fall too slowly to reach it.
 
     Example:
@@ -130,7 +135,35 @@ class Sinkhorn(Estimator):
                 f"{len(x)} and {len(y)} points have up to {pairs:.2g} pairs, more than most_pairs "
                 f"= {self.most_pairs:.2g}: take fewer points, or raise it"
             )
-        a, b = x.double(), y.double()
+        a, b, exponent = in_own_unit(x, y)
+        found = self._with_unit_costs(exponent)._in_own_unit(a, b)
+        low, high, value, stderr, floor = (
+            times_two_to(self.order * exponent, t)
+            for t in (*found.ci, found.value, found.stderr, found.floor)
+        )
+        lost = high.to(x.dtype) < torch.finfo(x.dtype).tiny < found.ci[1]
+        if lost or not bool(torch.stack([low, high, value, stderr]).to(x.dtype).isfinite().all()):
+            raise ValueError(f"the distance is beyond the range of {x.dtype}: change the unit")
+        distance = float(value.detach()) if self.order == 1 else 0.0
+        notes = found.warnings + coarse(x, y, float(stderr) ** (1 / self.order), distance)
+        return replace(
+            found, value=value, stderr=stderr, ci=(low, high), floor=floor, warnings=notes
+        )
+
+    def _with_unit_costs(self, exponent: int) -> Self:
+        """The same for points in a unit of ``2**exponent``, of which no cost is far above 1."""
+        one = torch.ones((), dtype=torch.float64)
+        scaled = self.regularisation * float(times_two_to(-self.order * exponent, one))
+        if not LEAST_EPSILON * EPS / self.tolerance < scaled < math.inf:
+            size = "large" if scaled < 1 else "small"
+            raise ValueError(
+                f"points of a size of {math.ldexp(0.5, exponent):.0e} are too {size} for "
+                f"regularisation = {self.regularisation:g}: scale it with the points, or take "
+                "EarthMover or EnergyDistance"
+            )
+        return replace(self, regularisation=scaled)
+
+    def _in_own_unit(self, a: Tensor, b: Tensor) -> Estimate:
         among_x, f_x, _ = self._solve(a, a, self._own_potential)
         among_y, f_y, _ = self._solve(b, b, self._own_potential)
         same = torch.equal(a, b)
@@ -153,7 +186,7 @@ class Sinkhorn(Estimator):
                 "equal laws",
             )
         ends = (read - bias - half, read + half)
-        size = (len(x), len(y))
+        size = (len(a), len(b))
         return Estimate(value, stderr, ci=ends, n=size, floor=floor, warnings=notes)
 
     @torch.no_grad()
@@ -162,7 +195,7 @@ class Sinkhorn(Estimator):
         if not self.floor:
             return x.new_tensor(math.nan)
         plain, rate = replace(self, floor=False), self.order / max(2 * self.order, x.shape[1])
-        read = lambda a, b: plain._one(a, b).value.clamp_min(0)  # noqa: E731
+        read = lambda a, b: plain._in_own_unit(a, b).value.clamp_min(0)  # noqa: E731
         return floor_from_halves(x, y, read, rate, FLOOR_POINTS)
 
     def _solve(self, x: Tensor, y: Tensor, potentials: Potentials) -> tuple[Tensor, ...]:
@@ -170,9 +203,14 @@ class Sinkhorn(Estimator):
         cost = pair_distances(x, y) ** self.order
         with torch.no_grad():
             f, g = potentials(cost)
-            plan = ((f[:, None] + g - cost) / self.regularisation).exp() / cost.numel()
-            optimum = f.mean() + g.mean() - self.regularisation * (plan.sum() - 1)
+            excess = ((f[:, None] + g - cost) / self.regularisation).expm1()
+            optimum = f.mean() + g.mean() - self.regularisation * excess.mean()
+            plan = (1 + excess) / cost.numel()
         return optimum + (plan * (cost - cost.detach())).sum(), f, g
+
+    def _close_enough(self, cost: Tensor) -> float:
+        """Errors of marginals that count as none: all are small where costs are far below ε."""
+        return self.tolerance * min(1.0, float(cost.max()) / self.regularisation)
 
     def _schedule(self, cost: Tensor) -> Iterator[float]:
         """ε by halves from the largest cost down to its final value, which is then repeated."""
@@ -183,7 +221,7 @@ class Sinkhorn(Estimator):
 
     def _potentials(self, cost: Tensor, own_f: Tensor, own_g: Tensor) -> tuple[Tensor, Tensor]:
         """By averaged steps from the clouds' own potentials, then Newton's, then relaxed."""
-        f, g = own_f, own_g
+        f, g, enough = own_f, own_g, self._close_enough(cost)
         for _ in range(min(AVERAGED, self.max_iterations)):
             exact_g, exact_f = (
                 _fitted(f, cost.T, self.regularisation),
@@ -194,7 +232,7 @@ class Sinkhorn(Estimator):
                 _marginal_error(f, _fitted(g, cost, self.regularisation), self.regularisation),
                 _marginal_error(g, _fitted(f, cost.T, self.regularisation), self.regularisation),
             ]
-            if max(errors) < self.tolerance:
+            if max(errors) <= enough:
                 return f, g
         return self._newton(cost, g) or self._relaxed(cost)
 
@@ -251,13 +289,13 @@ class Sinkhorn(Estimator):
         raise self._not_converged(error)
 
     def _own_potential(self, cost: Tensor) -> tuple[Tensor, Tensor]:
-        f, error = cost.new_zeros(len(cost)), math.inf
+        f, error, enough = cost.new_zeros(len(cost)), math.inf, self._close_enough(cost)
         progress = _Progress(self.tolerance, self.max_iterations)
         for epsilon in self._schedule(cost):
             exact = _fitted(f, cost, epsilon)
             if epsilon == self.regularisation:
                 error = _marginal_error(f, exact, epsilon)
-                if error < self.tolerance:
+                if error <= enough:
                     return f, f
                 if progress.hopeless(error):
                     break
@@ -274,7 +312,10 @@ class Sinkhorn(Estimator):
 
 def _fitted(g: Tensor, cost: Tensor, epsilon: float) -> Tensor:
     """The row potential that makes all row sums right, given the column potential ``g``."""
-    return -epsilon * (((g - cost) / epsilon).logsumexp(1) - math.log(cost.shape[1]))
+    exponents = (g - cost) / epsilon
+    if float(exponents.abs().max()) < SMALL:  # where a sum of exponentials loses the digits
+        return -epsilon * exponents.expm1().mean(1).log1p()
+    return -epsilon * (exponents.logsumexp(1) - math.log(cost.shape[1]))
 
 
 def _marginal_error(f: Tensor, exact: Tensor, epsilon: float) -> float:

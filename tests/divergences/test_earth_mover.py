@@ -557,3 +557,35 @@ def test_sinkhorns_interval_allows_for_its_bias(d, shift, truth):
         held += bool(found.ci[0] <= truth <= found.ci[1])
         assert found.warnings or d == 1 or shift
     assert held >= 10
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("scale", [1e-120, 1e-18, 1e9, 1e120])
+def test_a_sinkhorn_divergence_scales_with_points_and_regularisation(order, scale):
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 40, 2, generator=generator, dtype=torch.float64)
+    once = Sinkhorn(order=order)(x, y + 0.5)
+    scaled = Sinkhorn(regularisation=0.1 * scale**order, order=order)(scale * x, scale * (y + 0.5))
+    for ours, theirs in ((once.value, scaled.value), (once.stderr, scaled.stderr)):
+        assert float(theirs) == pytest.approx(float(ours) * scale**order, rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-40, 1e-200])
+def test_far_below_the_regularisation_a_sinkhorn_divergence_is_half_the_energy_distance(scale):
+    """That of the two sets of points, a point and itself included."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 40, 2, generator=generator, dtype=torch.float64)
+    across, among_x, among_y = (cdist(a, b).mean() for a, b in ((x, y), (x, x), (y, y)))
+    found = Sinkhorn()(scale * x, scale * y)
+    assert float(found.value) == pytest.approx(scale * (across - (among_x + among_y) / 2))
+    assert 0 < found.stderr < found.ci[1]
+
+
+def test_points_beyond_the_regularisation_are_refused_before_work():
+    x, y = torch.randn(2, 300, 2)
+    with pytest.raises(ValueError, match="are too large for regularisation"):
+        Sinkhorn()(1e20 * x, 1e20 * y)
+    with pytest.raises(ValueError, match=r"beyond the range of torch\.float32"):
+        Sinkhorn(order=2)(1e-25 * x, 1e-25 * y)
+    far = torch.tensor([1e7, 0.0])
+    assert "these coordinates are rounded" in Sinkhorn()(x + far, y + far).warnings[-1]
