@@ -46,7 +46,8 @@ class DivergenceMonitor(OneFit):
     Arguments:
         real: Real points: a tensor, an array, a dataset, a dataloader, a distribution or a
             function of n. Of tuples and dicts the first entry is taken. By default the trainer's
-            own dataloader; points held out from training are better.
+            own dataloader; points held out from training are better. What comes in an order of
+            its own, such as an ``IterableDataset``, is gone through up to 32 n points.
         fake: A function of n that generates points or returns a distribution of them, or the name
             of such a method of the module. Our own modules need neither ``real`` nor ``fake``.
         critic: Scores points: a function, a module, or the name of an attribute of the module.

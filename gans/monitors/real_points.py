@@ -19,6 +19,7 @@ from torch.utils.data import (
 
 from divergences.checks import shown
 from divergences.samples.random_halves import random_order
+from gans.monitors.reservoir import at_random
 
 MOST = 100_000
 """Points that are kept of an array or tensor."""
@@ -108,7 +109,8 @@ class RealPoints:
     Arguments:
         source: A tensor, an array, a dataset of points, a dataloader, any iterable of batches, a
             distribution or a function of n. Of tuples and dicts the first entry is taken.
-        keep: Points that are kept of a dataset, a dataloader or an iterable.
+        keep: Points that are kept of a dataset, a dataloader or an iterable, at random: of one
+            that has an order of its own, see :func:`.reservoir.at_random`.
 
     Raises:
         TypeError: If ``source`` is none of these.
@@ -138,7 +140,8 @@ class RealPoints:
         if isinstance(source, Tensor) or hasattr(source, "__array__"):
             self.pool = _some(first_tensor(source), MOST)
         elif isinstance(source, (DataLoader, Dataset)) or hasattr(source, "__iter__"):
-            self.pool = _collected(source, keep)
+            parts = (first_tensor(batch).cpu() for batch in _batches(source, keep))
+            self.pool = at_random(parts, keep)
         elif callable(source):
             self.function = source
             return
@@ -185,22 +188,6 @@ def _some(points: Tensor, most: int) -> Tensor:
         return points
     order = random_order(len(points), 0)
     return points[order[:most].to(points.device)]
-
-
-def _collected(source: Any, keep: int) -> Tensor:
-    """At most ``keep`` points: at random where they can be picked, the first ones elsewhere."""
-    parts: list[Tensor] = []
-    for batch in _batches(source, keep):
-        points = first_tensor(batch).cpu()
-        if points.ndim == 0 or (parts and points.shape[1:] != parts[0].shape[1:]):
-            raise ValueError(
-                f"real holds points of shape {tuple(points.shape[1:])} after others of shape "
-                f"{tuple(parts[0].shape[1:]) if parts else ()}; all must have the same"
-            )
-        parts.append(points)
-        if sum(map(len, parts)) >= keep:
-            break
-    return torch.cat(parts)[:keep] if parts else torch.empty(0)
 
 
 def _batches(source: Any, keep: int) -> Any:

@@ -143,6 +143,32 @@ def test_real_points_of_every_kind_are_drawn_without_replacement(source):
     assert not torch.equal(first, real.draw(10, 0, seed=4))
 
 
+IN_ORDER = {
+    "batches": lambda points: list(points.split(100)),
+    "a stream": Stream,
+    "a loader with a sampler": lambda points: DataLoader(
+        TensorDataset(points), batch_size=100, sampler=range(len(points))
+    ),
+}
+
+
+@pytest.mark.parametrize("made", IN_ORDER.values(), ids=IN_ORDER)
+def test_points_in_order_of_their_classes_are_all_taken(made):
+    """Also if those of the first class are as many as are kept."""
+    places = torch.arange(4.0).repeat_interleave(500)[:, None]
+    real = RealPoints(made(places), keep=500)
+    counts = torch.stack([(real.pool == k).sum() for k in range(4)])
+    assert counts.sum() == 500
+    assert counts.min() > 80  # of 125 on average
+
+
+def test_what_is_seen_in_part_and_changes_on_the_way_is_said():
+    places = torch.arange(40.0).repeat_interleave(500)[:, None]
+    with pytest.warns(UserWarning, match="real is not in random order: of its first 2000 points"):
+        RealPoints(list(places.split(100)), keep=500)
+    RealPoints(list(places[torch.randperm(len(places))].split(100)), keep=500)
+
+
 GIVES = {
     "score and features": lambda x, score, features: (score, features),
     "features and score": lambda x, score, features: [features, score],
