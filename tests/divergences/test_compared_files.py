@@ -255,6 +255,7 @@ MIXED = "id,age,height,born\n" + "".join(
         ("a.npz", as_npz(a=np.insert(POINTS, 1, 7, 1)), None, "1"),
         ("a.txt", text(np.insert(POINTS, 1, 7, 1), separator=" "), "0,2", None),
         ("a.csv", text(POINTS, '"age, years",height'), '"age, years",height', None),
+        ("a.csv", text(POINTS, 'height,"age, years"'), 'height, "age, years"', None),
     ],
 )  # fmt: skip
 def test_columns_are_chosen_or_left_out(tmp_path, name, content, only, without):
@@ -270,6 +271,7 @@ def test_columns_are_chosen_or_left_out(tmp_path, name, content, only, without):
         (["--columns", "age,hight"], "has no column 'hight'; did you mean 'height'?"),
         (["--columns", "age,,height"], "a name is empty"),
         (["--columns", '"age'], "names with commas"),
+        (["--columns", '"a"ge'], "names with commas"),
         (["--without", "id"], "'born': text or dates, not numbers; encode it as numbers in both"),
         (["--without", "born,hight"], "no file has a column 'hight'; did you mean 'height'?"),
         (["--without", "id,age,height,born"], "no column is left"),

@@ -146,6 +146,14 @@ def test_cells_without_generated_points_are_said():
         dv.DataCopying(train)(normal(20, 2, 0), normal(20, 2, 1))
 
 
+def test_as_many_cells_as_training_points_are_the_most():
+    near = np.arange(40)[:, None] / 100
+    x, train = np.concatenate([near, 100 + near]), np.array([[0.0], [100.0]])
+    assert float(dv.DataCopying(train, cells=2)(x, x + 0.001).value) > 0.4
+    with pytest.raises(ValueError, match="cells = 3: there are only 2 training points"):
+        dv.DataCopying(train, cells=3)(x, x)
+
+
 def fresh(seed):
     return with_bad_points(seed, good=1.0)
 

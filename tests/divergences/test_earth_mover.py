@@ -505,6 +505,15 @@ def test_sorted_samples_have_the_floor_of_shuffled_ones(d):
     assert floors[1] == pytest.approx(floors[0], rel=0.6)
 
 
+@pytest.mark.parametrize("d", [1, 2])
+def test_between_two_points_nothing_is_biased(d):
+    """Equal laws are at no distance then, in any sample."""
+    x, y = torch.zeros(20, d).double(), torch.full((30, d), 3.0).double()
+    for found, truth in ((EarthMover()(x, y), 3 * d**0.5), (EarthMover()(x, x), 0.0)):
+        assert float(found.value) == pytest.approx(truth, rel=1e-12)
+        assert not any("biased" in warning for warning in found.warnings)
+
+
 def test_coordinates_that_rounding_moves_by_much_are_said():
     x, y = (points(60, s).float() + 1e7 for s in (0, 1))
     assert any("are rounded by up to" in w for w in EarthMover()(x, y).warnings)

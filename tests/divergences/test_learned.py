@@ -1,5 +1,7 @@
 import math
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -328,6 +330,12 @@ def test_empirical_draws_each_point_equally_often():
     drawn = Empirical(points).draw(Streams([0]), 50000)
     counts = torch.stack([(drawn == k).sum() for k in range(5)])
     assert ((counts - 10000).abs() < 5 * 8000**0.5).all()
+
+
+def test_a_random_number_that_is_rounded_to_1_draws_the_last_point():
+    """As of 2**24 points and more the product of both can be."""
+    streams: Any = SimpleNamespace(rand=lambda n: torch.ones(1, n))
+    assert Empirical([0.0, 1.0, 2.0]).draw(streams, 3).flatten().tolist() == [2, 2, 2]
 
 
 @pytest.mark.parametrize(

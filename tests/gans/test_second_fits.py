@@ -151,3 +151,9 @@ def test_callbacks_of_our_modules_begin_anew(tmp_path, capsys):
         ended = SimpleNamespace(global_step=iteration, is_global_zero=True)
         TrainCLI.tell_bracket(SimpleNamespace(monitor=divergences, trainer=ended))
         assert capsys.readouterr().out[:5] == said
+
+
+@pytest.mark.parametrize(("more", "due"), [({}, [4, 8, 12]), ({"first": True}, [1, 4, 8, 12])])
+def test_what_is_kept_is_of_every_so_many_iterations_and_of_the_first_if_asked(more, due):
+    kept = InMemory(DivergenceEstimates(16), 4, **more)
+    assert [k for k in range(1, 13) if kept.is_due(k)] == due

@@ -10,6 +10,8 @@ import torch
 from divergences.networks.gradient_penalty import GradientPenalty
 from divergences.random_streams import Streams
 from gans.modules import WGAN
+from gans.monitors import CoveredModes
+from gans.monitors.game import AdversarialGame
 from gans.sharing import SharedBatch, average_gradients
 from gans.targets import Ring
 
@@ -110,3 +112,10 @@ def test_two_processes_train_what_one_trains():
         torch.testing.assert_close(together[name], weight, rtol=1e-4, atol=1e-6)
         moved = max(moved, float((weight - start[name]).abs().max()))
     assert moved > 1e-3  # a thousand times what they may differ by
+
+
+def test_what_is_read_of_modes_in_one_process_waits_for_no_other(monkeypatch):
+    """Monitors may read in one process of several; collecting from the others would not end."""
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    found = CoveredModes(50).read(AdversarialGame(game()))
+    assert found["modes/covered_1"].shape == (2,)
