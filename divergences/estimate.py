@@ -129,7 +129,7 @@ class Estimate:
                 )
 
     def __float__(self) -> float:
-        return float(self.value)
+        return float(self.value.detach())
 
     @property
     def unit(self) -> str:

@@ -65,6 +65,8 @@ class Covariance:
             _refuse_infinite(side, "scale_tril", root)
             if not bool((root.diagonal(dim1=-2, dim2=-1) > 0).all()):
                 raise ValueError("scale_tril has a diagonal that is not positive")
+            if bool(root.triu(1).any()):
+                raise ValueError("scale_tril is not lower triangular; pass torch.linalg.cholesky")
             self.is_root = True
             self.root = root.double().tril()
             self.given, self.combine = [(self.root, 2)], lambda x: x @ x.T

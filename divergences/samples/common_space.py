@@ -61,8 +61,9 @@ class CommonSpace:
     def of(cls, x: Tensor, y: Tensor) -> CommonSpace:
         """The common space of points ``(n, d)`` and ``(m, d)``.
 
-        With fewer points than dimensions nothing can be said about subspaces, and nothing is but
-        that (:meth:`doubts`). Of few points it is found once for several estimators.
+        With fewer points than dimensions nothing can be said about subspaces or correlations, and
+        nothing is but that (:meth:`doubts`); columns are standardised alone. Of few points it is
+        found once for several estimators.
         """
         x, y = x.detach(), y.detach()
         if x.numel() + y.numel() > REMEMBERED or x.dtype != y.dtype:
@@ -84,7 +85,7 @@ class CommonSpace:
         span = _Span(a, b, steps)
         across = np.eye(a.shape[1])
         log_linear = -float(found.scale.log().sum())
-        if span.dimension > 0:
+        if span.dimension > 0 and span.known:  # of fewer points the scatter is chance
             basis = span.basis
             inside = (a @ basis, b @ basis)
             whiten = _whitening(*inside)
@@ -168,8 +169,10 @@ class _Span:
 
     @property
     def unresolved(self) -> bool:
+        if not self.known:
+            return False
         across = self._joint[1][:, self._joint[0] <= NOISE]
-        if not self.known or not across.size:
+        if not across.size:
             return False
         first, second = (_mean(points) @ across for points in self.near)
         return bool((np.abs(first - second) > 0.5).any())

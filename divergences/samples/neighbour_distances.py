@@ -91,7 +91,7 @@ def seen_dimension(distances: Array, k: int) -> float:
     kth = distances[:, k - 1]
     if not kth.all():
         return 0.0
-    growth = float(np.log(distances[:, 2 * k - 1] / kth).mean())
+    growth = float((np.log(distances[:, 2 * k - 1]) - np.log(kth)).mean())
     return float(digamma(2 * k) - digamma(k)) / growth if growth > 0 else math.inf
 
 

@@ -61,7 +61,8 @@ def resolution(x: Tensor, y: Tensor) -> float:
         0.06
     """
     steps = torch.maximum(*(_steps(sample.detach()) for sample in (x, y)))
-    return float(torch.linalg.vector_norm(steps)) / 2
+    largest = float(steps.max()) or 1.0  # whose square might overflow
+    return largest * float(torch.linalg.vector_norm(steps / largest)) / 2
 
 
 def _steps(sample: Tensor) -> Tensor:
@@ -89,7 +90,7 @@ def coarse(x: Tensor, y: Tensor, stderr: float, distance: float = 0.0) -> tuple[
     allowed = max(stderr / 2, 1e-6 * extent)
     if distance > 0:
         allowed = min(allowed, FINE * distance)
-    if step <= allowed:
+    if step <= allowed or extent == 0:
         return ()
     return (
         f"these coordinates are rounded by up to {step:.2g}, which is not small "

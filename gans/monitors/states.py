@@ -153,11 +153,10 @@ def wrong_slope(look: Look, first: Start | None) -> State | None:
     low, high = look.interval(tags.W1_LOWER)[0], look.interval(tags.W1_UPPER)[1]
     critic_low, critic_high = look.around(tags.W1_CRITIC)
     if low > 0 and critic_high < low / 1.5:
-        factor = low / critic_high if critic_high > 0 else math.inf
+        factor = f": a factor of {low / critic_high:.2g} or more" if critic_high > 0 else ""
         return State(
             "critic too flat",
-            f"W1 is at least {low:.3g}, the critic's value at most {critic_high:.3g}: a factor of "
-            f"{factor:.2g} or more",
+            f"W1 is at least {low:.3g}, the critic's value at most {critic_high:.3g}{factor}",
         )
     if high > 0 and critic_low > 1.5 * high:
         return State(

@@ -222,3 +222,15 @@ def test_fewer_points_than_dimensions_are_said(estimator, d):
     """Between equal laws the JS of 20 points in 40 dimensions was .71, without a word."""
     x, y = torch.randn(2, 20, d, generator=torch.Generator().manual_seed(0)).double()
     assert any("no more points than" in warning for warning in estimator(x, y).warnings)
+
+
+@TWO_SAMPLE
+def test_fewer_points_than_dimensions_are_measured_as_they_are_and_doubted(make):
+    """Correlations that chance gives would make every law its own."""
+    x, y = normal(60, 200, 0).float(), normal(60, 200, 1).float()
+    found = make()(x, y)
+    assert abs(float(found.value)) < 0.5
+    kinds = {warning.partition(":")[0] for warning in found.warnings}
+    assert "few" in kinds
+    assert "rounded" not in kinds
+    assert make()(x, y + 1.0).value > 0.6

@@ -598,3 +598,11 @@ def test_points_beyond_the_regularisation_are_refused_before_work():
         Sinkhorn(order=2)(1e-25 * x, 1e-25 * y)
     far = torch.tensor([1e7, 0.0])
     assert "these coordinates are rounded" in Sinkhorn()(x + far, y + far).warnings[-1]
+
+
+def test_points_that_are_all_the_same_are_not_called_rounded():
+    for value in (1.0, 0.1, 1e200):
+        points = torch.full((50, 2), value, dtype=torch.float64)
+        for estimator in LIGHT[:2]:
+            found = estimator(points, points)
+            assert not any("rounded" in warning for warning in found.warnings)

@@ -179,3 +179,8 @@ def test_an_interval_above_the_largest_value_is_said_of_one_member_of_several():
 def test_the_least_and_the_largest_value_are_possible(quantity):
     for value in (QUANTITIES[quantity].least, QUANTITIES[quantity].largest):
         assert impossible(estimate(value, value, value), quantity) == ()
+
+
+def test_a_value_with_a_gradient_is_a_number_without_a_word():
+    value = torch.tensor(0.5, requires_grad=True)
+    assert float(Estimate(value, torch.tensor(0.1))) == 0.5

@@ -569,3 +569,10 @@ def test_a_negative_scale_has_no_distance():
     for order in (1, 2, 3):
         with pytest.raises(ValueError, match="scale of Normal is -1"):
             wasserstein(wrong, td.Normal(0.0, 1.0), order)
+
+
+def test_a_root_with_numbers_above_its_diagonal_is_refused():
+    root = torch.tensor([[1.0, 0.5], [0.0, 1.0]])
+    wrong = td.MultivariateNormal(torch.zeros(2), scale_tril=root, validate_args=False)
+    with pytest.raises(ValueError, match="not lower triangular"):
+        kl_divergence(wrong, td.MultivariateNormal(torch.zeros(2), torch.eye(2)))
