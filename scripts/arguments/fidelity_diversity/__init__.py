@@ -133,7 +133,7 @@ def clipped_claim(found: Passes, settings: Settings) -> Claim:
         note="Rows passed of "
         f"{len(by_row)}: "
         + ", ".join(f"{name} {count}" for name, count in counts.items())
-        + ". It holds for density, not for coverage.",
+        + ". Other sizes and random numbers change a few of them.",
     )
 
 
