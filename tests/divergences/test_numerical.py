@@ -616,3 +616,21 @@ def test_a_density_that_underflows_where_the_other_has_no_mass_to_speak_of_is_no
     assert numerical.kl_divergence(same, Flushed(), box).value.abs() < 1e-9
     far = Normal(0.0, 1.5)
     assert numerical.kl_divergence(far, Flushed(), box).value == math.inf
+
+
+@pytest.mark.parametrize(("apart", "ratio"), [(1, 2), (4, 2)])
+def test_the_interval_covers_laws_one_rounding_away(apart, ratio):
+    """Points are rounded by as much, so the truth is not known any better."""
+    width = 2.0**-9
+    at = 2.0**27 - 64 * width
+    next_ = math.nextafter(at, math.inf) - at
+
+    def kl(p, q):
+        return numerical.kl_divergence(*(Laplace(of(place), of(b)) for place, b in (p, q)))
+
+    found = kl((at, width), (at + apart * width, ratio * width))
+    low, high = (float(end) for end in found.ci)
+    for moved in (-next_, 0.0, next_):
+        gap = abs(apart * width - moved) / width / ratio  # the formula for Laplace laws
+        truth = math.log(ratio) + math.exp(-ratio * gap) / ratio + gap - 1
+        assert low <= truth <= high
