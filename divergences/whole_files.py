@@ -12,6 +12,9 @@ def atomically(path: Path, write: Callable[[Path], object]) -> None:
 
     A crash leaves either the old file or the new one, never half of one; so does a full disk,
     and a power cut, because the bytes are on the disk before the name is.
+
+    Raises:
+        OSError: If it cannot be written; it names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
@@ -21,6 +24,10 @@ def atomically(path: Path, write: Callable[[Path], object]) -> None:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(temporary)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -13,10 +13,11 @@ import torch
 from matplotlib.figure import Figure
 
 from divergences import Streams
+from divergences.command_line import Parser
 from divergences.whole_files import atomically
 from gans.callbacks.checkpoints import numbered
 from gans.callbacks.picture_samples import grid
-from gans.cli.errors import Parser, guarded
+from gans.cli.errors import guarded
 from gans.cli.sample import restored
 from gans.figures import FAKE, REAL
 from gans.monitors.picture_quality import pictures_of_training
@@ -87,7 +88,11 @@ def pictures(run: Path) -> Figure:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Draw the runs; bad input ends it with one line on stderr and exit code 2."""
-    parser = Parser(prog="python -m scripts.gallery", description=__doc__)
+    parser = Parser(
+        prog="python -m scripts.gallery",
+        description="Draw what finished runs have learned: points beside the target's, or "
+        "pictures that one run makes of the same noise in each checkpoint that it keeps.",
+    )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of runs")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .png or .svg")
     chosen = parser.parse_args(args)

@@ -13,9 +13,10 @@ from typing import Any
 
 from matplotlib import rc_context
 
+from divergences.command_line import Parser, suggestion
 from divergences.shown_text import one_line
 from divergences.whole_files import atomically, plain, write_atomically
-from gans.cli.errors import INTERRUPTED, Parser, guarded
+from gans.cli.errors import guarded
 from gans.runtime.escaping import say, tell
 from gans.runtime.files import as_csv
 from gans.runtime.locks import locked
@@ -151,12 +152,12 @@ def finished(name: str, out: Path, settings: dict[str, Any], origin: str) -> boo
     return not damaged
 
 
-def surprise(claim: dict[str, Any]) -> str:
-    """What was expected instead, or which control came out as the checks should."""
+def outcome(claim: dict[str, Any]) -> str:
+    """Yes, or what was expected instead, or which control came out as the checks should."""
     if claim["verdict"] != claim["expected"]:
         return f"NO: {claim['expected']}"
     unsound = [control["what"] for control in claim["controls"] if not control["sound"]]
-    return f"NO: control failed ({unsound[0]})"
+    return f"NO: control failed ({unsound[0]})" if unsound else "yes"
 
 
 def table(claims: list[dict[str, Any]]) -> str:
@@ -174,7 +175,7 @@ def table(claims: list[dict[str, Any]]) -> str:
             number(claim["stderr"]),
             str(claim["n_seeds"]),
             claim["verdict"],
-            "yes" if claim["as_expected"] else surprise(claim),
+            outcome(claim),
         )
         for claim in claims
     ]
@@ -202,7 +203,8 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(args)
     unknown = [name for name in options.names if name not in ARGUMENTS]
     if unknown:
-        parser.error(f"unknown argument {unknown[0]!r}; there are: {', '.join(ARGUMENTS)}")
+        meant = suggestion(unknown[0], list(ARGUMENTS)) or f"; there are: {', '.join(ARGUMENTS)}"
+        parser.error(f"unknown argument {unknown[0]!r}{meant}")
     return options
 
 
@@ -217,7 +219,7 @@ def reproduce(options: argparse.Namespace) -> int:
     if options.list:
         print("\n".join(f"{name:12} {what}" for name, what in ARGUMENTS.items()))
         return 0
-    check_folder(options.out)
+    check_folder(options.out, "records", "jobs")
     engine = engine_of(options)
     with locked(options.out):
         return reproduce_into(options.out, engine, options)
@@ -228,11 +230,7 @@ def reproduce_into(out: Path, engine: Engine, options: argparse.Namespace) -> in
     (out / "records").mkdir(parents=True, exist_ok=True)
     names = dict.fromkeys(options.names or ARGUMENTS)
     arguments = [Argument.of(name, options.profile, options.seeds) for name in names]
-    try:
-        failed = measure(arguments, out, engine, options)
-    except KeyboardInterrupt:
-        tell("\ninterrupted; finished experiments are kept, run again to go on")
-        return INTERRUPTED
+    failed = measure(arguments, out, engine, options)
     for argument in arguments:
         if argument.name in failed:
             tell(f"{argument.name}: not judged, because experiments failed")
@@ -249,8 +247,9 @@ def reproduce_into(out: Path, engine: Engine, options: argparse.Namespace) -> in
     say(table(asked))
     seconds = sum(record["seconds"] for record in records if record["argument"] in names)
     others = f"; {len(claims) - len(asked)} claims of other arguments" if asked != claims else ""
-    say(f"\n{len(asked)} claims, {seconds:.0f} s of computing{others}; {out / 'report.html'}")
-    return int(bool(failed) or not all(claim["as_expected"] for claim in asked))
+    page = one_line(out / "report.html")
+    say(f"\n{len(asked)} claims, {seconds:.0f} s of computing{others}; {page}")
+    return int(bool(failed) or not all(outcome(claim) == "yes" for claim in asked))
 
 
 def all_records(out: Path) -> list[Record]:

@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, final
 
 from divergences.available_memory import lack_of_memory, limit_memory
+from divergences.command_line import Parser
 from divergences.comparison.chosen_columns import Choice
 from divergences.comparison.closer import closer
 from divergences.comparison.compared_files import READERS, read_table
@@ -14,6 +14,7 @@ from divergences.comparison.comparison import compare
 from divergences.comparison.features import KINDS, features
 from divergences.comparison.two_sample_test import PERMUTATIONS
 from divergences.shown_text import one_line, shortened, visible
+from divergences.standard_streams import drop_output, mend_streams
 from divergences.whole_files import write_atomically
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -46,15 +47,9 @@ Exit code: 0 whether or not the samples differ, 2 for files that cannot be compa
 """
 
 
-@final
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        super().error(_line(message))
-
-
 def main(args: Sequence[str] | None = None) -> int:
     """Compare, print, write; 0 if that went well, 2 if a file is not fit."""
-    parser = _Parser(
+    parser = Parser(
         prog="divergences",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -88,8 +83,13 @@ def main(args: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     options = parser.parse_args(args)
     limit_memory()
+    mend_streams()
     try:
-        return _run(options)
+        _run(options)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        return drop_output()
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
@@ -101,7 +101,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return BAD_INPUT
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> None:
     ends = ("json",) if options.target is not None else ("html", "json")
     name = "closer" if options.target is not None else "comparison"
     written = _free(options.out, [f"{name}.{end}" for end in ends])
@@ -126,11 +126,11 @@ def _run(options: argparse.Namespace) -> int:
     else:
         found = closer(tables[0], first, second)
         texts = {"json": found.to_json}
-    print(found)
-    for path in written:
-        write_atomically(path, texts[path.suffix[1:]]())
-        print(visible(path))
-    return 0
+    try:
+        for path in written:
+            write_atomically(path, texts[path.suffix[1:]]())
+    finally:  # it may be that files cannot be written, or that nobody reads what is printed
+        print("\n".join([str(found), *map(visible, filter(Path.exists, written))]))
 
 
 def _free(out: str | None, names: Sequence[str]) -> list[Path]:

@@ -1,34 +1,33 @@
 """How a command ends: one line on stderr and an exit code, or the traceback under ``--debug``."""
 
-import argparse
-import sys
+import errno
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
-from typing import Any, NoReturn, final
 
 from divergences.available_memory import lack_of_memory
-from gans.runtime.escaping import printable
+from divergences.standard_streams import drop_output, mend_streams
+from gans.runtime.escaping import flush, printable, tell
+from gans.runtime.signals import Stopped, stopped_in_order
 
-BAD_INPUT, BUG, INTERRUPTED = 2, 70, 130
+BAD_INPUT, BUG = 2, 70
 """Exit codes besides 0 and those of :class:`SystemExit`; 1 is an unexpected verdict."""
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room, then give the command again"),
+    errno.EROFS: "name a place where you may write",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ENOTDIR: "a part of that name is a file; name another place",
+}
+"""What to do about what the system refuses."""
 REMEDY = "lower model.batch_size, the number of model.seeds, points (n) or sizes of networks"
 """Of a lack of memory."""
 
 
-@final
-class Parser(argparse.ArgumentParser):
-    """A parser whose refusals are one line, whatever was typed."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
-
-    def flag(self, name: str, what: str, **settings: Any) -> None:
-        """Add a flag whose help ends with its default; a list as default takes several values."""
-        default = settings.get("default")
-        if isinstance(default, list):
-            settings["nargs"], default = "+", ", ".join(map(str, default))
-        self.add_argument(name, help=f"{what} (default: {default})", **settings)
+def remedy(error: Exception) -> str:
+    """What to do about what the system refused, as the end of a message, or nothing."""
+    number = error.errno if isinstance(error, OSError) else None
+    return f"; {REMEDIES[number]}" if number in REMEDIES else ""
 
 
 def raised_in(error: BaseException | None, modules: Sequence[str]) -> str:
@@ -54,7 +53,10 @@ def guarded(
     refused: Sequence[type[Exception]] = (),
     shorten: Callable[[Exception], str] = printable,
 ) -> int:
-    """Run a command; its exit code, or 2 for bad input, 70 for a bug, 130 for Ctrl-C.
+    """Run a command; its exit code, or 2 for bad input, 70 for a bug.
+
+    128 and its number for a signal that asked to stop, so 130 for Ctrl-C; 141 where nobody reads
+    the output any more.
 
     Arguments:
         command: What to run.
@@ -62,34 +64,39 @@ def guarded(
         refused: What bad input raises besides ``ValueError`` and ``OSError``.
         shorten: From an error to the line that is printed.
     """
+    mend_streams()
     if debug:
         return command()
     before = threading.excepthook
     threading.excepthook = lambda _: None  # a writer thread's error is raised again in this one
     try:
-        return command()
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return INTERRUPTED
+        with stopped_in_order():
+            code = command()
+            flush()
+            return code
+    except (KeyboardInterrupt, Stopped) as stopped:
+        tell("; ".join(["\ninterrupted", *getattr(stopped, "__notes__", ())]))
+        return 128 + getattr(stopped, "signal", signal.SIGINT)
+    except BrokenPipeError:
+        return drop_output()
     except (ValueError, OSError, *refused) as error:
-        print(f"error: {shorten(error)}", file=sys.stderr)
+        tell(f"error: {shorten(error)}{remedy(error)}")
+        drop_output()  # if that is what cannot be written, it is not tried again at the end
         return BAD_INPUT
     except BrokenExecutor as error:
-        print(
+        tell(
             f"error: a worker process ended before its work "
-            f"({printable(error)}); look for a lack of memory, then give the command again",
-            file=sys.stderr,
+            f"({printable(error)}); look for a lack of memory, then give the command again"
         )
         return BAD_INPUT
     except Exception as error:
         lack = lack_of_memory(error, REMEDY)
         if lack is not None:
-            print(f"error: {lack}", file=sys.stderr)
+            tell(f"error: {lack}")
             return BAD_INPUT
-        print(
+        tell(
             f"error: this is a bug, {type(error).__name__}: {printable(error)}; please report it "
-            "with what the same command prints under --debug",
-            file=sys.stderr,
+            "with what the same command prints under --debug"
         )
         return BUG
     finally:

@@ -51,6 +51,12 @@ def one_line(error: Exception) -> str:
 
 
 SENTENCES = {
+    r"the following arguments are required: fit\.model": (
+        "there is no model; name a configuration, such as --config ring_gan"
+    ),
+    r'expected "subcommand" to be one of \{fit\}, but it was not provided\.': (
+        "there is no command; train with fit --config FILE"
+    ),
     r"\.? ?\.? Got value: Namespace\(.*\)": "",
     r"Expected '([\w.]+)' to be a subclass of <class '(\w+)'>[. ]*(?:Got value: .*)?": (
         r"\1 is no \2; derive it from that class, or put a torch module into gans.PlainGenerator "

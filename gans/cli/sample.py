@@ -14,6 +14,7 @@ from jsonargparse import ArgumentError
 from torch import Tensor
 
 from divergences.available_memory import limit_memory
+from divergences.command_line import Parser
 from divergences.whole_files import atomically
 from gans.callbacks.checkpoints import damage, newest_good
 from gans.cli import left_out
@@ -23,7 +24,7 @@ from gans.cli.configuration import (
     limit_imports,
     model_parser,
 )
-from gans.cli.errors import Parser, guarded
+from gans.cli.errors import guarded
 from gans.cli.parser_messages import one_line
 from gans.cli.plain_yaml import read
 from gans.generator_module import GeneratorModule

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from divergences.command_line import Parser, suggestion
 from divergences.whole_files import write_atomically
-from gans.cli.errors import Parser, guarded
+from gans.cli.errors import guarded
 from gans.runtime.escaping import printable
 
 PLACES = Path(__file__).parents[1] / "configs", Path(__file__).parents[2] / "configs"
@@ -24,11 +25,19 @@ def shipped() -> dict[str, Path]:
 
 
 def found(name: str) -> Path:
-    """The file itself if there is one; else the configuration of that name that is shipped."""
+    """The file itself if there is one; else the configuration of that name that is shipped.
+
+    Raises:
+        ValueError: If there is neither, but one of a similar name.
+    """
     given = Path(name)
     ours = shipped().get(given.stem)
     plain = given.parent in (Path(), Path("configs")) and given.suffix in ("", ".yaml")
-    return ours if ours is not None and plain and not given.exists() else given
+    if not plain or given.exists():
+        return given
+    if ours is None and (meant := suggestion(given.stem, list(shipped()))):
+        raise ValueError(f"there is no configuration {printable(name)}{meant}")
+    return ours or given
 
 
 def in_argument(argument: str) -> str:
@@ -74,7 +83,8 @@ def _run(chosen: argparse.Namespace) -> int:
     folder, names = Path(chosen.to), [name.removesuffix(".yaml") for name in chosen.names]
     for name in names:
         if name not in known:
-            raise ValueError(f"there is no configuration {printable(name)}; see gans configs")
+            meant = suggestion(name, list(known)) or "; see gans configs"
+            raise ValueError(f"there is no configuration {printable(name)}{meant}")
         if (folder / f"{name}.yaml").exists():
             raise FileExistsError(f"{folder / f'{name}.yaml'} is there already; name another --to")
     for name in names:

@@ -81,7 +81,8 @@ class LinesKept(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """Help whose description keeps its lines."""
 
 
-HELP = {"usage": "python -m scripts.train fit --config FILE [FLAG ...]", "description": FLAGS}
+USAGE = "python -m scripts.train fit --config FILE [FLAG ...]"
+HELP = {"usage": USAGE, "description": FLAGS}
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -170,6 +171,8 @@ def run(args: list[str], chosen: argparse.Namespace, known: Vocabulary) -> int:
                 "enable_progress_bar": sys.stdout.isatty(),
             },
             parser_kwargs={
+                "usage": USAGE,
+                "description": "Train one GAN; fit --help lists the flags.",
                 "exit_on_error": False,
                 "allow_abbrev": False,  # what begins like another flag is a typo
                 "formatter_class": LinesKept,

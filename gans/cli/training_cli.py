@@ -187,6 +187,11 @@ class TrainCLI(LightningCLI):
                 f"{done} iterations are done ({path}), and --model.iterations {wanted} are fewer: "
                 f"ask for {done} or more, or start another run in another folder"
             )
+        if done == wanted and not _was_last(checkpoint):
+            raise ValueError(
+                f"{done} iterations are done ({path}), of a run that was to go on: the looks and "
+                f"figures of a last iteration are missing; ask for {done + 1} or more"
+            )
         self.resumed_at = done + 1
         self.config_init[str(self.subcommand)]["ckpt_path"] = str(path)
 
@@ -282,6 +287,14 @@ def what_is_left(folder: Path) -> str:
     if path is None:
         return "no whole checkpoint can be read there"
     return f"{path} was read back and is whole: make room and continue with --resume"
+
+
+def _was_last(checkpoint: dict[str, Any]) -> bool:
+    """Whether its run was at its end; of one that does not say so, see :meth:`.pass_over`."""
+    try:
+        return checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"]
+    except (KeyError, TypeError):
+        return True
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

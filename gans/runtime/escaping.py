@@ -6,7 +6,8 @@ control turns a line around, no cell is a formula, no ``$`` opens mathematics.
 """
 
 import sys
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any
 
 from divergences.shown_text import one_line, shortened, visible
 
@@ -16,14 +17,27 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What the cells begin with that spreadsheets compute."""
 
 
-def say(text: object, file: TextIO | None = None) -> None:
-    """Print text that may be of files; its line breaks are kept, so split names off before."""
-    print(visible(text, keep="\n"), file=file or sys.stdout, flush=True)
+def say(text: object) -> None:
+    """Print text that may be of files; its line breaks are kept, so split names off before.
+
+    Raises:
+        OSError: If it cannot be written; the message names the standard output.
+    """
+    flush(visible(text, keep="\n") + "\n")
+
+
+def flush(more: str = "") -> None:
+    """Write what was printed, and more, or raise ``OSError`` that names the standard output."""
+    try:
+        print(more, end="", flush=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def tell(text: object) -> None:
-    """:func:`say` on stderr."""
-    say(text, sys.stderr)
+    """:func:`say` on stderr; what cannot be written there is no reason to end."""
+    with suppress(OSError):
+        print(visible(text, keep="\n"), file=sys.stderr, flush=True)
 
 
 def as_label(text: object) -> str:

@@ -31,9 +31,11 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         FileNotFoundError: At the end, if the folder was removed or replaced meanwhile.
-        ValueError: If another process has it, which the message says, or if something in it
-            is a link.
+        ValueError: If it is no folder, if another process has it, which the message says, or if
+            something in it is a link.
     """
+    if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+        raise ValueError(f"{folder} is no folder; name one")
     made = [level for level in (folder, *folder.parents) if not level.is_dir()]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gans.cli.errors import Parser, guarded
+from divergences.command_line import Parser
+from gans.cli.errors import guarded
 from gans.runtime.locks import locked
 from scripts.benchmark import (
     cost,
@@ -16,7 +17,7 @@ from scripts.benchmark import (
     speed,
     w1,
 )
-from scripts.lab.options import add_flags
+from scripts.lab.options import add_flags, check_folder
 
 COMMANDS = {
     "comparison": reliability_of_compare,
@@ -30,12 +31,15 @@ COMMANDS = {
 
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="python -m scripts.benchmark", description=__doc__)
+    parser = Parser(
+        prog="python -m scripts.benchmark", description="Measure what the library is worth."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, benchmark in COMMANDS.items():
         command = commands.add_parser(
             name,
             help=(benchmark.__doc__ or "").splitlines()[0],
+            description=(benchmark.__doc__ or "").splitlines()[0],
             epilog="Finished records are kept; give the command again to continue.",
         )
         benchmark.add_arguments(command)
@@ -59,7 +63,9 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def measure(options: argparse.Namespace) -> int:
     """Do as the options say, alone in the folder."""
+    check_folder(options.out, "jobs")
     with locked(options.out):
+        (options.out / "jobs").mkdir(exist_ok=True)
         return COMMANDS[options.command].run(options) or 0
 
 

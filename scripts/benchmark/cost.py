@@ -17,8 +17,8 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 import divergences as dv
+from divergences.command_line import Parser
 from divergences.whole_files import write_atomically
-from gans.cli.errors import Parser
 from gans.runtime.escaping import say
 from gans.runtime.files import as_csv
 from gans.runtime.malloc import give_back_memory

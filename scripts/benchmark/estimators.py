@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from divergences.command_line import Parser
 from divergences.whole_files import atomically, write_atomically
-from gans.cli.errors import Parser
 from gans.runtime.files import as_csv
 from scripts.lab.interval_coverage import cells, coverage_figure, measure
 from scripts.lab.jobs import Job

@@ -5,9 +5,9 @@ import math
 import shutil
 from pathlib import Path
 
+from divergences.command_line import Parser
 from divergences.shown_text import visible
 from divergences.whole_files import plain, write_atomically
-from gans.cli.errors import Parser
 from gans.runtime.escaping import say
 from gans.runtime.files import as_csv
 from scripts.benchmark import mode_rows

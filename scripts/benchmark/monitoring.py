@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from divergences.command_line import Parser
 from divergences.whole_files import write_atomically
 from gans.callbacks import MONITORS
-from gans.cli.errors import Parser
 from gans.cli.shipped import shipped
 from gans.runtime.escaping import say
 from gans.runtime.files import as_csv

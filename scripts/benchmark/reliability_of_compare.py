@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from divergences import compare
+from divergences.command_line import Parser
 from divergences.comparison.dependence import equal_dependence
 from divergences.comparison.permutation_tests import CombinedTest
 from divergences.comparison.permutations import Pooled
 from divergences.comparison.sentence import least_shift
 from divergences.samples.coordinates import in_deviations, standardised
 from divergences.whole_files import write_atomically
-from gans.cli.errors import Parser
 from gans.runtime.escaping import say
 from gans.runtime.files import as_csv
 from scripts.lab.jobs import Job

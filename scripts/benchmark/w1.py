@@ -9,9 +9,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from divergences.command_line import Parser
 from divergences.shown_text import visible
 from divergences.whole_files import atomically, write_atomically
-from gans.cli.errors import Parser
 from gans.runtime.escaping import as_label, say, tell
 from gans.runtime.files import as_csv
 from scripts.benchmark.published import published

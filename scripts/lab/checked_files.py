@@ -29,6 +29,7 @@ DIGITS = 18
 Number = float | Literal["inf", "-inf"] | None
 """A number as :func:`gans.runtime.files.plain` leaves it: text for an infinity, null for NaN."""
 Count = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.,()=+-]{1,200}\Z")]
 """What may be a file's name, or a place in the page."""
 

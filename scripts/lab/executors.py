@@ -3,12 +3,14 @@
 import math
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, final
 
 from scripts.lab.killable_process import Child, Limited
@@ -34,6 +36,21 @@ class Engine(ABC):
 
 
 @final
+class _Deaf(ProcessPoolExecutor):
+    """Its processes do not get Ctrl-C, not even while they start, see :func:`start_worker`."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            return super().submit(*args, **kwargs)
+        resource_tracker.ensure_running()  # which would let the signal through
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(*args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@final
 class Local(Engine):
     """Spawned processes of one thread each.
 
@@ -56,7 +73,7 @@ class Local(Engine):
             # a new process would look for modules in the folder that somebody is in
             os.environ.setdefault("PYTHONSAFEPATH", "1")
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, spawn, initializer=start_worker)
+            self._pool = _Deaf(self.workers, spawn, initializer=start_worker)
         try:
             with self._pool:
                 yield self._pool

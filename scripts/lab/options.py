@@ -2,19 +2,29 @@
 
 import argparse
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from gans.cli.errors import Parser
+from divergences.available_memory import available, gigabytes
+from divergences.command_line import Parser
+from divergences.shown_text import is_number
 from gans.runtime.locks import LOCK
 from scripts.lab.executors import Cluster, Engine, Local
+
+WORKER = 200_000_000
+"""Bytes that a process takes at least, for what it imports."""
+PARTS = {"curves", "jobs", "records"}
+"""Folders that tell whose a folder is."""
 
 
 def at_least(least: int) -> Callable[[str], int]:
     """What reads a flag's whole number that must not be below ``least``."""
 
     def number(text: str) -> int:
+        if not re.fullmatch(r"[+-]?\d{1,18}", text):
+            raise argparse.ArgumentTypeError(f"{text} is no whole number, such as {least}")
         if int(text) < least:
             raise argparse.ArgumentTypeError(f"{text} must be at least {least}")
         return int(text)
@@ -24,15 +34,21 @@ def at_least(least: int) -> Callable[[str], int]:
 
 def share(text: str) -> float:
     """The number of a flag for a share."""
-    if not 0 < float(text) <= 1:
+    if not 0 < _number(text) <= 1:
         raise argparse.ArgumentTypeError(f"{text} must be above 0 and at most 1")
-    return float(text)
+    return _number(text)
 
 
 def seconds(text: str) -> float:
     """The number of a flag for a length of time."""
-    if not 0 <= float(text) < threading.TIMEOUT_MAX:
+    if not 0 <= _number(text) < threading.TIMEOUT_MAX:
         raise argparse.ArgumentTypeError(f"{text} must be at least 0 seconds")
+    return _number(text)
+
+
+def _number(text: str) -> float:
+    if not is_number(text):
+        raise argparse.ArgumentTypeError(f"{text} is no number")
     return float(text)
 
 
@@ -61,23 +77,39 @@ def add_flags(parser: Parser) -> None:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def check_folder(out: Path) -> None:
-    """Refuse an ``--out`` that is a file, or holds something else than what its command leaves."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"--out {out} is a file; name a folder")
-    there = {path.name for path in out.iterdir()} if out.exists() else set()
-    if there - {LOCK} and "records" not in there:
+def check_folder(out: Path, first: str, *more: str) -> None:
+    """Refuse an ``--out`` that holds anything, but for what its own command leaves.
+
+    Arguments:
+        out: The folder.
+        first: A folder in it that the command makes before anything else.
+        more: Others of :data:`PARTS` that the command makes.
+    """
+    there = {path.name for path in out.iterdir()} - {LOCK} if out.is_dir() else set()
+    if there and (first not in there or (there & PARTS) - {first, *more}):
         raise ValueError(f"--out {out} exists and holds something else; name a new folder")
+
+
+def check_workers(workers: int) -> None:
+    """Refuse processes beyond those of this machine's cores for which there is no memory."""
+    there = available()
+    if workers > (os.cpu_count() or 1) and there is not None and workers * WORKER > there:
+        raise ValueError(
+            f"--workers {workers}: they take at least {gigabytes(workers * WORKER)}, and "
+            f"{gigabytes(there)} are available; give one for each core"
+        )
 
 
 def engine_of(options: argparse.Namespace) -> Engine:
     """What runs the jobs.
 
     Raises:
-        ValueError: If it is a cluster that cannot run our code.
+        ValueError: If it is a cluster that cannot run our code, or more processes than memory
+            has room for.
         ConnectionError: If its scheduler does not answer.
     """
     if options.scheduler is None:
+        check_workers(options.workers)
         return Local(options.workers, apart=options.timeout is not None)
     try:
         import distributed  # noqa: F401

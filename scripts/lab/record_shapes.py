@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from msgspec import Meta
 
 from gans.runtime.files import inside
-from scripts.lab.checked_files import Count, Damaged, Name, Number, digest_of
+from scripts.lab.checked_files import Count, Damaged, Name, Number, Seconds, digest_of
 
 REMEDY = "run python -m scripts.reproduce again"
 Verdict = Literal["holds", "holds with a qualification", "does not hold"]
@@ -49,7 +49,7 @@ class Claim(Headline):
     as_expected: bool
     equation: str
     n_seeds: Count
-    seconds: float
+    seconds: Seconds
     figure: Annotated[str, Meta(pattern=r"^([\w.,()=+-]{1,200})?\Z")]
     note: str
     checks: Annotated[list[Check], Meta(min_length=1)]
@@ -63,8 +63,8 @@ class Record(TypedDict):
     argument: Name
     settings: dict[str, Any]
     origin: NotRequired[str]
-    seconds: float
-    claims: list[Claim]
+    seconds: Seconds
+    claims: Annotated[list[Claim], Meta(min_length=1)]
     files: dict[str, str]
 
 
@@ -142,7 +142,11 @@ def changed_files(out: Path, record: Record) -> list[Damaged]:
     """Which files of a record are missing, or not those that were written with it."""
     found = []
     for name, digest in record["files"].items():
-        path = inside(out, name)
+        try:
+            path = inside(out, name)
+        except ValueError as error:
+            found.append(Damaged(out / "records" / f"{record['argument']}.json", error, REMEDY))
+            continue
         if not path.is_file():
             found.append(Damaged(path, "it is not there", REMEDY))
         elif digest_of(path) != digest:

@@ -8,7 +8,13 @@ from typing import Any, NotRequired, TypedDict, final
 
 from divergences.shown_text import one_line
 from gans.runtime.escaping import printable, tell
-from scripts.lab.checked_files import Damaged, load_record, unless_damaged, write_record
+from scripts.lab.checked_files import (
+    Damaged,
+    Seconds,
+    load_record,
+    unless_damaged,
+    write_record,
+)
 from scripts.lab.executors import Engine, limited
 from scripts.lab.jobs import Doing, Job, Outcome
 from scripts.lab.json_values import restored, stored
@@ -16,9 +22,6 @@ from scripts.lab.options import engine_of
 from scripts.lab.origin import fingerprint
 from scripts.lab.progress import Progress
 from scripts.lab.running import complete
-
-EARLIER = "cells"
-"""Where an earlier version kept records."""
 
 
 class Record(TypedDict):
@@ -31,7 +34,7 @@ class Record(TypedDict):
     key: str
     origin: str
     code: str
-    seconds: float
+    seconds: Seconds
     result: Any
     digest: NotRequired[str]
 
@@ -161,8 +164,6 @@ def results(
         ValueError: If a job failed; the others' results are kept.
     """
     out: Path = folder or options.out
-    if (out / EARLIER).is_dir():
-        tell(f"{out / EARLIER} is of an earlier version of this command and not read")
     failed = run_all(jobs, out, engine or engine_of(options), options)
     if failed:
         raise ValueError(f"{len(failed)} of {len(jobs)} jobs failed; the others are kept")

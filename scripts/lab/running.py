@@ -91,7 +91,8 @@ def complete(
         with engine.executor() as executor:
             try:
                 _run(ledger, work, executor, engine.window, done)
-            except BaseException:  # interrupted, or a result cannot be kept: do not wait for more
+            except BaseException as stop:  # or a result cannot be kept: do not wait for more
+                stop.add_note("finished jobs are kept; give the command again to go on")
                 engine.abandon()
                 executor.shutdown(wait=False)
                 raise

@@ -3,12 +3,12 @@
 With ``--readme`` write the tables of claims in the README of the arguments instead.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from divergences.command_line import Parser
 from divergences.shown_text import one_line
 from gans.cli.errors import guarded
 from gans.runtime.escaping import say
@@ -20,7 +20,7 @@ from scripts.report.claims_table import write_readme
 
 def main(args: Sequence[str] | None = None) -> int:
     """Write it and print where; 0 if that went well, 2 if the folder is not whole."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m scripts.report", description="Write report.html from a reproduce folder."
     )
     parser.add_argument(
@@ -41,7 +41,7 @@ def main(args: Sequence[str] | None = None) -> int:
 def write(folders: list[Path], readme: bool) -> int:
     """Write the page, or the tables of the README, and say where."""
     for out in folders:
-        if not out.is_dir():
+        if not (out.exists() or out.is_symlink()):
             raise FileNotFoundError(
                 f"{out}: no such folder; run python -m scripts.reproduce --out {out}"
             )

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from divergences.available_memory import limit_memory
+from divergences.command_line import Parser
 from divergences.shown_text import one_line
 from divergences.whole_files import write_atomically
-from gans.cli.errors import Parser, guarded
+from gans.cli.errors import guarded
 from gans.runtime.escaping import printable, say, tell
 from scripts.lab.checked_files import set_aside
 from scripts.lab.executors import Engine, limited
@@ -59,7 +60,7 @@ def start(options: argparse.Namespace) -> int:
     limit_memory()
     plan = read(options.sweep, options.allow_import)
     folder = Folder(options.out or Path("runs/sweeps") / plan.name)
-    check_folder(folder.path)
+    check_folder(folder.path, "records", "curves")
     if options.dry_run:
         return show(plan, folder, options)
     engine = engine_of(options)
@@ -116,7 +117,7 @@ def sweep(plan: Plan, folder: Folder, engine: Engine, options: argparse.Namespac
     all_runs = len(plan.settings) * len(plan.seeds)
     say(
         f"{len(rows)} of {all_runs} runs finished, {len(failures)} failed; table, figure and "
-        f"TensorBoard runs: {folder.path}"
+        f"TensorBoard runs: {one_line(folder.path)}"
     )
     return int(bool(failures))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from gans.runtime.locks import locked
-from scripts.lab.checked_files import Count, Damaged, Number, load_record, write_record
+from scripts.lab.checked_files import Count, Damaged, Number, Seconds, load_record, write_record
 from scripts.sweep.joint_training import TrainedMember
 from scripts.sweep.plan import Setting
 from scripts.sweep.tensorboard import write_run
@@ -20,7 +20,7 @@ class RunRecord(TypedDict):
     axes: dict[str, str]
     seed: int
     readings: dict[str, Number]
-    seconds: float
+    seconds: Seconds
     members: Count
     code: str
     config: dict[str, Any]

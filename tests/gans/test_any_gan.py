@@ -218,6 +218,19 @@ def test_a_gan_is_measured_and_trains_on_bit_for_bit(kind, asked, unwatched, tmp
     assert (tags.SLOPE_MEAN in found) == ("critic" not in asked or asked["critic"] is not None)
 
 
+def test_what_a_failed_look_has_not_measured_is_nan_for_callbacks_that_monitor_it():
+    monitor = DivergenceMonitor(PICTURES, "sample", every=2, n=16, pictures=0)
+    trainer, module = pl.Trainer(logger=False, enable_checkpointing=False), Images()
+    module.trainer = trainer
+    monitor._try(trainer, module, 2)
+    assert trainer.callback_metrics[tags.W1_UPPER] > 0
+    module.sample = lambda n: torch.zeros(n, 3)
+    with pytest.warns(UserWarning, match="there is no look at batch 4"):
+        monitor._try(trainer, module, 4)
+    assert trainer.callback_metrics[tags.W1_UPPER].isnan()
+    assert monitor.latest[tags.W1_UPPER].value > 0
+
+
 @pytest.mark.parametrize("kind", [Images, Automatic], ids=["by hand", "automatic"])
 def test_callbacks_of_lightning_can_monitor_what_was_measured(kind, tmp_path):
     """They come after the monitor; the loggers get no number more, and training is the same."""

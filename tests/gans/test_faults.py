@@ -280,6 +280,16 @@ def test_a_run_is_continued_with_its_own_settings(finished, tmp_path):
     assert "--model.batch_size is 32 and was 16 in run/config.yaml" in printed
 
 
+def test_an_interrupted_run_is_not_finished_by_asking_for_what_is_done(finished, tmp_path):
+    """It would lack the looks of a last iteration."""
+    shutil.copytree(finished / "run", tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "000060.ckpt").unlink()
+    args = settings(50, "--resume")
+    assert finish(start(command, tmp_path, *args)) == 2
+    assert "50 iterations are done" in (tmp_path / "stderr").read_text()
+    assert "ask for 51 or more" in (tmp_path / "stderr").read_text()
+
+
 def test_a_finished_run_can_be_made_longer(finished, tmp_path):
     shutil.copytree(finished / "run", tmp_path / "run")
     longer = [s for s in settings(80, "--resume") if "scheduler" not in s]

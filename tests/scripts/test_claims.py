@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import permutations
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +16,8 @@ from matplotlib.figure import Figure
 
 from divergences.whole_files import atomically, plain, write_atomically
 from scripts import reproduce
+from scripts.benchmark import __main__ as benchmark
+from scripts.lab import options
 from scripts.lab.claims import (
     FAILS,
     HOLDS,
@@ -26,7 +30,10 @@ from scripts.lab.claims import (
     standard_error,
     worst,
 )
+from scripts.lab.options import check_folder
+from scripts.sweep import __main__ as sweep
 
+RING = Path(__file__).parents[2] / "configs" / "sweeps" / "ring.yaml"
 GOOD = Check.near("two", 2, 2.01, 0.1)
 BAD = Check.near("two", 2, 2.5, 0.1)
 
@@ -216,6 +223,51 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+COMMANDS = {
+    "reproduce": lambda out: reproduce.main(["dirac", "--out", out]),
+    "sweep": lambda out: sweep.main([str(RING), "--out", out, "--dry-run"]),
+    "benchmark": lambda out: benchmark.main(["cost", "--out", out]),
+}
+LEFT = {"reproduce": ("records", "jobs"), "sweep": ("records", "curves"), "benchmark": ("jobs",)}
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [*permutations(LEFT, 2)])
+def test_the_folder_of_another_command_is_left_alone(mine, theirs, tmp_path, capsys):
+    for part in LEFT[theirs]:
+        (tmp_path / part).mkdir()
+    assert COMMANDS[mine](str(tmp_path)) == 2
+    assert "holds something else" in capsys.readouterr().err
+    check_folder(tmp_path, *LEFT[theirs])
+
+
+@pytest.mark.parametrize(
+    ("command", "typed", "told"),
+    [
+        (reproduce, ["dirak"], "unknown argument 'dirak'; did you mean dirac?"),
+        (reproduce, ["--seedz=3"], "--seedz=3; did you mean --seeds?"),
+        (reproduce, ["--profile=papr"], "did you mean paper?"),
+        (reproduce, ["--seeds=1e9"], "1e9 is no whole number, such as 2"),
+        (reproduce, ["--timeout=soon"], "soon is no number"),
+        (benchmark, ["mode"], "did you mean modes?"),
+        (benchmark, ["w1", "--sseds=3"], "--sseds=3; did you mean --seeds?"),
+    ],
+)
+def test_what_is_misspelt_is_refused_in_one_line_that_helps(command, typed, told, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command.main(typed)
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert told in printed
+    assert printed.count("\n") == 1
+
+
+def test_more_processes_than_memory_has_room_for_are_refused(monkeypatch):
+    monkeypatch.setattr(options, "available", lambda: 10**9)
+    options.check_workers(os.cpu_count() or 1)
+    with pytest.raises(ValueError, match=r"--workers 1000: they take at least 200 GB, and 1 GB"):
+        options.check_workers(1000)
+
+
 def test_the_list_names_every_argument(capsys):
     assert reproduce.main(["--list"]) == 0
     assert "segments" in capsys.readouterr().out
@@ -242,7 +294,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_run_goes_on(tmp_path):
     os.killpg(run.pid, signal.SIGINT)
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert "finished experiments are kept" in errors
+    assert "finished jobs are kept" in errors
     assert "Traceback" not in errors
     kept = {path: path.stat().st_mtime_ns for path in (out / "jobs" / "dirac").glob("[!.]*.json")}
     assert kept

@@ -16,9 +16,10 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 
+from divergences.whole_files import plain
 from scripts import reproduce
 from scripts.lab.checked_files import Damaged, load_record, parsed, write_record
-from scripts.lab.claims import Findings
+from scripts.lab.claims import FAILS, Check, Claim, Findings
 from scripts.lab.jobs import CommonSettings, Job
 from scripts.lab.records import Records, run_all
 from scripts.report.__main__ import main as report
@@ -301,6 +302,41 @@ def test_every_digit_of_a_record_is_as_it_was_written(tmp_path):
             path.write_text(text[:i] + ("2" if letter != "2" else "3") + text[i + 1 :])
             with pytest.raises(Damaged, match=r"record\.json is damaged"):
                 load_record(path, dict)
+
+
+def forged(claim=(), **record):
+    """What a stranger may make of a record, digest and all."""
+    whole = {"argument": "dirac", "settings": {}, "seconds": 1.0, "files": {}} | record
+    write_record(Path("records/dirac.json"), whole | {"claims": [CLAIM | dict(claim)]} | record)
+
+
+CLAIM = Claim(id="one", source="", statement="", checks=[Check.zero("gap", 0.0, 1.0)]).record(1.0)
+CLAIM |= {"argument": "dirac", "stderr": None, "checks": [vars(Check("gap", 0, 0, 1, True, 0))]}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"claims": []},
+        {"seconds": -1.0},
+        {"files": {"../../elsewhere": "0"}},
+        {"files": {"/etc/passwd": "0"}},
+    ],
+    ids=str,
+)
+def test_a_record_that_cannot_be_is_set_aside(record, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    forged(**record)
+    assert not reproduce.finished("dirac", Path(), {}, "")
+    forged(**record, origin="")
+    assert not reproduce.finished("dirac", Path(), {}, "")
+    assert "kept as dirac.json.damaged-" in capsys.readouterr().err
+
+
+def test_whether_a_claim_is_as_expected_is_not_taken_from_a_record():
+    claim = plain(CLAIM | {"as_expected": False})
+    assert reproduce.outcome(claim) == "yes"
+    assert reproduce.outcome(claim | {"verdict": FAILS}) == "NO: holds"
 
 
 def test_a_record_of_an_earlier_version_is_named(tmp_path):

@@ -6,12 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from divergences.whole_files import atomically, write_atomically
 from gans.callbacks.checkpoints import numbered
+from gans.cli.errors import guarded
 from gans.runtime.files import clear_partial
 from gans.runtime.locks import LOCK, locked
 from scripts import reproduce
@@ -63,6 +65,36 @@ def test_the_claim_of_a_killed_process_ends_with_it(tmp_path):
         assert str(os.getpid()) in (tmp_path / "x" / LOCK).read_text()
         assert not partial.exists()
     assert not [*(tmp_path / "x").iterdir()]
+
+
+@pytest.mark.parametrize("kind", ["file", "link to nothing"])
+def test_what_is_no_folder_is_named(kind, tmp_path):
+    path = tmp_path / "x"
+    path.write_text("precious") if kind == "file" else path.symlink_to("nowhere")
+    with pytest.raises(ValueError, match="x is no folder"), locked(path):
+        pass
+    assert path.is_symlink() or path.read_text() == "precious"
+
+
+def interrupted(folder):
+    """A command that holds a folder and is in the middle of writing a file."""
+
+    def command():
+        with locked(folder):
+            atomically(folder / "table.csv", lambda path: (path.write_text("ha"), time.sleep(60)))
+        return 0
+
+    raise SystemExit(guarded(command))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_command_in_order(number, tmp_path):
+    process = start(interrupted, tmp_path, tmp_path / "out")
+    wait_for(lambda: [*tmp_path.glob("out/.partial-*")])
+    os.kill(process.pid, number)
+    assert finish(process) == 128 + number
+    assert (tmp_path / "stderr").read_text() == "\ninterrupted\n"
+    assert not (tmp_path / "out").exists()
 
 
 HOLDERS = {
@@ -120,7 +152,7 @@ WRITERS = {
 
 @pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS.keys())
 def test_every_command_that_writes_respects_the_claim(writer, tmp_path, capsys):
-    (tmp_path / "records").mkdir()
+    (tmp_path / ("jobs" if writer is WRITERS["benchmark"] else "records")).mkdir()
     with locked(tmp_path):
         before = [*tmp_path.rglob("*")]
         assert writer(str(tmp_path)) == 2

@@ -174,13 +174,6 @@ def test_a_job_may_write_to_a_folder_of_the_command(tmp_path):
     assert marks(tmp_path / "runs") == 1
 
 
-def test_records_of_an_earlier_version_are_told_in_one_line(tmp_path, options, capsys):
-    (tmp_path / "cells").mkdir()
-    options.out = tmp_path
-    results({}, options, engine=Threads())
-    assert capsys.readouterr().err.count("\n") == 1
-
-
 # progress
 
 

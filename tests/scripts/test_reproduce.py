@@ -139,7 +139,7 @@ def test_what_was_interrupted_goes_on(run, modules, monkeypatch, tmp_path, capsy
         whole(settings) | {"second": Job(1, stopped, "dirac second", 2.5)}
     )
     assert run("dirac")[0] == 130
-    assert "finished experiments are kept" in capsys.readouterr().err
+    assert "finished jobs are kept" in capsys.readouterr().err
     modules["dirac"].experiments = whole
     assert run("dirac") == (0, BOTH[1:])
 

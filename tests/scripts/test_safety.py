@@ -5,6 +5,9 @@ import json
 import os
 import pickle
 import re
+import shlex
+import signal
+import subprocess
 import sys
 import zipfile
 from concurrent.futures import BrokenExecutor
@@ -14,12 +17,14 @@ import numpy as np
 import pytest
 import torch
 
+from divergences import standard_streams
 from gans.callbacks import AtomicCheckpointIO
 from gans.callbacks.checkpoints import damage
 from gans.cli.errors import guarded
 from gans.cli.train import main
-from gans.runtime.escaping import printable
+from gans.runtime.escaping import printable, say, tell
 from gans.runtime.files import inside
+from gans.runtime.signals import Stopped
 from gans.targets import PointCloud
 from scripts.lab.executors import Local
 from scripts.lab.killable_process import Child
@@ -233,7 +238,10 @@ def test_errors_cannot_write_to_the_terminal_what_they_like():
     [
         (ValueError("theta = nan"), 2, "error: theta = nan"),
         (OSError(28, "No space left on device"), 2, "error: [Errno 28]"),
+        (OSError(28, "No space left on device", "a.json"), 2, "error: [Errno 28] No space left"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (Stopped(signal.SIGTERM), 143, "interrupted"),
+        (BrokenPipeError(), 141, ""),
         (BrokenExecutor("a process was terminated"), 2, "error: a worker process ended"),
         (AttributeError("no such thing"), 70, "error: this is a bug, AttributeError"),
     ],
@@ -248,6 +256,31 @@ def test_errors_end_in_one_line_and_a_code_and_in_a_traceback_on_request(
     assert capsys.readouterr().err.strip().startswith(says)
     with pytest.raises(type(error)):
         guarded(command, debug=True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_output_that_cannot_be_written_is_named(monkeypatch, capsys):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert guarded(lambda: say("found") or 0) == 2
+        monkeypatch.setattr(sys, "stderr", full)
+        tell("nobody can know")
+        assert guarded(lambda: 0) == 0
+    assert "'standard output'; make room" in capsys.readouterr().err
+
+
+def test_closed_streams_are_taken_by_no_file(tmp_path):
+    file = Path(standard_streams.__file__)
+    code = (
+        f"import os, runpy; runpy.run_path({str(file)!r})['mend_streams'](); "
+        f"file = open('result', 'w'); print('é'); os.write(2, b'noise'); file.write('whole')"
+    )
+    closed = f"exec {sys.executable} -S -c {shlex.quote(code)} <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", closed], cwd=tmp_path).returncode == 0
+    assert (tmp_path / "result").read_text() == "whole"
+    ascii = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run([sys.executable, "-S", "-c", code], env=ascii, cwd=tmp_path, stdout=-1)
+    assert shown.stdout == b"\\xe9\n"
 
 
 def test_processes_for_jobs_take_no_module_from_the_folder_they_are_started_in(

@@ -1,0 +1,6 @@
+"""Train, sample, list configurations: ``python -m gans``."""
+
+from gans.cli.command import main
+
+if __name__ == "__main__":
+    main()
