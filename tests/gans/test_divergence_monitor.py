@@ -132,6 +132,9 @@ SOURCES = {
     "list of lists": POINTS.tolist(),
     "points with labels": [(point, 1) for point in POINTS],
     "points as dicts": [{"x": point, "label": torch.tensor(1)} for point in POINTS],
+    "points alone in tuples": [(point,) for point in POINTS],
+    "points alone in dicts": [{"x": point} for point in POINTS],
+    "batches alone in tuples": [(z,) for z in (POINTS[:10], POINTS[10:])],
 }
 
 
