@@ -17,6 +17,8 @@ REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room, then give the command again"),
     errno.EROFS: "name a place where you may write",
     errno.ENAMETOOLONG: "give a shorter name",
+    errno.EEXIST: "that is no folder; move it away, or name another place",
+    errno.EISDIR: "that is a folder; move it away, or name a file",
     errno.ENOTDIR: "a part of that name is a file; name another place",
 }
 """What to do about what the system refuses."""

@@ -239,6 +239,7 @@ def test_errors_cannot_write_to_the_terminal_what_they_like():
         (ValueError("theta = nan"), 2, "error: theta = nan"),
         (OSError(28, "No space left on device"), 2, "error: [Errno 28]"),
         (OSError(28, "No space left on device", "a.json"), 2, "error: [Errno 28] No space left"),
+        (OSError(21, "no", "a"), 2, "error: [Errno 21] no: 'a'; that is a folder; move it away"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (Stopped(signal.SIGTERM), 143, "interrupted"),
         (BrokenPipeError(), 141, ""),
