@@ -15,7 +15,7 @@ from divergences.estimate import Estimate
 from divergences.estimator import Estimator
 from gans.callbacks.dashboard import dashboard, write_layout
 from gans.callbacks.js_and_w1_curves import Glance
-from gans.callbacks.loggers import log, log_figure, log_unknown
+from gans.callbacks.loggers import log, log_figure
 from gans.callbacks.one_fit import OneFit
 from gans.callbacks.step_norms import StepNorms
 from gans.figures import draw_state
@@ -24,7 +24,7 @@ from gans.monitors.evidence import State
 from gans.monitors.game import AdversarialGame, Game
 from gans.monitors.looks import Looks, Seen, summary
 from gans.monitors.networks_found import networks_of
-from gans.monitors.readings import Reading, Readings, log10
+from gans.monitors.readings import Readings, log10
 from gans.monitors.real_points import RealPoints
 from gans.monitors.tally import Tally
 from gans.monitors.users_gan import GivenGame
@@ -76,9 +76,8 @@ class DivergenceMonitor(OneFit):
         TypeError: If an argument is of another kind.
         ValueError: If a number is too small, real and generated points differ in dimension, or a
             function fails at the first look. Later that is a warning and training goes on, where
-            a trainer calls this; :meth:`read` raises it at any time. What Lightning's callbacks
-            monitor is NaN then: for ``ModelCheckpoint`` the worst value there is; an
-            ``EarlyStopping`` stops, unless it has ``check_finite=False``.
+            a trainer calls this, whose callbacks keep the value of the look before;
+            :meth:`read` raises it at any time.
 
     Example:
         >>> import torch
@@ -257,18 +256,14 @@ class DivergenceMonitor(OneFit):
                 raise
             # training that has come so far is worth more than a look at it
             rank_zero_warn(f"there is no look at batch {step}: {error}")
-            log_unknown(trainer, self._logged())
             return
-        log(trainer, self._logged(), step)
+        norms = {t: r for t, r in self.latest.items() if t.startswith("gradient/")}
+        log(trainer, self.latest | log10(norms), step)
         self._glance.add(step, self.latest)
         if trainer.is_global_zero:
             for state in self.states:
                 if state.name not in {known.name for known in before}:
                     print(f"batch {step}: {state}")
-
-    def _logged(self) -> dict[str, Reading]:
-        norms = {t: r for t, r in self.latest.items() if t.startswith("gradient/")}
-        return self.latest | log10(norms)
 
     def is_fresh(self, trainer: pl.Trainer) -> bool:
         """Whether the last look was after this batch."""

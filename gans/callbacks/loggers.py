@@ -1,6 +1,5 @@
 """Where readings and figures go: every logger of a trainer, whatever its class, else files."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,6 @@ def log(trainer: pl.Trainer, readings: Mapping[str, Reading], step: int) -> None
     trainer.callback_metrics.update({t: torch.tensor(x) for t, x in numbers.items()})
     for logger in trainer.loggers:
         logger.log_metrics(numbers, step=step)
-
-
-def log_unknown(trainer: pl.Trainer, readings: Mapping[str, Reading]) -> None:
-    """Tell callbacks that monitor one of these that it is not known now: it is NaN for them."""
-    trainer.callback_metrics.update({t: torch.tensor(math.nan) for t in scalars(readings)})
 
 
 def log_figure(trainer: pl.Trainer, name: str, figure: Figure, step: int) -> None:
