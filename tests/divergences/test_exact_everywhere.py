@@ -375,6 +375,7 @@ def test_poisson_laws_have_their_sum(dtype):
         (td.Bernoulli(torch.tensor(1.0)), td.Poisson(1e-9), -math.log(1e-9)),
         (td.Bernoulli(torch.tensor(0.5)), td.Poisson(0.0), math.inf),
         (td.Binomial(0, torch.tensor(0.5)), td.Binomial(0, torch.tensor(0.0)), 0.0),
+        (td.Binomial(0, torch.tensor(0.5)), td.Binomial(0, torch.tensor(1.0)), 0.0),
         (td.Binomial(4, torch.tensor(0.5)), td.Binomial(3, torch.tensor(0.5)), math.inf),
         (td.Binomial(2, torch.tensor(0.0)), td.Binomial(3, torch.tensor(0.5)), 3 * math.log(2)),
     ],

@@ -351,3 +351,11 @@ def test_a_glance_goes_on_after_a_resume_without_what_came_later():
     (axes,) = resumed.draw("js").axes
     assert [line.get_label() for line in axes.lines] == ["exact", "log 2"]
     assert list(axes.lines[1].get_xdata()) == list(range(10))
+
+
+def test_a_glance_is_due_after_four_times_as_many_looks_each_time():
+    glance, due = Glance("batch"), []
+    for step in range(1000):
+        glance.add(step, {})
+        due += [step + 1] * glance.is_due
+    assert due == [32, 128, 512]

@@ -319,3 +319,11 @@ def test_coins_are_fair_and_apart_from_the_normal_noise():
         assert stats.kstest(normal[member].flatten(), "norm").pvalue > 1e-4
         together = torch.corrcoef(noise[member].T) - torch.eye(7)
         assert together.abs().max() < 5 / 20000**0.5
+
+
+def test_samples_of_more_points_than_are_made_at_a_time_are_whole(monkeypatch):
+    module = ring()
+    monkeypatch.setattr("gans.generator_module.PART", 4)
+    points = module.sample(10)
+    assert points.shape == (len(module.seeds), 10, 2)
+    assert len(points.reshape(-1, 2).unique(dim=0)) == 10 * len(module.seeds)
