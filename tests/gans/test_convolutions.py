@@ -97,6 +97,14 @@ def operator_norm(critic, points):
     return torch.linalg.matrix_norm(jacobian.flatten(0, 1).flatten(1), ord=2)
 
 
+@pytest.mark.parametrize("channels", [2, 50])
+def test_first_maps_are_as_large_as_those_they_are_made_of(channels):
+    """Each pixel is a sum of as many products as weights are scaled for: a variance of 1/3."""
+    maps = torch.randn(200, 3, channels, 4, 4)
+    made = UpConvolution(channels, 4, Streams([0, 1, 2]))(maps)
+    assert 0.2 < made[..., 1:-1, 1:-1].detach().var() < 0.6
+
+
 @pytest.mark.parametrize("constraint", [SpectralNorm(), Orthogonal()], ids=["spectral", "ortho"])
 def test_no_layer_is_steeper_than_its_matrix(constraint):
     critic = Convolutions(
