@@ -86,7 +86,7 @@ class HistogramEstimator(Estimator):
         if rise > 5 * stderr + (value - low) or steep:
             notes += (
                 f"the grid is too coarse: half its resolution gives {lost:.3g} less, so a finer "
-                "one may read as much more; give more bins or more points",
+                "one may measure as much more; give more bins or more points",
             )
         if grid.cells_across < FEWEST_ACROSS and value < 0.9 * QUANTITIES[self.quantity].largest:
             notes += (

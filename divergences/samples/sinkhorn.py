@@ -313,7 +313,8 @@ class Sinkhorn(Estimator):
 def _fitted(g: Tensor, cost: Tensor, epsilon: float) -> Tensor:
     """The row potential that makes all row sums right, given the column potential ``g``."""
     exponents = (g - cost) / epsilon
-    if float(exponents.abs().max()) < SMALL:  # where a sum of exponentials loses the digits
+    # so small that a sum of exponentials loses digits; nearly always the first row is not
+    if all(float(rows.abs().max()) < SMALL for rows in (exponents[:1], exponents)):
         return -epsilon * exponents.expm1().mean(1).log1p()
     return -epsilon * (exponents.logsumexp(1) - math.log(cost.shape[1]))
 

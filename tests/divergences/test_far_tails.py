@@ -20,12 +20,9 @@ from torch.distributions import (
 
 from divergences import numerical
 from divergences.numerical.monte_carlo import MonteCarlo
+from tests.divergences.test_numerical_counts import f64
 
 MEASURE = MonteCarlo(n=4000, seed=0)
-
-
-def f64(*values):
-    return torch.tensor(values if len(values) > 1 else values[0], dtype=torch.float64)
 
 
 def wide():
