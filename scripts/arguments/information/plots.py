@@ -46,7 +46,7 @@ def measures() -> Figure:
         where: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": side}
         information.annotate(f"{name}: {bits:.3g}", (chance, bits), fontsize=9, **where)
     information.set(xlabel="probability p of the event", ylabel="information -log2 p, bits")
-    information.set_title("A rarer outcome carries more information; independent ones add")
+    information.set_title("A rarer outcome carries more\ninformation; independent ones add")
     q = torch.linspace(0.01, 0.9, 300, dtype=torch.float64)
     law, other = both(torch.tensor(RARE, dtype=torch.float64)), both(q)
     crossed, own = cross_entropy(law, other, base=2), entropy(law, base=2)
