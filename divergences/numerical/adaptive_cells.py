@@ -58,9 +58,9 @@ def integrate(
         # what is left at the level of rounding cannot be refined away
         floor = 1e-13 * best[..., :3].abs() + 4 * best[..., 3:]
         strict = torch.tensor([0.1, 0.1, 1.0], dtype=torch.float64)  # masses are known to be 1
-        allowed = strict * tolerance / max(len(open_), 64) + floor.nan_to_num(math.inf)
+        allowed = strict * tolerance / max(len(open_), 64) * size + floor.nan_to_num(math.inf)
         doubt = open_.doubt()
-        closed = (doubt / size <= allowed).flatten(1).all(1)
+        closed = (doubt <= allowed).flatten(1).all(1)
         if bool(closed.any()):
             cells, best = open_.cells[closed], best[closed]
             keep(cells)

@@ -224,10 +224,12 @@ class Integral:
         weighted = torch.where(weight > 0, weight * value, 0.0)
         huge = (value.abs() > -TINIEST / 10) & (weighted.abs() > self.tolerance)
         self.overflowed = self.overflowed | huge.any(0).any(0)
-        logs = log_p.abs() + torch.where(log_q > -math.inf, log_q.abs(), 0.0)
-        logs = torch.where(log_p > -math.inf, logs, 0.0)
-        of_logs = (EPS * (1 + logs)).clamp_max(self.f.largest)
-        rounding = torch.where(weight > 0, weight * (of_logs + blur * value.abs()), 0.0)
+        # what rounding of the logs moves: where q is nearly 0, TV and JS have no slope in them
+        off_p, off_q = (EPS * (1 + t.abs().clamp_max(-TINIEST)) for t in (log_p, log_q))
+        ends = (self.f.of(log_p + s * off_p, log_q - s * off_q) for s in (1, -1))
+        moved = torch.stack([(end - value).abs() for end in ends]).amax(0)
+        moved = moved + (off_p + blur) * value.abs()
+        rounding = torch.where((weight > 0) & ~infinite, weight * moved, 0.0)
         return weighted, rounding
 
 

@@ -309,6 +309,30 @@ def mixed(weights: list[float], parts: Distribution) -> MixtureSameFamily:
     return MixtureSameFamily(Categorical(of(weights)), parts)
 
 
+def gumbels_apart(m: float) -> tuple[Gumbel, Gumbel]:
+    return Gumbel(of(0.0), of(1.0)), Gumbel(of(m), of(1.0))
+
+
+@pytest.mark.parametrize("m", [1.0, 20.0, 34.0, 60.0, 700.0])
+def test_a_log_density_of_any_size_does_not_widen_what_it_does_not_move(m):
+    # densities cross where exp(-x) = m / (exp(m) - 1); q's logarithm is about -exp(m) under p
+    p, q = gumbels_apart(m)
+    tv, js = numerical.total_variation(p, q), numerical.js_divergence(p, q)
+    at = m / math.expm1(m)
+    assert tv.ci[0] <= math.exp(-at) - math.exp(-at - m) <= tv.ci[1]
+    assert tv.ci[1] - tv.ci[0] < 1e-4
+    assert tv.value**2 / 2 <= js.value <= tv.value * LOG2 + 1e-9  # Lin 1991
+    assert js.ci[1] - js.ci[0] < 1e-5
+
+
+@pytest.mark.parametrize("ratio", [3.0, 17.0, 60.0, 100.0])
+def test_a_large_value_is_right_to_as_many_digits_as_a_small_one(ratio):
+    p, q = Gumbel(of(0.0), of(ratio)), Gumbel(of(1.0), of(1.0))
+    found = numerical.kl_divergence(p, q)
+    assert found.value.item() == pytest.approx(kl_divergence(p, q).item(), rel=1e-6)
+    assert found.ci[0] <= kl_divergence(p, q) <= found.ci[1]
+
+
 APART = mixed([0.5, 0.5], Uniform(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 3.0])))
 TAIL = "infinite, or converges too slowly|infinite or converges too slowly|rests on"
 
