@@ -1,11 +1,13 @@
 """The bound by potentials of the other half: below W1 in expectation, and not far below."""
 
+import math
+
 import pytest
 import torch
 
 from divergences.samples import held_out_dual
 from divergences.samples.earth_mover import EarthMover
-from divergences.samples.held_out_dual import HeldOutDual, _halves
+from divergences.samples.held_out_dual import HeldOutDual, _correlation, _halves
 from scripts.lab.known_pairs import CASES
 from tests.repeated_samples import calibrate
 
@@ -92,6 +94,19 @@ def test_its_standard_error_is_its_spread(of_x, of_y):
     x, y = torch.randn(2, 300, 48, 2, generator=generator, dtype=torch.float64)
     read = HeldOutDual()(of_x(x), of_y(y))
     assert 0.85 / 1.08 < (read.stderr.mean() / read.value.std()).item() < 1.2 * 1.08
+
+
+def test_potentials_that_agree_within_both_samples_are_correlated():
+    """Stretched along either axis by as much, both samples together vary alike in all directions:
+    the correlation of linear functions is the cosine of the angle between their slopes."""
+    circle = torch.linspace(0, 2 * math.pi, 13, dtype=torch.float64)[:-1]
+    wide = torch.stack([3 * circle.cos(), circle.sin()], 1)
+    sides = wide, wide.flip(1) + 5
+    for angle in (0.0, 0.3, 1.0, 2.0):
+        slope = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
+        potentials = [lambda z: 2 * z[:, 0] + 1, lambda z, slope=slope: z @ slope]
+        assert float(_correlation(potentials, sides)) == pytest.approx(max(0, math.cos(angle)))
+    assert float(_correlation([lambda z: z[:, 0], lambda z: 0 * z[:, 0]], sides)) == 0
 
 
 @pytest.mark.parametrize("law", [lambda z: z, torch.exp, lambda z: z.sign() + 0.01 * z])
