@@ -96,8 +96,6 @@ def _is_degenerate(part: Transform) -> bool:
         return bool((torch.as_tensor(part.scale) == 0).any())
     if isinstance(part, td.transforms.PowerTransform):
         return bool((part.exponent == 0).any())
-    if isinstance(part, td.transforms.CatTransform | td.transforms.StackTransform):
-        return any(_is_degenerate(inner) for inner in part.transforms)
     return False
 
 

@@ -30,7 +30,7 @@ X = torch.ones(3, 2)
         ((None, 2.0), r"scaled: x = None: it must be a dense tensor"),
         ((X, "abc"), r"scaled: by = 'abc': it must be a number"),
         ((X, {}), r"scaled: by = {}: it must be a number"),
-        ((X, 2.0, 3), r"scaled: change = 3: it must be"),
+        ((X, 2.0, 3), r"scaled: change = 3: it must be .* or None"),
         ((X, [], torch.abs), r"scaled: by = \[\]: it must be a number"),
     ],
     ids=str,
