@@ -288,6 +288,17 @@ def test_equal_covariances_are_recognised_through_rounding():
     assert not total_variation.knows(p, shaken)
 
 
+@pytest.mark.parametrize("way", ["covariance_matrix", "precision_matrix", "scale_tril"])
+def test_a_batch_of_gaussians_is_each_of_them(way):
+    rows = [random_gaussian(seed, 3) for seed in range(4)]
+    given = torch.stack([getattr(row, way) for row in rows])
+    batch = MultivariateNormal(torch.stack([row.loc for row in rows]), **{way: given})
+    p = random_gaussian(9, 3)
+    for measure in (kl_divergence, lambda a, b: kl_divergence(b, a)):
+        alone = torch.stack([measure(p, row) for row in rows])
+        torch.testing.assert_close(measure(p, batch), alone, rtol=1e-12, atol=0)
+
+
 # ----------------------------------------------------------------------- Categorical, Bernoulli
 
 

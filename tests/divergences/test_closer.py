@@ -106,8 +106,17 @@ def test_copies_of_the_target_are_named():
     target, other = (
         torch.randn(60, 2, generator=torch.Generator().manual_seed(k)) for k in (0, 1)
     )
-    (note,) = closer(target, other, target.clone()).notes
+    found = closer(target, other, target.clone())
+    (note,) = found.notes
     assert "60 of 60 rows of 'b' are also in 'target'" in note
+    assert f"\n\n! {note}\n\n" in str(found)
+
+
+def test_what_is_printed_has_no_gap_where_there_are_no_notes():
+    found = closer(normal(20, 1, 0), normal(20, 1, 1), normal(20, 1, 2))
+    assert not found.notes
+    assert len(str(found).split("\n\n")) == 2
+    assert "\n\n\n" not in str(found)
 
 
 def test_one_made_by_hand_of_other_things_than_its_parts_is_refused():

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import stats
 from scipy.spatial.distance import cdist
+from sklearn.kernel_ridge import KernelRidge
 
 from divergences.comparison import sufficient_points
 from divergences.comparison.permutation_tests import (
@@ -19,6 +20,8 @@ from divergences.comparison.permutation_tests import (
     MMDTest,
     NeighboursTest,
     SlicedTest,
+    cross_fitted,
+    evenly,
 )
 from divergences.comparison.permutations import Pooled, Ranked
 from divergences.comparison.sufficient_points import FEWEST, sufficient
@@ -169,3 +172,22 @@ def test_parts_show_the_difference_where_8_of_10_pairs_do(monkeypatch, pair):
         assert sufficient_points._seen(*pair, FEWEST, 0) == (sum(outcomes) >= 8)
         known = [k for k in range(10) if sum(outcomes[:k]) >= 8 or k - sum(outcomes[:k]) > 2]
         assert len(Staged.tried) == min(known, default=10)
+
+
+def test_a_point_is_scored_by_a_ridge_regression_that_has_not_seen_its_fold():
+    """Scikit-learn's, of a kernel quadratic in the columns; folds are every fifth point."""
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(37, 3, generator=generator, dtype=torch.float64)
+    labels = torch.randn(37, generator=generator, dtype=torch.float64)
+    scores, z = cross_fitted(points, 5), evenly(points)
+    fold = np.arange(37) % 5
+    np.testing.assert_array_equal(scores.numpy() == 0, fold[:, None] == fold)
+    kernel = ((z @ z.T / 3 + 1) ** 2).numpy()
+    for each in range(5):
+        rest = fold != each
+        ridge = 0.1 * kernel.diagonal()[rest].mean()
+        model = KernelRidge(alpha=ridge, kernel="precomputed").fit(
+            kernel[np.ix_(rest, rest)], labels.numpy()[rest]
+        )
+        expected = model.predict(kernel[np.ix_(~rest, rest)])
+        np.testing.assert_allclose((scores @ labels).numpy()[~rest], expected, rtol=1e-10)
