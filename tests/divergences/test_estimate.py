@@ -33,6 +33,7 @@ PRINTED = {
     "TV(x, y) = 1000.12, 95 % [1000.00, 1000.24]": estimate(1000.123, 1e3, 1000.24, quantity="tv"),
     "JS(x, y) = 3.0e-09 nats, 95 % [1.0e-09, 5.0e-09]": estimate(3e-9, 1e-9, 5e-9, quantity="js"),
     "KL(x‖y) = inf nats, 95 % [3.000, inf]": estimate(INF, 3.0, INF, quantity="kl"),
+    "KL(x‖y) = inf nats, 95 % [inf, inf]": estimate(INF, INF, INF, quantity="kl"),
     "W1(x, y) = 0.50 in the unit of the data, a lower bound, 95 % [0.20, inf]": estimate(
         0.5, 0.2, INF, quantity="w1", bound="lower"
     ),

@@ -247,3 +247,19 @@ def test_wishart_laws(near, seed):
         return wishart_kl(V, exactly(m), W, exactly(n))
 
     check(p, q, oracle, 200)
+
+
+@pytest.mark.parametrize("digits", [3, 7, 10])
+def test_wishart_laws_of_matrices_close_to_singular(digits):
+    r = torch.Generator().manual_seed(digits)
+    turned = torch.linalg.qr(torch.randn(3, 3, generator=r, dtype=torch.float64)).Q
+    wide = turned * torch.logspace(0, -digits, 3, dtype=torch.float64) @ turned.mT
+    given = [(x + x.mT) / 2 for x in (wide + torch.eye(3) * wide.diagonal().min() / 10, wide)]
+    p, q = (
+        td.Wishart(torch.tensor(df, dtype=torch.float64), covariance_matrix=x)
+        for df, x in zip((5.0, 4.5), given, strict=True)
+    )
+    with mpmath.workdps(60):
+        V, W = map(exactly, given)
+        expected = wishart_kl(V, mpf(5.0), W, mpf(4.5))
+    assert abs(mpf(kl_divergence(p, q).item()) - expected) <= 1e-10 * expected

@@ -140,3 +140,18 @@ def test_an_orthonormal_critic_gets_further_on_muon_than_on_adam():
         adam = read(partial(Adam, lr=lr))
         assert (muon.value - 3 * muon.stderr > adam.value + 3 * adam.stderr).all()
     assert (muon.value - 3 * muon.stderr < law.measured_w1(2**14).value).all()
+
+
+def test_a_step_calls_what_computes_the_loss_and_returns_that():
+    weight = torch.nn.Parameter(torch.ones(1, 2, 2, dtype=DOUBLE))
+    optimizer = Muon([weight], lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (weight**2).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 4
+    assert weight.detach().square().sum() < 4
+    assert optimizer.step() is None

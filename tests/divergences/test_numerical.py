@@ -39,7 +39,7 @@ from divergences import numerical
 from divergences.numerical.integration import Average
 from divergences.numerical.monte_carlo import MonteCarlo
 from divergences.numerical.quadrature import Quadrature
-from divergences.tail_index import tail_index
+from divergences.tail_index import _spread, tail_index
 from scripts.lab.known_pairs import CASES, LOG2
 
 KNOWN = [c for c in CASES if c.densities]
@@ -561,6 +561,12 @@ def test_the_tail_of_integers_is_fitted_as_if_between_them():
     between = tail_index(torch.stack([heavy, light], 1))
     on_integers = tail_index(torch.stack([heavy, light], 1).ceil())
     torch.testing.assert_close(on_integers, between, atol=0.15, rtol=0)
+
+
+def test_equal_sizes_are_spread_evenly_down_to_the_next_smaller():
+    column = torch.tensor([3.0, 0.0, 1.0, 3.0, 10.0, 3.0, 3.0, 1.0]).double()
+    between = [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 10.0]
+    torch.testing.assert_close(_spread(column), torch.tensor(between).double()[:, None])
 
 
 def test_tails_where_log_densities_are_huge_add_no_rounding_to_a_bounded_divergence():
