@@ -30,8 +30,8 @@ def integrate(
     """Sums over all cells, halved along the axis where that changes them most.
 
     Arguments:
-        values_at: Integrals over each cell, ``(cells, members, 4)``: three that are to be exact
-            to the tolerance, and the rounding of the third.
+        values_at: Integrals over each cell, ``(cells, members, 5)``: three that are to be exact
+            to the tolerance, the rounding of the third, and what a kink may add to it.
         cells: To start with.
         nodes: Points per cell.
         members: How many integrals are taken at once.
@@ -41,7 +41,7 @@ def integrate(
         at_an_end: Which cells reach as far as the coordinate goes.
 
     Returns:
-        Integrals ``(members, 4)``, the changes of the first three in the last halving, and what
+        Integrals ``(members, 5)``, the changes of the first three in the last halving, and what
         the cells at the ends of the coordinates contributed to the third.
 
     Raises:
@@ -56,7 +56,7 @@ def integrate(
         best = open_.best()
         size = (total + best.nan_to_num().sum(0))[:, :3].abs().clamp_min(1)
         # what is left at the level of rounding cannot be refined away
-        floor = 1e-13 * best[..., :3].abs() + 4 * best[..., 3:]
+        floor = 1e-13 * best[..., :3].abs() + 4 * best[..., 3:4]
         strict = torch.tensor([0.1, 0.1, 1.0], dtype=torch.float64)  # masses are known to be 1
         allowed = strict * tolerance / max(len(open_), 64) * size + floor.nan_to_num(math.inf)
         doubt = open_.doubt()
@@ -90,8 +90,8 @@ class _Unsettled:
 
     Arguments:
         cells: The cells.
-        values: Over each cell, ``(cells, members, 4)``.
-        parts: Over both parts of each along each axis, ``(cells, d, 2, members, 4)``.
+        values: Over each cell, ``(cells, members, 5)``.
+        parts: Over both parts of each along each axis, ``(cells, d, 2, members, 5)``.
         change: What parting along each axis changes, ``(cells, d, members, 3)``: measured, or
             half of what it was for the cell that this is a part of.
         moved: How much it may change, infinite before it was first measured.
@@ -115,7 +115,7 @@ class _Unsettled:
         return _Unsettled(
             cells,
             values,
-            parts=values.new_zeros(count, d, 2, members, 4),
+            parts=values.new_zeros(count, d, 2, members, 5),
             change=change,
             moved=torch.full_like(change, math.inf),
             measured=torch.zeros(count, d, dtype=torch.bool),
@@ -135,7 +135,9 @@ class _Unsettled:
 
     def doubt(self) -> Tensor:
         """How far they may be off, ``(cells, members, 3)``."""
-        return torch.maximum(self.moved.sum(1), LASTING * self.inherited)
+        doubt = torch.maximum(self.moved.sum(1), LASTING * self.inherited)
+        doubt[..., 2] += self.parts[..., 4].sum(2).amax(1)
+        return doubt
 
     def _along(self, size: Tensor) -> Tensor:
         """The axis along which each cell may change most."""
@@ -173,7 +175,7 @@ class _Unsettled:
         return rows, along
 
     def measured_by(self, values: Tensor, rows: Tensor, along: Tensor) -> None:
-        """Note integrals over the parts of cells along axes, ``(2 * rows, members, 4)``."""
+        """Note integrals over the parts of cells along axes, ``(2 * rows, members, 5)``."""
         parts = values.unflatten(0, (-1, 2))
         change = (parts.sum(1) - self.values[rows])[..., :3]
         self.parts[rows, along] = parts

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from scipy.integrate import quad
-from scipy.special import iv
+from scipy.special import iv, ndtr
 from scipy.stats import beta, entropy
 from torch.distributions import (
     AbsTransform,
@@ -323,6 +323,21 @@ def test_a_log_density_of_any_size_does_not_widen_what_it_does_not_move(m):
     assert tv.ci[1] - tv.ci[0] < 1e-4
     assert tv.value**2 / 2 <= js.value <= tv.value * LOG2 + 1e-9  # Lin 1991
     assert js.ci[1] - js.ci[0] < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("s", "m"),
+    [(0.4233862657524237, 1.455177441570799), (0.2648654596709131, 3.1261198903907146)]
+    + [(0.5, 0.1 * k) for k in range(15)],
+)
+def test_a_kink_beyond_the_last_node_of_a_cell_is_within_the_interval(s, m):
+    # of N(m, s) and N(0, 1): of a cell's nodes none tells that the densities cross at its edge
+    far = math.sqrt(m * m - 2 * (1 - s * s) * math.log(s)) * s
+    crossings = [(m + sign * far) / (1 - s * s) for sign in (-1, 1)]
+    (a, b), (c, d) = ([ndtr((x - at) / by) for x in crossings] for at, by in ((m, s), (0, 1)))
+    found = numerical.total_variation(Normal(of(m), of(s)), Normal(of(0.0), of(1.0)))
+    assert found.ci[0] <= (b - a) - (d - c) <= found.ci[1]
+    assert found.ci[1] - found.ci[0] < 2e-6
 
 
 @pytest.mark.parametrize("ratio", [3.0, 17.0, 60.0, 100.0])
