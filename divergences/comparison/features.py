@@ -16,7 +16,7 @@ from divergences.comparison.tables import MOST_NUMBERS, Table, aligned
 from divergences.samples.coordinates import standardised
 
 KINDS = "pixels, pca:D (the first D principal components), convolutions"
-MOST_TO_FIT = 3000  # points of each sample that principal components are found from
+MOST_TO_FIT = 3000  # points of the largest sample that principal components are found from
 CHANNELS, SMALLEST = (32, 64), 8
 
 
@@ -108,7 +108,9 @@ class PrincipalComponents(Features):
         if names:
             both = torch.cat(samples)
             samples = list(standardised(both, both).x.split([len(z) for z in samples]))
-        fitted = torch.cat([z[:: max(1, -(-len(z) // MOST_TO_FIT))] for z in samples])
+        # the same share of each: points that directions were found from lie farther out along them
+        step = -(-max(map(len, samples)) // MOST_TO_FIT)
+        fitted = torch.cat([z[::step] for z in samples])
         centre = fitted.mean(0)
         directions = _directions(fitted - centre)
         if self.count > len(directions):

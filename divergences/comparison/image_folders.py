@@ -16,7 +16,7 @@ def read_folder(path: Path) -> Table:
 
     Raises:
         ValueError: If it holds no images or anything else, or images of several sizes, of other
-            than 8 bits, or with transparency.
+            than 8 bits, with transparency, or animated.
     """
     inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
     if not inside:

@@ -1,5 +1,8 @@
 """Folders of images and features on the command line."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from divergences.comparison.command import main
 from divergences.comparison.compared_files import read_table
 from divergences.comparison.features import Convolutions, PrincipalComponents, features
 from divergences.comparison.tables import Table
+from divergences.image_pixels import read_image
 
 
 def folder(path, seed=0, count=12, size=(8, 10), mode="RGB", dark=0):
@@ -54,6 +58,24 @@ def test_principal_components_are_those_of_the_covariance():
     assert np.cov(found.T) - np.diag(expected) == pytest.approx(np.zeros((5, 5)), abs=1e-9)
 
 
+def test_points_of_equal_laws_lie_equally_far_out_along_components_found_from_some(monkeypatch):
+    monkeypatch.setattr("divergences.comparison.features.MOST_TO_FIT", 30)
+    draw, ratios = np.random.default_rng(0), []
+    for _ in range(20):
+        tables = [Table("z", torch.from_numpy(draw.standard_normal((n, 200)))) for n in (30, 34)]
+        of_x, of_y = (t.values.square().mean().log() for t in PrincipalComponents(5)(tables))
+        ratios.append(float(of_x - of_y))
+    assert abs(np.mean(ratios)) < 4 * np.std(ratios) / 20**0.5
+
+
+def test_a_picture_is_turned_as_its_metadata_say(tmp_path):
+    upright = Image.open(folder(tmp_path / "a") / "0.png")
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned clockwise by a quarter
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    assert (read_image(tmp_path / "turned.png") == np.array(upright)).all()
+
+
 def test_wide_tables_can_be_compared_by_their_principal_components(tmp_path, capsys):
     draw = np.random.default_rng(0)
     for name in "ab":
@@ -85,6 +107,25 @@ def deep(path):
     Image.new("I;16", (10, 8)).save(folder(path) / "x.png")
 
 
+def deep_in_colour(path):
+    rows = b"".join(b"\0" + bytes(10 * 3 * 2) for _ in range(8))
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", 10, 8, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    parts = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    ]
+    (folder(path) / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+def animated(path):
+    first, second = (Image.new("RGB", (10, 8), colour) for colour in ("red", "blue"))
+    first.save(folder(path) / "x.png", save_all=True, append_images=[second])
+
+
 def a_script(path):
     (folder(path) / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 8\n")
 
@@ -99,6 +140,8 @@ BAD = [
     (with_text, "pixels", "which is no image"),
     (transparent, "pixels", "transparency"),
     (deep, "pixels", "8 bits"),
+    (deep_in_colour, "pixels", "of 16 bits"),
+    (animated, "pixels", "is animated"),
     (a_script, "pixels", "no whole image"),
     (lambda path: path.mkdir(), "pixels", "the folder is empty"),
     (small, "pixels", "bring both to the same"),
