@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, final
@@ -12,11 +13,14 @@ from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 from torch import Tensor
 
+from divergences.estimate import Z
 from divergences.pair_distances import pair_distances
 from divergences.samples.coverage import AT_ONCE, Array, NeighbourBalls
 
 GROUPS = 50  # of the points of a sample, that are left out one at a time
 SPARE = 12  # neighbours beyond twice k: a fiftieth of the points is left out, never so many
+
+FULL = 1e-13  # of the balls, what more points may add to and is not seen
 
 Flags = NDArray[np.bool_]
 
@@ -67,7 +71,7 @@ class Near(NamedTuple):
 class ClippedBalls(NeighbourBalls):
     """What both estimators share: errors by leaving out groups of points."""
 
-    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], Array]:
         k, near = int(self.k), Near.of(x, y, int(self.k))
         everything = np.ones(len(x), bool), np.ones(len(y), bool)
         value = self.of_points(near, *everything, k)
@@ -81,7 +85,7 @@ class ClippedBalls(NeighbourBalls):
                 left[side] = group != each
                 without.append(self.of_points(near, left[0], left[1], k))
             changes.append((np.array(without) - value) * ((count - 1) / count) ** 0.5)
-        return value, changes, float(np.median(near.within(everything[0], k)[1]))
+        return value, changes, near.distance[:, k - 1 : k + 1].T
 
     @abstractmethod
     def of_points(self, near: Near, kept_x: Flags, kept_y: Flags, k: int) -> float:
@@ -173,11 +177,28 @@ class ClippedCoverage(ClippedBalls):
         inside = kept_y[near.point] & (near.apart < reach[near.centre])
         held = np.bincount(near.centre[inside], minlength=len(kept_x))[kept_x]
         u = float(np.minimum(held, k).mean()) / k
-        n, m = int(kept_x.sum()), int(kept_y.sum())
-        expected = expected_coverage(n, m, k)
-        if u > expected[-1]:
-            return 1 + (u - float(expected[-1])) / float(expected[-1] - expected[-2]) / m
-        return float(np.interp(u, expected, np.arange(m + 1) / m))
+        return _share_of(u, expected_coverage(int(kept_x.sum()), int(kept_y.sum()), k))
+
+    def _ends(self, value: float, stderr: float, n: tuple[int, int]) -> tuple[float, float]:
+        """Those of u, as shares: where nearly all balls are full, u says little of the share."""
+        expected, m = expected_coverage(*n, int(self.k)), n[1]
+        at, first, step = _piece(math.floor(value * m), expected)
+        u, slope = first + (value * m - at) * step, step * m
+        half = max(Z * slope * stderr, 3 / n[0], slope * 3 / m)  # shares of balls, and of points
+        return _share_of(u - half, expected), _share_of(u + half, expected)
+
+
+def _share_of(u: float, expected: Array) -> float:
+    """The share of the points from which u is expected, beyond 0 and 1 along a line."""
+    at, first, step = _piece(int(np.searchsorted(expected, u)) - 1, expected)
+    return (at + (u - first) / step) / (len(expected) - 1)
+
+
+def _piece(at: int, expected: Array) -> tuple[int, float, float]:
+    """The nearest number of points from which one more is seen, what it gives, and how much."""
+    last = int(np.searchsorted(expected, expected[-1] - FULL))
+    at = min(max(at, 0), max(last - 1, 0))
+    return at, float(expected[at]), float(expected[at + 1] - expected[at])
 
 
 def expected_coverage(n: int, m: int, k: int) -> Array:

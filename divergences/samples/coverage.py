@@ -25,6 +25,8 @@ from divergences.samples.units import in_own_unit, resolution, times_two_to
 
 AT_ONCE = 2**22  # pairs in memory at a time
 MOST_PAIRS = 2_000_000_000
+EQUAL = 1e-12  # relative difference of distances that rounding explains
+TIED = 0.05  # share of points with neighbours equally far, from which values are others
 
 Array = NDArray[np.floating]
 
@@ -35,12 +37,12 @@ class Balls(NamedTuple):
     Attributes:
         inside: 1 where a point (column) is in a ball (row), ``(n, m)``.
         change: How many more balls hold a point once a centre is left out, ``(n, m)``.
-        radius: Median radius.
+        reach: Of each centre, to its k-th neighbour and to the next one, ``(2, n)``.
     """
 
     inside: csr_array
     change: csr_array
-    radius: float
+    reach: Array
 
 
 def balls(centres: Tensor, points: Tensor, k: int) -> Balls:
@@ -78,7 +80,7 @@ def balls(centres: Tensor, points: Tensor, k: int) -> Balls:
     shell = coo_array((one[~inner], (i[~inner], j[~inner])), (n, m)).tocsr()
     of = np.repeat(np.arange(n), k)
     grows = coo_array((np.ones(n * k), (index[:, :k].numpy().ravel(), of)), (n, n)).tocsr()
-    return Balls(inside, (grows @ shell - inside).tocsr(), float(radius.median()))
+    return Balls(inside, (grows @ shell - inside).tocsr(), torch.stack([radius, larger]).numpy())
 
 
 @dataclass(frozen=True)
@@ -101,31 +103,41 @@ class NeighbourBalls(Estimator):
                 f"{len(x)} and {len(y)} points have more than {MOST_PAIRS:.2g} pairs: take fewer"
             )
         a, b, exponent = in_own_unit(x.detach().cpu(), y.detach().cpu())
-        value, influences, radius = self._read(a, b)
+        value, influences, reach = self._read(a, b)
         stderr = math.sqrt(sum(float((i - i.mean()) @ (i - i.mean())) for i in influences))
-        notes = self._doubts(x, y, float(times_two_to(exponent, a.new_tensor(radius))))
-        # of a share that is 0 or 1 in the sample: the rule of three
-        unseen = 3 / min(len(x), len(y))
+        radius = float(times_two_to(exponent, a.new_tensor(np.median(reach[0]))))
+        notes = self._doubts(x, y, radius, float((reach[1] <= reach[0] * (1 + EQUAL)).mean()))
+        n = len(x), len(y)
+        low, high = (x.new_tensor(end) for end in self._ends(value, stderr, n))
         value_, stderr_ = x.new_tensor(value), x.new_tensor(stderr)
-        half = max(Z * stderr, unseen)
-        ci = x.new_tensor(value - half), x.new_tensor(value + half)
-        return Estimate(value_, stderr_, ci, self.bound, (len(x), len(y)), warnings=notes)
+        return Estimate(value_, stderr_, (low, high), self.bound, n, warnings=notes)
+
+    def _ends(self, value: float, stderr: float, n: tuple[int, int]) -> tuple[float, float]:
+        """Of the interval; of a share that is 0 or 1 in the sample by the rule of three."""
+        half = max(Z * stderr, 3 / min(n))
+        return value - half, value + half
 
     @staticmethod
-    def _doubts(x: Tensor, y: Tensor, radius: float) -> tuple[str, ...]:
-        if radius > 20 * resolution(x, y):
+    def _doubts(x: Tensor, y: Tensor, radius: float, tied: float) -> tuple[str, ...]:
+        if radius <= 20 * resolution(x, y):
+            return (
+                "neighbours are as near as the rounding of their coordinates, or coincide: which "
+                "points are nearer is chance",
+            )
+        if tied <= TIED:
             return ()
         return (
-            "neighbours are as near as the rounding of their coordinates, or coincide: which "
-            "points are nearer is chance",
+            f"{tied:.0%} of the points have several neighbours where their balls end, as on a "
+            "lattice: balls hold more than k, and the value between equal laws is not what it is "
+            "for a density; compare with that of two samples of one law",
         )
 
     @abstractmethod
-    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
-        """The value, by how much it changes without each point of x and of y, and the radius."""
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], Array]:
+        """The value, by how much it changes without each point of x and of y, and the reach."""
 
 
-def _share_in_balls(centres: Tensor, points: Tensor, k: int) -> tuple[float, list[Array], float]:
+def _share_in_balls(centres: Tensor, points: Tensor, k: int) -> tuple[float, list[Array], Array]:
     """Share of the points in any ball; the change without each centre and without each point."""
     found = balls(centres, points, k)
     count = np.asarray(found.inside.sum(0)).ravel()
@@ -135,7 +147,7 @@ def _share_in_balls(centres: Tensor, points: Tensor, k: int) -> tuple[float, lis
     after = (count[change.col] + change.data > 0.5).astype(float)
     by_centre = np.bincount(change.row, (after - now) / m, len(centres)).astype(float)
     value = float(held.mean())
-    return value, [by_centre, (value - held) / (m - 1)], found.radius
+    return value, [by_centre, (value - held) / (m - 1)], found.reach
 
 
 @final
@@ -169,7 +181,7 @@ class Precision(NeighbourBalls):
 
     k: int = 3
 
-    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], Array]:
         return _share_in_balls(x, y, int(self.k))
 
 
@@ -201,9 +213,9 @@ class Recall(NeighbourBalls):
 
     k: int = 3
 
-    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
-        value, (of_y, of_x), radius = _share_in_balls(y, x, int(self.k))
-        return value, [of_x, of_y], radius
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], Array]:
+        value, (of_y, of_x), reach = _share_in_balls(y, x, int(self.k))
+        return value, [of_x, of_y], reach
 
 
 @final
@@ -236,13 +248,13 @@ class Density(NeighbourBalls):
 
     quantity: ClassVar[str] = "density"
 
-    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], Array]:
         k, m = int(self.k), len(y)
         found = balls(x, y, k)
         count = np.asarray(found.inside.sum(0)).ravel() / k
         by_centre = np.asarray(found.change.sum(1)).ravel() / (k * m)
         value = float(count.mean())
-        return value, [by_centre, (value - count) / (m - 1)], found.radius
+        return value, [by_centre, (value - count) / (m - 1)], found.reach
 
 
 @final
@@ -274,7 +286,7 @@ class Coverage(NeighbourBalls):
 
     quantity: ClassVar[str] = "coverage"
 
-    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], float]:
+    def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], Array]:
         k, n = int(self.k), len(x)
         found = balls(x, y, k)
         count = np.asarray(found.inside.sum(1)).ravel()
@@ -284,4 +296,4 @@ class Coverage(NeighbourBalls):
         of_y = -np.bincount(only.col[single], minlength=len(y)) / n
         # a lost real point gives its neighbours larger balls; that of the second order is left out
         of_x = (held.mean() - held) / (n - 1)
-        return float(held.mean()), [of_x, of_y], found.radius
+        return float(held.mean()), [of_x, of_y], found.reach

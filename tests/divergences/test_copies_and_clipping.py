@@ -158,6 +158,11 @@ def fresh(seed):
     return with_bad_points(seed, good=1.0)
 
 
+def many_generated(seed):
+    rng = np.random.default_rng(5000 + seed)
+    return rng.standard_normal((30, 2)), rng.standard_normal((200, 2))
+
+
 def copied(seed):
     rng = np.random.default_rng(4000 + seed)
     return rng.standard_normal((200, 2)), rng.standard_normal((150, 2))
@@ -170,6 +175,7 @@ KNOWN = [
     (dv.ClippedDensity(), 1.0, fresh),
     (dv.ClippedCoverage(), 0.7, with_bad_points),
     (dv.ClippedCoverage(), 1.0, fresh),
+    (dv.ClippedCoverage(), 1.0, many_generated),
     (dv.Authenticity(), usual_authenticity(2), fresh),
     (dv.DataCopying(TRAIN), 0.5, copied),
     (dv.DataCopying(TRAIN, cells=3), 0.5, copied),
@@ -185,6 +191,12 @@ def test_intervals_hold_the_truth(estimator, truth, pair):
             held.append(float(found.ci[0]) <= truth <= float(found.ci[1]))
     assert len(held) >= REPEATS / 2
     assert np.mean(held) >= 0.9 - 2 * math.sqrt(0.09 / REPEATS)
+
+
+@pytest.mark.parametrize(("n", "m"), [(8, 9000), (9000, 8)])
+def test_an_interval_of_coverage_is_no_narrower_than_what_so_few_points_show(n, m):
+    found = dv.ClippedCoverage()(normal(n, 2, 0), normal(m, 2, 1))
+    assert float(found.ci[0]) < 0.7 < 1.3 < float(found.ci[1])
 
 
 def test_members_are_measured_one_by_one():

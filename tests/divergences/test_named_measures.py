@@ -60,6 +60,14 @@ def test_balls_are_those_of_full_matrices(k):
         assert float(kind(k=k)(x, y).value) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("kind", [*KINDS, dv.ClippedDensity, dv.ClippedCoverage])
+def test_balls_that_end_where_several_points_are_come_with_a_warning(kind):
+    x, y = normal(200, 2, 0), normal(150, 2, 1)
+    assert not kind()(x, y).warnings
+    # most of these points have equals, and all have 4 places that are equally near
+    assert kind()(np.round(2 * x), np.round(2 * y)).warnings
+
+
 @pytest.mark.parametrize("kind", [dv.Precision, dv.Recall, dv.Density], ids=lambda k: k.__name__)
 def test_influences_are_what_leaving_out_a_point_changes(kind):
     x, y = normal(25, 2, 0), normal(20, 2, 1) + 0.5
