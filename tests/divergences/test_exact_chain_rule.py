@@ -263,3 +263,33 @@ def test_wishart_laws_of_matrices_close_to_singular(digits):
         V, W = map(exactly, given)
         expected = wishart_kl(V, mpf(5.0), W, mpf(4.5))
     assert abs(mpf(kl_divergence(p, q).item()) - expected) <= 1e-10 * expected
+
+
+@pytest.mark.parametrize("size", [0.01, 1.0, 1e2, 1e4, 1e6])
+def test_low_rank_in_many_dimensions_is_right_or_refused(size):
+    """Where factors reach three coordinates, these and the others are apart."""
+    r = torch.Generator().manual_seed(0)
+
+    def drawn():
+        factor = torch.zeros(300, 2, dtype=torch.float64)
+        factor[:3] = size * torch.randn(3, 2, generator=r, dtype=torch.float64)
+        loc, spread = torch.rand(2, 300, generator=r, dtype=torch.float64)
+        return td.LowRankMultivariateNormal(loc, factor, 0.1 + spread)
+
+    p, q = drawn(), drawn()
+    few, others = (
+        [change(law) for law in (p, q)]
+        for change in (
+            lambda law: td.LowRankMultivariateNormal(
+                law.loc[:3], law.cov_factor[:3], law.cov_diag[:3]
+            ),
+            lambda law: td.Normal(law.loc[3:], law.cov_diag[3:].sqrt()),
+        )
+    )
+    expected = kl_divergence(*few) + kl_divergence(*others).sum()
+    try:
+        value = kl_divergence(p, q)
+    except NotImplementedError:
+        assert size > 1
+        return
+    torch.testing.assert_close(value, expected, rtol=1e-7, atol=0)
