@@ -84,10 +84,10 @@ class Automatic(Manual):
         return self.loss("critic", batch[0]) + self.sample(8).square().mean()
 
 
-def fitted(module, every, **settings):
+def fitted(module, every, max_epochs=1, **settings):
     monitor = DivergenceMonitor(DATA, "sample", "netD", every=every, n=16, pictures=0)
     trainer = pl.Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, callbacks=[monitor],
+        max_epochs=max_epochs, accelerator="cpu", logger=False, callbacks=[monitor],
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         **settings,
     )  # fmt: skip
@@ -108,6 +108,13 @@ LAYOUTS = {
 @pytest.mark.parametrize("module", LAYOUTS.values(), ids=LAYOUTS)
 def test_the_last_look_has_the_norms_of_the_last_steps(module, every):
     norms = fitted(module, every)
+    assert norms == pytest.approx([one.norms[-1] for one in module.own], rel=1e-6)
+
+
+def test_a_run_of_so_many_steps_ends_with_the_norms_of_its_last():
+    module = Manual()
+    norms = fitted(module, 2000, max_epochs=-1, max_steps=150)
+    assert [len(one.norms) for one in module.own] == [75, 75]
     assert norms == pytest.approx([one.norms[-1] for one in module.own], rel=1e-6)
 
 
