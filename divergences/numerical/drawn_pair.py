@@ -48,6 +48,12 @@ class DrawnPair:
             return False
         return any(log.requires_grad for log in self.logs(self.draw(1)))
 
+    @property
+    def eps(self) -> float:
+        """By what part log-densities are rounded: one of the user's own in the draws' dtype."""
+        known = all(isinstance(d, Distribution) for d in self.both())
+        return torch.finfo(torch.float64 if known else self._dtype()).eps
+
     def both(self) -> tuple[Density, Density]:
         return self.p, self.q
 

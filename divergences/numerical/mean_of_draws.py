@@ -18,7 +18,7 @@ from divergences.bounds import FEWEST_BEHIND_A_MEAN, effective_size
 from divergences.numerical.densities import dimension_of, numbers_per_point
 from divergences.numerical.drawn_pair import DrawnPair, sample
 from divergences.numerical.far_tails import beyond_the_draws
-from divergences.numerical.integration import EPS, LARGEST_ARRAY, Average
+from divergences.numerical.integration import LARGEST_ARRAY, Average
 from divergences.numerical.log_densities import TINIEST
 from divergences.numerical.supports import (
     centres_and_widths,
@@ -45,7 +45,7 @@ class MeanOfDraws:
         step = max(1, LARGEST_ARRAY // size)
         parts = [self._terms(min(step, n - i)) for i in range(0, n, step)]
         self.terms, rounding, marks, ratios = (torch.cat(t) for t in zip(*parts, strict=True))
-        self.rounding = EPS * rounding.mean(0)
+        self.rounding = pair.eps * rounding.mean(0)
         self.overflowed = (self.terms.abs() > -TINIEST / 10).any(0) & self.terms.isfinite().all(0)
         self.coinciding = self._coinciding(marks)
         self._check_masses(ratios)
@@ -197,7 +197,10 @@ class MeanOfDraws:
 
     @cached_property
     def behind_the_mean(self) -> Tensor:
-        return effective_size(self.off.abs().T.log()).nan_to_num(0.0)
+        size = self.off.abs()
+        return effective_size(
+            torch.where(size > 16 * self.rounding, size, 0.0).T.log()
+        ).nan_to_num(0)
 
     def unseen(self) -> Tensor:
         """What a bounded integrand may have where no draw fell, where the spread tells little.
