@@ -18,8 +18,57 @@ from divergences.estimator import Estimator, check_samples
 from divergences.guard import guard
 
 
+class PointsMetric(Metric):
+    """What metrics share that keep all points since the last reset, in states that are lists.
+
+    torchmetrics joins states along their first dimension: points come first, then members.
+    """
+
+    is_differentiable = False
+    full_state_update = False
+
+    def keep(self, **batches: Tensor) -> None:
+        """Add points of shape ``(n, d)`` or ``(K, n, d)`` to the states of these names.
+
+        Raises:
+            ValueError: If members or dimension are not those of the batches before.
+        """
+        for name, batch in batches.items():
+            kept, points = getattr(self, name), batch.detach().movedim(-2, 0)
+            if kept and kept[0].shape[1:] != points.shape[1:]:
+                before = tuple(kept[0].movedim(0, -2).shape)
+                raise ValueError(
+                    f"a batch of shape {tuple(batch.shape)} after one of {before}: members and "
+                    "dimension must stay the same; call reset() in between"
+                )
+            kept.append(points.clone())  # which the caller may write to again
+
+    def kept(self, name: str) -> Tensor:
+        """All points of a state, of shape ``(n, d)`` or ``(K, n, d)``.
+
+        Raises:
+            ValueError: If there are none, or those merged have other members or dimensions.
+        """
+        parts = getattr(self, name)
+        if len(parts) == 0:
+            call = f"update({', '.join(self._defaults)})"
+            raise ValueError(f"no points yet: call {call} before compute()")
+        shapes = {tuple(part.shape[1:]) for part in parts if isinstance(parts, list)}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"merged points have the shapes {sorted(shapes)}: members and dimension must be "
+                "the same"
+            )
+        return dim_zero_cat(parts).movedim(0, -2)
+
+    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
+        """Add the points of another such metric, or of its state, to those of this one."""
+        super().merge_state(incoming_state)
+        self._computed = None  # of its own points alone
+
+
 @final
-class DivergenceMetric(Metric):
+class DivergenceMetric(PointsMetric):
     """The divergence estimated from all real and generated points seen since the last reset.
 
     All points are kept until then, so memory grows with them. Points seen by several processes are
@@ -39,9 +88,7 @@ class DivergenceMetric(Metric):
         (torch.Size([]), (8, 8))
     """
 
-    is_differentiable = False
     higher_is_better = False
-    full_state_update = False
     plot_lower_bound = 0.0
 
     real: list[Tensor] | Tensor
@@ -52,7 +99,6 @@ class DivergenceMetric(Metric):
             raise TypeError(f"estimator = {estimator!r}: it must be an Estimator, such as MMD()")
         super().__init__(**kwargs)
         self.estimator = estimator
-        # torchmetrics joins states along their first dimension: points come first, then members
         self.add_state("real", default=[], dist_reduce_fx="cat")
         self.add_state("fake", default=[], dist_reduce_fx="cat")
         self._latest: Estimate | None = None
@@ -77,22 +123,7 @@ class DivergenceMetric(Metric):
         """
         real, fake = as_pair(real, fake)
         check_samples(real, fake, at_least=1)
-        assert isinstance(self.real, list)
-        assert isinstance(self.fake, list)
-        for kept, batch in ((self.real, real), (self.fake, fake)):
-            points = batch.detach().movedim(-2, 0)
-            if kept and kept[0].shape[1:] != points.shape[1:]:
-                before = tuple(kept[0].movedim(0, -2).shape)
-                raise ValueError(
-                    f"a batch of shape {tuple(batch.shape)} after one of {before}: members and "
-                    "dimension must stay the same; call reset() in between"
-                )
-            kept.append(points.clone())  # which the caller may write to again
-
-    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
-        """Add the points of another such metric, or of its state, to those of this one."""
-        super().merge_state(incoming_state)
-        self._computed = None  # of its own points alone
+        self.keep(real=real, fake=fake)
 
     def compute(self) -> Tensor:
         """The value, of shape ``()`` or ``(K,)``.
@@ -100,10 +131,7 @@ class DivergenceMetric(Metric):
         Raises:
             ValueError: If there are no points yet, or too few for the estimator.
         """
-        if len(self.real) == 0:
-            raise ValueError("no points yet: call update(real, fake) before compute()")
-        real, fake = (dim_zero_cat(kept).movedim(0, -2) for kept in (self.real, self.fake))
-        self._latest = self.estimator(real, fake)
+        self._latest = self.estimator(self.kept("real"), self.kept("fake"))
         return self._latest.value
 
     def estimate(self) -> Estimate:

@@ -7,10 +7,9 @@ from typing import Any, Self, final
 import torch
 from scipy.stats import chi2
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities.data import dim_zero_cat
 
 from divergences.estimator import check_samples
+from divergences.metrics import PointsMetric
 from divergences.pair_distances import pair_distances
 from gans.mode_coverage import (
     assign,
@@ -26,7 +25,7 @@ from gans.targets.gaussian_mixtures import Modes
 
 
 @final
-class ModeCoverage(Metric):
+class ModeCoverage(PointsMetric):
     """Coverage, quality, evenness and width of the modes, of all points since the last reset.
 
     ``compute`` returns tensors of shape ``(K,)``, or ``()`` for points ``(n, d)``:
@@ -65,9 +64,6 @@ class ModeCoverage(Metric):
         (tensor(4.), tensor(0.6931), tensor(0.))
     """
 
-    is_differentiable = False
-    full_state_update = False
-
     centres: Tensor
     scale: Tensor
     weights: Tensor
@@ -96,7 +92,6 @@ class ModeCoverage(Metric):
         self.register_buffer("scale", torch.as_tensor(scale).to(centres), persistent=False)
         self.register_buffer("weights", weights, persistent=False)
         self._check()
-        # torchmetrics joins states along their first dimension: points come first, then members
         self.add_state("points", default=[], dist_reduce_fx="cat")
 
     @classmethod
@@ -165,15 +160,7 @@ class ModeCoverage(Metric):
         """
         check_samples(points, points, at_least=1)
         assign(points[..., :1, :], self.centres)  # raises if they do not fit
-        assert isinstance(self.points, list)
-        kept = widened(points.detach()).movedim(-2, 0)
-        if self.points and self.points[0].shape[1:] != kept.shape[1:]:
-            before = tuple(self.points[0].movedim(0, -2).shape)
-            raise ValueError(
-                f"a batch of shape {tuple(points.shape)} after one of {before}: members must stay "
-                "the same; call reset() in between"
-            )
-        self.points.append(kept)
+        self.keep(points=widened(points))
 
     def compute(self) -> dict[str, Tensor]:
         """All numbers by name, each in the dtype of the points, or in float32 for half precision.
@@ -181,9 +168,7 @@ class ModeCoverage(Metric):
         Raises:
             ValueError: If there are no points yet.
         """
-        if len(self.points) == 0:
-            raise ValueError("no points yet: call update(points) before compute()")
-        points = dim_zero_cat(self.points).movedim(0, -2)
+        points = self.kept("points")
         mode, distance = assign(points, self.centres)
         good = distance < self.within * self.scale[..., None]
         counts = mode_counts(mode, good, self.centres.shape[-2])

@@ -83,6 +83,14 @@ def test_what_is_merged_after_a_computation_counts():
     torch.testing.assert_close(first.compute(), whole.compute())
 
 
+def test_points_of_other_dimensions_that_were_merged_are_refused():
+    first, second = filled(EnergyDistance(), batches()), DivergenceMetric(EnergyDistance())
+    second.update(torch.randn(8, 5), torch.randn(8, 5))
+    first.merge_state(second)
+    with pytest.raises(ValueError, match=r"merged points have the shapes \[\(2,\), \(5,\)\]"):
+        first.compute()
+
+
 def test_reset_forgets():
     old, new = batches(seed=1), batches(seed=2)
     metric = filled(EnergyDistance(), old)
