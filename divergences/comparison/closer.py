@@ -1,6 +1,7 @@
 """Which of two samples is closer to a third: two generators against one target."""
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -58,11 +59,17 @@ class Closer:
 
     @property
     def p_value(self) -> float:
-        """Of equal distances, two-sided, by the normal law; at least .0001."""
-        if not float(self.difference.stderr) > 0:
-            return 1.0
-        z = abs(float(self.difference.value) / float(self.difference.stderr))
-        return max(2 * float(ndtr(-z)), LEAST_P)
+        """Of equal distances, two-sided, by the normal law; at least .0001.
+
+        Where nothing varies, that of labels that part the two samples.
+        """
+        value, stderr = float(self.difference.value), float(self.difference.stderr)
+        if not stderr > 0:
+            n, m = self.n[1:]
+            log_labels = math.lgamma(n + m + 1) - math.lgamma(n + 1) - math.lgamma(m + 1)
+            parted = stderr == 0 and value != 0
+            return max(min(1.0, 2 * math.exp(-log_labels)), LEAST_P) if parted else 1.0
+        return max(2 * float(ndtr(-abs(value / stderr))), LEAST_P)
 
     @property
     def winner(self) -> str | None:

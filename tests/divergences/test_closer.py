@@ -125,3 +125,11 @@ def test_one_made_by_hand_of_other_things_than_its_parts_is_refused():
         replace(found, difference=0.5)
     with pytest.raises(ValueError, match="labels holds 1, not 3"):
         replace(found, labels=("target",))
+
+
+def test_samples_of_one_value_each_are_told_apart():
+    found = closer(np.zeros((50, 1)), np.zeros((50, 1)), np.ones((50, 1)))
+    assert found.winner == "a"
+    few = closer(np.zeros((4, 1)), np.zeros((4, 1)), np.ones((4, 1)))
+    assert found.p_value < few.p_value == pytest.approx(2 / 70)  # labels that part 4 from 4
+    assert closer(np.arange(9.0), np.ones((9, 1)), np.ones((9, 1))).p_value == 1
