@@ -160,6 +160,8 @@ class Estimate:
 
     def in_dtype(self, dtype: torch.dtype) -> Estimate:
         """The same with every tensor in ``dtype``."""
+        if all(t.dtype == dtype for t in (self.value, self.stderr, *self.ci, self.floor)):
+            return self
         return self._with_tensors(lambda tensor: tensor.to(dtype))
 
     def of_only_member(self) -> Estimate:

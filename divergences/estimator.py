@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite
 from typing import Any, ClassVar
 
 import torch
@@ -118,9 +119,8 @@ def check_samples(x: Tensor, y: Tensor, at_least: int = 2) -> tuple[Tensor, Tens
                 f"{name} has shape {tuple(sample.shape)}: at least {at_least} points of at least "
                 "1 dimension are needed"
             )
-        finite = torch.isfinite(sample)
-        if not finite.all():
-            bad = int((~finite.all(-1)).sum())
+        if sample.numel() and not all(map(isfinite, map(float, sample.detach().aminmax()))):
+            bad = int((~sample.isfinite().all(-1)).sum())
             raise ValueError(
                 f"{name} holds {bad} points with NaN or infinite coordinates (of "
                 f"{sample.shape[:-1].numel()}); remove them, or find where they arose"

@@ -91,8 +91,8 @@ class Sum:
     def __init__(self, *samples: Tensor, far: Sequence[Tensor | float] = ()):
         far = far or (0.0,) * len(samples)
         self._alike = [
-            not bool(terms.max() - terms.min() > ROUNDED * most)
-            for terms, most in zip(samples, far, strict=True)
+            not float(high) - float(low) > ROUNDED * float(most)
+            for (low, high), most in zip((t.aminmax() for t in samples), far, strict=True)
         ]
         self._samples = [
             torch.cat([terms[:1] + most, terms[1:]]) if alike else terms

@@ -5,7 +5,7 @@ they share is in :mod:`divergences.samples.histogram_base`.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from scipy.special import xlogy
 from torch import Tensor
 
-from divergences.estimate import Bound, Estimate
+from divergences.estimate import Bound
 from divergences.samples.few_points import Sum
 from divergences.samples.histogram_base import (
     Array,
@@ -62,11 +62,8 @@ class HistogramKL(HistogramEstimator):
     bound: ClassVar[Bound] = "none"
     _curvature: ClassVar[float] = 4.0
 
-    def _one(self, x: Tensor, y: Tensor) -> Estimate:
-        found = super()._one(x, y)
-        if not _reaches_beyond(x, y):
-            return found
-        return replace(found, ci=(found.ci[0], torch.full_like(found.value, math.inf)))
+    def _is_open(self, x: Tensor, y: Tensor) -> bool:
+        return _reaches_beyond(x, y)
 
     def _value(self, cells: Cells) -> float:
         return float(self._terms(*cells.counts, len(cells.x), len(cells.y)).sum())

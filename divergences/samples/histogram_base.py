@@ -10,7 +10,7 @@ and y differ within the cells by more than chance and the interval allow, a warn
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from divergences.estimate import QUANTITIES, Estimate, Z
 from divergences.estimator import Estimator, each_member
 from divergences.samples.few_points import Sum
 from divergences.samples.quantile_grid import MOST_BINS, Cells, QuantileGrid
-from divergences.samples.random_halves import halves
+from divergences.samples.random_halves import random_order
 from divergences.samples.within_cells import PARTS, js_beyond_ends, js_within_cells
 
 Array = NDArray[np.floating]
@@ -104,10 +104,14 @@ class HistogramEstimator(Estimator):
                 "the grid is too coarse: x and y differ within its cells, by a JS of "
                 f"{unseen:.2g} or more; give more bins or more points",
             )
-        estimate = Estimate(
-            x.new_tensor(value), x.new_tensor(stderr), (x.new_tensor(low), x.new_tensor(high))
-        )
-        return replace(estimate, bound=self.bound, n=(len(x), len(y)), warnings=notes)
+        if self._is_open(x, y):
+            high = math.inf
+        value, stderr, low, high = x.new_tensor([value, stderr, low, high]).unbind()
+        return Estimate(value, stderr, (low, high), self.bound, (len(x), len(y)), warnings=notes)
+
+    def _is_open(self, x: Tensor, y: Tensor) -> bool:
+        """Whether the interval has no upper end."""
+        return False
 
     def _added_by_counting(self, cells: Cells) -> float:
         """What the noise of counts adds to the value on average, about."""
@@ -145,15 +149,15 @@ def sampling_error(terms: Terms, cells: Cells) -> tuple[float, float]:
         cells: Those of all points.
     """
     samples = (cells.x, cells.y)
-    split = [[z.numpy() for z in halves(torch.from_numpy(s), k)] for k, s in enumerate(samples)]
-    counts = [
-        np.stack([whole, *map(cells.count, parts)])
-        for whole, parts in zip(cells.counts, split, strict=True)
-    ]
+    counts = []
+    for k, sample in enumerate(samples):
+        order, size = random_order(len(sample), k).numpy(), len(sample) // 2
+        halves = sample[order[:size]], sample[order[len(order) - size :]]
+        counts.append(np.stack([cells.counts[k], *map(cells.count, halves)]))
     sizes = [np.array([[len(s)], [len(s) // 2], [len(s) // 2]]) for s in samples]
-    (a, b), one = counts, np.ones_like(counts[0])
-    of_x = np.stack([np.maximum(a - one, 0), a, a + one, a, a])
-    of_y = np.stack([b, b, b, np.maximum(b - one, 0), b + one])
+    a, b = counts
+    of_x = np.stack([np.maximum(a - 1, 0), a, a + 1, a, a])
+    of_y = np.stack([b, b, b, np.maximum(b - 1, 0), b + 1])
     less_x, now, more_x, less_y, more_y = terms(of_x, of_y, *sizes)
     effects, far, singles = [], [], []
     for own, count, less, more in ((cells.x, a, less_x, more_x), (cells.y, b, less_y, more_y)):

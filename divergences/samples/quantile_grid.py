@@ -41,6 +41,18 @@ class Cells:
     def count(self, points: Numbers) -> Array:
         return np.bincount(points, minlength=self.many).astype(float)
 
+    def counts_of_parts(self, parts: Numbers, many: int) -> tuple[Array, Array]:
+        """The same in ``many`` parts of each cell, ``(cells, many)``, from the part of each point.
+
+        Arguments:
+            parts: Shape ``(n + m,)``, those of x first.
+            many: How many parts a cell has.
+        """
+        n, size = len(self.x), self.many * many
+        sides = (self.x * many + parts[:n], self.y * many + parts[n:])
+        of_x, of_y = (np.bincount(side, minlength=size) for side in sides)
+        return of_x.reshape(-1, many).astype(float), of_y.reshape(-1, many).astype(float)
+
 
 @dataclass(frozen=True)
 class QuantileGrid:
@@ -67,7 +79,7 @@ class QuantileGrid:
         weight = np.repeat([1 / len(a), 1 / len(b)], [len(a), len(b)])
         axes = np.concatenate([a, b]).T
         places = [_by_quantiles(np.ascontiguousarray(axis), weight, bins, parts) for axis in axes]
-        return cls(np.stack(places, 1), len(a), bins * parts)
+        return cls(np.stack(places).T, len(a), bins * parts)
 
     @property
     def cells_across(self) -> float:
@@ -82,6 +94,8 @@ class QuantileGrid:
             >>> round(QuantileGrid.of(points, points, 8).cells_across, 6)
             0.0
         """
+        if self.places.shape[1] == 1:
+            return float(self.bins)
         points = self.places - self.bins / 2
         mean = np.ones(len(points)) @ points / len(points)  # as fast as is a product of matrices
         covariance = points.T @ points / len(points) - np.outer(mean, mean)
@@ -98,10 +112,10 @@ class QuantileGrid:
     def cells(self) -> Cells:
         """Number the cells that are occupied."""
         d = self.places.shape[1]
-        numbers = self.places @ (self.bins ** np.arange(d))
+        numbers = sum(column * self.bins**axis for axis, column in enumerate(self.places.T))
         if self.bins**d <= FEW_CELLS:
-            rank = np.cumsum(np.bincount(numbers) > 0)
-            labels, many = rank[numbers] - 1, int(rank[-1])
+            rank = np.cumsum(np.bincount(numbers) > 0) - 1
+            labels, many = rank[numbers], int(rank[-1]) + 1
         else:
             distinct, labels = np.unique(numbers, return_inverse=True)
             many = len(distinct)
@@ -125,5 +139,7 @@ def _by_quantiles(values: Array, weight: Array, bins: int, parts: int) -> Number
 
 
 def _by_mass(mass: Array, bins: int) -> Numbers:
-    middle = (np.cumsum(mass) - mass / 2) / 2  # both samples together weigh 2
-    return np.clip((middle * bins).astype(np.intp), 0, bins - 1)
+    middle = np.cumsum(mass)
+    middle -= mass / 2
+    middle *= bins / 2  # both samples together weigh 2
+    return np.minimum(middle.astype(np.intp), bins - 1)

@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 from torch import Tensor
 
-from divergences.samples.quantile_grid import Cells, Numbers, QuantileGrid
+from divergences.samples.quantile_grid import Array, Cells, QuantileGrid
 
 DEPTH = 7  # how often a cell is halved along an axis, at most
 PARTS = 2**DEPTH  # of a cell along an axis
@@ -42,15 +42,15 @@ def js_within_cells(cells: Cells, fine: QuantileGrid) -> float:
         (0.0, True)
     """
     most = 0.0
-    for some, part, many in _cuts(cells, fine):
-        unseen = InformationOfParts(some, part, many)
+    for counts in _cuts(cells, fine):
+        unseen = InformationOfParts(*counts)
         if unseen.value > most and unseen.value > SURE * unseen.stderr:
             most = unseen.value
     return most
 
 
-def _cuts(cells: Cells, fine: QuantileGrid) -> Iterator[tuple[Cells, Numbers, int]]:
-    """Cells, in which of its parts each point is, and into how many parts they are cut."""
+def _cuts(cells: Cells, fine: QuantileGrid) -> Iterator[tuple[Array, Array]]:
+    """How many points of x and of y are in the parts of cells, ``(cells, parts)`` each."""
     n, d = fine.places.shape
     parts = fine.places & (PARTS - 1)
     in_each = max(n / cells.many, 2)
@@ -58,16 +58,21 @@ def _cuts(cells: Cells, fine: QuantileGrid) -> Iterator[tuple[Cells, Numbers, in
         levels = {1, min(DEPTH, int(math.log2(max(in_each / FEWEST_IN_A_PART, 2))))}
         if d == 1:  # teeth as narrow as the points are apart
             levels.add(min(DEPTH, int(math.log2(in_each))))
+        finest = max(levels)
+        counts = cells.counts_of_parts(part >> (DEPTH - finest), 2**finest)
         for level in levels:
-            yield cells, part >> (DEPTH - level), 2**level
+            each = np.ones(2 ** (finest - level))  # a product of matrices is the fastest sum
+            of_x, of_y = (count.reshape(-1, len(each)) @ each for count in counts)
+            yield of_x.reshape(-1, 2**level), of_y.reshape(-1, 2**level)
         if d > 1:
             strips = places >> (DEPTH - 1)
             side_by_side = Cells(strips[: fine.n], strips[fine.n :], 2 * fine.bins // PARTS)
-            yield side_by_side, part >> (DEPTH - STRIPS) & (2**STRIPS // 2 - 1), 2**STRIPS // 2
+            many = 2**STRIPS // 2
+            yield side_by_side.counts_of_parts(part >> (DEPTH - STRIPS) & (many - 1), many)
     if d > 1:  # along all axes at once, as a chessboard looks alike along each
         level = min(DEPTH, max(1, round(math.log2(in_each) / d)))
         numbers = (parts >> (DEPTH - level)) @ (2**level) ** np.arange(d)
-        yield cells, numbers, 2 ** (level * d)
+        yield cells.counts_of_parts(numbers, 2 ** (level * d))
 
 
 def js_beyond_ends(cells: Cells, x: Tensor, y: Tensor) -> float:
@@ -90,7 +95,7 @@ def js_beyond_ends(cells: Cells, x: Tensor, y: Tensor) -> float:
         >>> measured(x + 0.01), measured(x + 0.3) > 0.01
         (0.0, True)
     """
-    pair = [np.ascontiguousarray(sample.detach().cpu().double().numpy().T) for sample in (x, y)]
+    pair = [np.ascontiguousarray(sample.detach().cpu().numpy().T) for sample in (x, y)]
     sizes = [sample.shape[1] for sample in pair]
     outside = [np.zeros(size, bool) for size in sizes]
     for ends, beyond in ((np.min, np.less), (np.max, np.greater)):
@@ -101,8 +106,10 @@ def js_beyond_ends(cells: Cells, x: Tensor, y: Tensor) -> float:
                 farther = beyond(axis, end)
                 if np.count_nonzero(farther) > run:
                     outside[one] |= farther
-    parts = np.concatenate(outside).astype(np.intp)
-    return max(0.0, InformationOfParts(cells, parts, 2).value) if parts.any() else 0.0
+    parts = np.concatenate(outside)
+    if not parts.any():
+        return 0.0
+    return max(0.0, InformationOfParts(*cells.counts_of_parts(parts, 2)).value)
 
 
 @final
@@ -114,9 +121,8 @@ class InformationOfParts:
     mean over all ways to deal the cell's points out, over the number of all points.
 
     Arguments:
-        cells: Those of the points of x and y.
-        parts: In which part of its cell each point is, ``(n + m,)``, those of x first.
-        many: How many parts a cell has.
+        of_x: How many points of x are in each part, ``(cells, parts)``.
+        of_y: Likewise of y.
 
     Attributes:
         value: The estimate.
@@ -127,26 +133,24 @@ class InformationOfParts:
         | https://doi.org/10.1093/biomet/41.1-2.280
     """
 
-    def __init__(self, cells: Cells, parts: Numbers, many: int) -> None:
-        n = len(cells.x)
-        numbers = np.concatenate([cells.x, cells.y]) * many + parts
-        of_x, total = (
-            np.bincount(which, minlength=cells.many * many).reshape(-1, many)
-            for which in (numbers[:n], numbers)
+    def __init__(self, of_x: Array, of_y: Array) -> None:
+        each = np.ones(of_x.shape[1])
+        sampled, others = of_x @ each, of_y @ each
+        n, points = float(sampled.sum()), float(sampled.sum() + others.sum())
+        mixed = np.minimum(sampled, others) > 0
+        of_x, total, sampled, others = (
+            count[mixed] for count in (of_x, of_x + of_y, sampled, others)
         )
-        mixed = np.minimum(*cells.counts) > 0
-        of_x, total = of_x[mixed].astype(float), total[mixed].astype(float)
-        sampled, others = (count[mixed] for count in cells.counts)
-        size, each = sampled + others, np.ones(many)
+        size = sampled + others
         share = sampled / size
         weights = 1 / np.maximum(total, 1)
         found = (of_x * of_x * weights) @ each - share * sampled
         found /= share * (1 - share)
         occupied = np.minimum(total, 1) @ each
         excess = float((found - (occupied - 1) * size / (size - 1)).sum())
-        weight = n / len(parts)
-        self._unit = 8 * weight * (1 - weight) * len(parts)
-        self._counts = sampled, others, occupied, weights @ each - (many - occupied)
+        weight = n / points
+        self._unit = 8 * weight * (1 - weight) * points
+        self._counts = sampled, others, occupied, weights @ each - (len(each) - occupied)
         self.value = excess / self._unit
 
     @property

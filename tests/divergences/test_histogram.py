@@ -372,6 +372,14 @@ def test_smooth_pairs_do_not_differ_within_cells(c, n):
     assert sum(any("within its cells" in text for text in texts) for texts in said) <= 1
 
 
+def test_a_single_column_is_determined_by_no_other():
+    for n in range(4, 12):
+        draw = torch.Generator().manual_seed(n)
+        x, y = torch.randn(n, 1, generator=draw), torch.randn(2 * n, 1, generator=draw) + 30
+        said = " ".join(note for e in (HistogramKL, HistogramJS) for note in e(2)(x, y).warnings)
+        assert "columns" not in said
+
+
 def test_what_cells_do_not_show_is_the_difference_of_two_informations():
     """Of many points, between SciPy's entropies of the tables of parts and of cells."""
     rng = np.random.default_rng(0)
@@ -380,7 +388,7 @@ def test_what_cells_do_not_show_is_the_difference_of_two_informations():
     order = np.argsort(of_y, kind="stable")
     cell, part, n = cell[order], part[order], int((~of_y).sum())
     cells = Cells(cell[:n], cell[n:], 5)
-    found = InformationOfParts(cells, part, 4)
+    found = InformationOfParts(*cells.counts_of_parts(part, 4))
     tables = [
         np.stack([np.bincount(z[:n], minlength=20) / n, np.bincount(z[n:], minlength=20)])
         for z in (4 * cell + part, 4 * cell)
@@ -399,7 +407,7 @@ def test_what_cells_do_not_show_is_zero_on_average_where_parts_are_dealt_out():
     for _ in range(2000):
         parts = rng.integers(4, size=60)
         cells = Cells(np.arange(20) % 3, np.arange(40) % 3, 3)
-        information = InformationOfParts(cells, parts, 4)
+        information = InformationOfParts(*cells.counts_of_parts(parts, 4))
         found.append((information.value, information.stderr))
     values, chances = np.array(found).T
     assert abs(values.mean()) < 4 * values.std() / math.sqrt(2000)
