@@ -168,6 +168,12 @@ def test_ridge_regression_is_that_of_scikit_learn():
     torch.testing.assert_close(ours.scores(new), expected)
 
 
+@pytest.mark.parametrize(("points", "labels"), [((6, 2), (5,)), ((6,), (6,)), ((1, 6, 2), (6,))])
+def test_points_and_labels_that_do_not_fit_are_refused(points, labels):
+    with pytest.raises(ValueError, match=r"give \(n, d\) and \(n,\)"):
+        KernelClassifier(torch.rand(*points), torch.zeros(*labels, dtype=torch.long), 2)
+
+
 def test_combinations_of_digits_are_numbered():
     law = StackedDigits()
     which = torch.tensor([[1, 20, 300], [7, 7, 8]])
