@@ -14,14 +14,19 @@ def subclasses(kind: type) -> list[type]:
     return [kind, *(deeper for sub in kind.__subclasses__() for deeper in subclasses(sub))]
 
 
-KINDS = sorted(
-    {
-        kind
-        for kind in subclasses(Estimator)
-        if not inspect.isabstract(kind) and kind.__module__.startswith("divergences.")
-    },
-    key=lambda kind: kind.__name__,
-)
+def classes_of(base: type) -> list[type]:
+    """Those of the product that can be made."""
+    return sorted(
+        {
+            kind
+            for kind in subclasses(base)
+            if not inspect.isabstract(kind) and kind.__module__.startswith("divergences.")
+        },
+        key=lambda kind: kind.__name__,
+    )
+
+
+KINDS = classes_of(Estimator)
 BRIEF = {  # of whatever an estimator trains
     "steps": 60,
     "hidden": (16,),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from divergences import bounds
-from divergences.checks import whole_number
+from divergences.checks import each, positive_number, real_number, whole_number
 from divergences.estimate import Bound, Estimate
 from divergences.learned.base import Fit, Learned
 from divergences.learned.sources import Given, Source, as_source, streams_of_both
@@ -141,10 +141,10 @@ class AnchoredCritic(Learned):
         for name in ("anchors", "candidates", "screening", "sweep_steps", "pool"):
             whole_number(name, getattr(self, name))
         whole_number("sweeps", self.sweeps, least=0)
-        if not min(self.rates) > 0:
-            raise ValueError(f"rates={self.rates} must both be above 0")
-        if not 0 <= self.softness < float("inf"):
-            raise ValueError(f"softness={self.softness} must be a finite number, 0 or more")
+        if len(each("rates", self.rates, positive_number)) != 2:
+            raise ValueError(f"rates = {self.rates}: give the first and the last")
+        if real_number("softness", self.softness) < 0:
+            raise ValueError(f"softness = {self.softness}: it must be 0 or more")
 
     def fit(
         self,

@@ -1,6 +1,8 @@
 """Settings of all kinds: a plain number comes back, or an error that names what was given."""
 
+import inspect
 import math
+from dataclasses import fields
 from fractions import Fraction
 
 import numpy as np
@@ -8,6 +10,9 @@ import pytest
 import torch
 
 from divergences.checks import boolean, positive_number, seed_number, whole_number
+from divergences.comparison.two_sample_test import TwoSampleTest
+from divergences.estimator import Estimator
+from tests.every_estimator import classes_of
 
 NO_NUMBERS = [None, "3", b"3", [3], (3,), {}, np.ones(2), torch.ones(2), True, np.True_, 2 + 1j]
 NO_NUMBERS += [torch.tensor(True), object(), np.array("3"), torch.tensor(2 + 1j)]
@@ -65,3 +70,23 @@ def test_only_true_and_false_are_boolean():
     for value in (None, 0, 1, "yes", np.ones(2)):
         with pytest.raises(TypeError, match=r"floor = .*: it must be True or False"):
             boolean("floor", value)
+
+
+NEEDED = {"train": torch.randn(20, 1), "log_prob": lambda x: -x.square().sum(-1)}
+NUMBERS = [
+    (kind, field.name)
+    for base in (Estimator, TwoSampleTest)
+    for kind in classes_of(base)
+    for field in fields(kind)  # pyright: ignore
+    if field.init and isinstance(field.default, int | float)
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), NUMBERS, ids=[f"{kind.__name__}.{name}" for kind, name in NUMBERS]
+)
+@pytest.mark.parametrize("wrong", ["1", [1.0], {}, math.nan, math.inf, 10**400, -1.5], ids=repr)
+def test_every_number_of_estimators_and_tests_is_looked_at_when_they_are_made(kind, name, wrong):
+    given = {n: NEEDED[n] for n in inspect.signature(kind).parameters if n in NEEDED}
+    with pytest.raises((TypeError, ValueError), match=f"^{name} = "):
+        kind(**given, **{name: wrong})

@@ -212,3 +212,17 @@ def test_kl_is_infinite_where_q_ends_before_p(p):
     q = Bernoulli(torch.tensor([0.3, 0.7]))
     assert exact.kl_divergence(p, q).tolist() == [math.inf, math.inf]
     assert exact.kl_divergence(q, p).isfinite().all()
+
+
+@pytest.mark.parametrize("chance", [0.0, 1e-25, 3e-9, 0.4, 1 - 1e-13, 1.0])
+def test_a_bernoulli_law_has_a_kl_from_every_poisson_law(chance):
+    """Also where the sum over all counts would be too long, and where the laws are nearly one."""
+    near = [chance * (1 + gap) for gap in (1e-4, 1e-9) if chance]
+    rates = torch.tensor([1e-25, 1e-9, 0.3, 1e6, 1e12, 1e20, *near], dtype=torch.float64)
+    found = exact.kl_divergence(Bernoulli(torch.tensor(chance).double()), Poisson(rates))
+    with mpmath.workdps(80):
+        s = mpmath.mpf(float(torch.tensor(chance)))
+        entropy = -sum(x * mpmath.log(x) for x in (s, 1 - s) if x)
+        for value, r in zip(found.tolist(), map(mpmath.mpf, rates.tolist()), strict=True):
+            expected = r - s * mpmath.log(r) - entropy
+            assert abs(value - expected) <= 1e-15 * expected

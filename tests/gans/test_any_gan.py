@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from gans import DivergenceMonitor, NonSaturating, VanillaGAN
 from gans.monitors import tags
 from gans.monitors.readings import value
-from gans.monitors.without_trace import Evaluation, random_generators
+from gans.monitors.without_trace import Evaluation, own_random_numbers, random_generators
 from gans.targets import Gaussian
 from tests.small_games import segments
 
@@ -500,3 +500,29 @@ def test_a_member_that_stands_still_is_named_and_the_others_are_not(tmp_path):
     assert [(s.name, s.evidence[:17]) for s in monitor.states if "move" in s.name] == [
         ("generator does not move", "member 0 (seed 4)")
     ]
+
+
+def test_own_random_numbers_are_those_of_their_seed_and_leave_the_others_as_they_were():
+    own = torch.Generator()
+
+    def drawn():
+        at_once = random.random(), np.random.rand()  # noqa: NPY002
+        return *at_once, float(torch.rand(1)), float(torch.rand(1, generator=own))
+
+    def seeded(seed):
+        with own_random_numbers(seed, [own]):
+            return drawn()
+
+    def start():
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        torch.manual_seed(0)
+        own.manual_seed(0)
+
+    start()
+    undisturbed = [drawn(), drawn()]
+    start()
+    before, first = drawn(), seeded(3)
+    assert [before, drawn()] == undisturbed
+    assert seeded(3) == first
+    assert all(a != b for a, b in zip(seeded(4), first, strict=True))

@@ -388,6 +388,14 @@ STAGED = {
             "objective": Wasserstein(),
         },
     ),
+    "steep": (
+        ["critic too steep"],
+        {
+            "fake": lambda n: blobs(n) + 1,
+            "critic": lambda x, t: -5 * x.sum(-1),
+            "objective": Wasserstein(),
+        },
+    ),
     "exploding": (
         ["exploding critic"],
         {"fake": blobs, "critic": lambda x, t: (1e6 if t else 1) * x.sum(-1)},
