@@ -112,6 +112,16 @@ def test_a_shift_of_a_column_without_spread_is_not_counted_in_standard_deviation
     assert "is constant" not in own.sentence
 
 
+@pytest.mark.parametrize("step", [0.01, 0.5])
+def test_columns_that_are_rounded_to_few_values_are_named_and_no_others(step):
+    r = np.random.default_rng(0)
+    x, y = r.normal(size=(2, 400, 3))
+    for sample in (x, y):
+        sample[:, 1] = step * (sample[:, 1] / step).round()
+    rough = [note.split(":")[0] for note in remarked(x, y) if "rounded to few values" in note]
+    assert rough == (["column 1"] if step > 0.1 else [])
+
+
 @pytest.mark.parametrize("share", [0.02, 0.1])
 def test_rows_of_few_values_that_are_independent_are_no_series(share):
     r = np.random.default_rng(0)
