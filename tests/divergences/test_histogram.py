@@ -435,3 +435,10 @@ def test_densities_that_begin_with_a_step_are_measured_or_warned_of(d, n, shift,
         assert found.warnings or low <= exponential_js(d, shift) <= high
         equal = HistogramJS()(x, torch.from_numpy(units * r.exponential(size=(n, d))))
         assert not any("within its cells" in warning for warning in equal.warnings)
+
+
+def test_where_all_points_are_apart_a_small_sample_counts_alike_on_either_side():
+    few, many = torch.linspace(0, 1, 64)[:, None], torch.linspace(100, 101, 1024)[:, None]
+    one, other = HistogramTV()(few, many), HistogramTV()(many, few)
+    assert one.value == other.value == 1
+    torch.testing.assert_close(torch.stack(one.ci), torch.stack(other.ci))

@@ -157,6 +157,18 @@ def test_the_error_of_the_frechet_distance_is_the_jackknifes(shift):
     assert float(found.stderr) == pytest.approx(variance**0.5, rel=0.1)
 
 
+@pytest.mark.parametrize(("n", "m"), [(60, 60), (60, 600)])
+def test_between_equal_laws_the_frechet_distance_ends_where_chance_may_have_moved_it(n, m):
+    """The root of its upper end is the 97.5 % point of how far apart the means come to lie."""
+    draw = torch.Generator().manual_seed(0)
+    pairs = [
+        (torch.randn(n, 1, generator=draw), torch.randn(m, 1, generator=draw)) for _ in range(100)
+    ]
+    ends = torch.stack([dv.FrechetDistance()(*pair).ci[1] for pair in pairs]).sqrt()
+    apart = norm.ppf(0.975) * math.sqrt(1 / n + 1 / m)
+    assert apart < float(ends.mean()) < 2 * apart
+
+
 @pytest.mark.parametrize("d", [8, 32, 64])
 def test_a_classifier_sees_widths_where_it_has_no_points_for_all_products(d):
     """By the sum of squares, which is of a scaled chi-squared law: the best there is."""
