@@ -94,6 +94,8 @@ def _array(path: Path, stream: io.BufferedIOBase, available: int) -> np.ndarray:
     data = stream.read(count * dtype.itemsize)
     if len(data) < count * dtype.itemsize:
         raise ValueError(f"{path}: is cut off: {shape} numbers are announced, fewer are there")
+    if stream.read(1):
+        raise ValueError(f"{path}: holds more than one array; save the one to compare alone")
     array = np.frombuffer(data, dtype=dtype, count=count)
     return array.reshape(shape, order="F" if fortran else "C")
 

@@ -84,6 +84,7 @@ BAD = [
     ("a.npy", b"", "the file is empty"),
     ("a.npy", as_npy(POINTS)[:-9], "is cut off"),
     ("a.npy", as_npy(POINTS)[:20], "no whole .npy array"),
+    ("a.npy", as_npy(POINTS) + as_npy(POINTS), "more than one array"),
     ("a.npy", bytes(range(256)) * 9, "no whole .npy array"),
     ("a.npy", as_npy(np.array([Executed()]), allow_pickle=True), "pickled objects"),
     ("a.npy", pickle.dumps(Executed()), "no whole .npy array"),
