@@ -22,6 +22,8 @@ from divergences.samples.coordinates import standardised
 
 FAR = 10.0  # spreads from the median up to which coordinates stay as they are
 ALIKE = 1e-4  # of a statistic's spread, below which two values differ by rounding at most
+EQUAL = 1e-9  # relative difference of distances that rounding explains
+BLURRED = 1e-6  # part of a statistic that single precision rounds
 AT_ONCE = 2**17  # labels in the processor's cache at a time
 
 
@@ -67,10 +69,17 @@ class Pooled:
         return both.reshape(2, len(lines), -1)
 
     def neighbours(self, k: int) -> Tensor:
-        """1 where a column's point is among the ``k`` nearest of a row's, ``(N, N)``."""
+        """1 where a column's point is among the ``k`` nearest of a row's, ``(N, N)``.
+
+        Points that are equally far share what places are left: which of them comes first would
+        be chance, but with one seed the same chance for all samples of these sizes.
+        """
         apart = self.distances.clone().fill_diagonal_(math.inf)
-        nearest = apart.topk(min(k, len(apart) - 1), largest=False).indices
-        return torch.zeros(apart.shape).scatter_(1, nearest, 1.0)
+        k = min(k, len(apart) - 1)
+        last = apart.topk(k, largest=False).values[:, -1:]
+        nearer, reached = (apart < (1 - EQUAL) * last), (apart <= (1 + EQUAL) * last)
+        tied = (reached & ~nearer).float()
+        return nearer + tied * ((k - nearer.sum(1)) / tied.sum(1))[:, None]
 
     def forms(self, matrix: Tensor) -> Tensor:
         """The quadratic form of the weights of every labelling with a matrix ``(N, N)``.
@@ -114,11 +123,16 @@ def p_values(statistics: Tensor) -> Tensor:
         tensor([0.5000, 1.0000, 0.7500, 0.5000], dtype=torch.float64)
     """
     values = statistics.double()
-    tolerance = ALIKE * values.std(-1, keepdim=True)
+    tolerance = (ALIKE * values.std(-1, keepdim=True)).maximum(_blur(values))
     ordered = values.sort(-1).values
     below = torch.searchsorted(ordered, (values - tolerance).contiguous())
     size = values.shape[-1]
     return (size - below).double() / size
+
+
+def _blur(values: Tensor) -> Tensor:
+    """By how much single precision rounds statistics, which may be all that they differ by."""
+    return BLURRED * values.abs().amax(-1, keepdim=True)
 
 
 class Ranked(NamedTuple):
@@ -137,8 +151,8 @@ class Ranked(NamedTuple):
         """From statistics ``(..., B + 1)``, large where samples differ."""
         values = statistics.double()
         spread = values.std(-1, keepdim=True)
-        excess = (values - values.mean(-1, keepdim=True)) / torch.where(spread > 0, spread, 1.0)
-        return cls(p_values(values), excess)
+        off = values - values.mean(-1, keepdim=True)
+        return cls(p_values(values), torch.where(spread > _blur(values), off / spread, 0.0))
 
     @property
     def order(self) -> Tensor:

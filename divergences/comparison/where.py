@@ -224,7 +224,8 @@ def region(pooled: Pooled) -> Region:
     k = min(max(NEIGHBOURS, math.ceil(math.log(RARE) / math.log(larger))), max(1, size // 4))
     graph = pooled.neighbours(k)
     of_x = labels @ graph.T  # neighbours of each point that count as x
-    alone = [(of_x > k - 0.5) & (labels > 0), (of_x < 0.5) & (labels == 0)]
+    # of places that points equally far share, each has a part
+    alone = [(of_x > k - 1e-3) & (labels > 0), (of_x < 1e-3) & (labels == 0)]
     shares = torch.stack([alone[0].sum(1) / n, alone[1].sum(1) / (size - n)]).double()
     p, usual = p_values(shares)[:, 0].tolist(), shares[:, 1:].mean(1).tolist()
     truth = labels[0] > 0

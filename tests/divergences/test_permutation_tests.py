@@ -191,3 +191,16 @@ def test_a_point_is_scored_by_a_ridge_regression_that_has_not_seen_its_fold():
         )
         expected = model.predict(kernel[np.ix_(~rest, rest)])
         np.testing.assert_allclose((scores @ labels).numpy()[~rest], expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("n", [6, 7, 8, 9])
+def test_points_that_are_all_equal_are_not_told_apart_by_their_places(n):
+    x = torch.zeros(n, 2)
+    assert float(NeighboursTest(199)(x, x).p_value) == 1
+
+
+def test_neighbours_that_are_equally_far_share_the_places_that_are_left():
+    points = torch.tensor([[0.0], [1.0], [-1.0], [2.0], [-2.0]], dtype=torch.float64)
+    found = Pooled(points, torch.zeros(1, 5)).neighbours(3)
+    assert found[0].tolist() == [0, 1, 1, 0.5, 0.5]
+    assert found.sum(1).tolist() == [3] * 5
