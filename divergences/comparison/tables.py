@@ -15,6 +15,7 @@ MOST_COLUMNS = 4096
 LONGEST_NAME = 1000  # characters
 MOST_NUMBERS = 100_000_000  # of one table: 800 MB in double precision
 FEWEST_ROWS = 4
+LARGEST_VALUE = 1e75  # fourth powers of larger ones, and of those below its inverse, are lost
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,9 @@ def matched(first: Table, second: Table) -> Matched:
     are left out.
 
     Raises:
-        ValueError: If columns differ, have one name twice, or hold missing or infinite values; if
-            there are too few rows or too many columns, or nothing that varies.
+        ValueError: If columns differ, have one name twice, or hold values that are missing,
+            infinite, or out of reach, such as 1e300; if there are too few rows or too many
+            columns, or nothing that varies.
     """
     (first, second), names, notes = aligned(first, second)
     labels = first.label, second.label
@@ -172,6 +174,7 @@ def _check(table: Table, widest: int) -> None:
             )
     bad = ~torch.isfinite(table.values)
     if not bad.any():
+        _check_units(table)
         return
     row, column = (int(i) for i in bad.nonzero()[0])
     name = shown(table.names[column]) if table.names else str(column)
@@ -181,6 +184,19 @@ def _check(table: Table, widest: int) -> None:
         f"{table.label}: {many} value{'s are' if many > 1 else ' is'} {kind}, the first in row "
         f"{row} (from 0) of column {name}; remove such rows or fill them, in both samples alike"
     )
+
+
+def _check_units(table: Table) -> None:
+    largest = table.values.abs().amax(0)
+    odd = (largest > LARGEST_VALUE) | (largest > 0) & (largest < 1 / LARGEST_VALUE)
+    if odd.any():
+        column = int(odd.nonzero()[0])
+        name = shown(table.names[column]) if table.names else str(column)
+        raise ValueError(
+            f"{table.label}: column {name} has values of up to {float(largest[column]):.2g}, of "
+            "which double precision cannot hold the powers; give it in another unit, or remove "
+            "such rows, in both samples alike"
+        )
 
 
 def _by_name(first: Table, second: Table) -> tuple[Table, tuple[str, ...]]:

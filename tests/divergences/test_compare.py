@@ -247,6 +247,24 @@ def test_what_cannot_be_compared_is_named(x, y, message):
         compare(x, y)
 
 
+@pytest.mark.parametrize("value", [1e300, 1.7e308, 1e-310])
+@pytest.mark.parametrize("column", ["all", "one"])
+def test_a_column_beyond_what_can_be_computed_with_is_refused(value, column):
+    x, y = normal(50, 2, 0), normal(50, 2, 1)
+    x[:, 1] = np.where((np.arange(50) == 3) | (column == "all"), value, 0)
+    for pair in ((x, y), (y, x)):
+        with pytest.raises(ValueError, match=r"column 1 has values of up to .* another unit"):
+            compare(*pair)
+
+
+@pytest.mark.parametrize("value", [9e74, 3e-75])
+def test_a_column_just_within_it_is_compared(value):
+    # warnings are errors
+    x, y = normal(50, 2, 0), normal(50, 2, 1)
+    x[3, 1] = y[:, 1][y[:, 1] > 0] = value
+    compare(x, y, permutations=19, own_units=True)
+
+
 def test_a_missing_value_is_found():
     x = normal(9, 2, 0)
     x[4, 1] = np.nan
