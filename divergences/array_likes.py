@@ -3,6 +3,7 @@
 The one conversion of this package. It changes no number, and refuses what it would have to change.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,9 @@ def as_tensor(sample: Any, name: str = "x") -> Tensor:
     except ValueError as error:
         raise ValueError(f"{name} is no array: {error}; give every row as many numbers") from None
     if array.dtype == object and names is not None:
-        array = _with_gaps(sample, array, name)
+        array = _with_gaps(sample, array)
+    if array.dtype.kind == "f" and names is not None:
+        _refuse_too_fine_columns(sample, array, name)
     if array.dtype == object and any(value is None for value in array.flat):
         raise TypeError(f"{name} holds None; remove such rows, or fill them")
     if array.dtype.kind in "mM":
@@ -212,22 +215,21 @@ def _is_text(kind: Any) -> bool:
     return not name.startswith(("int", "uint", "float", "double", "bool", "decimal"))
 
 
-def _with_gaps(frame: Any, cells: np.ndarray, name: str) -> np.ndarray:
-    """The numbers of a frame whose columns can lack values without being NaN, which they are then.
-
-    Raises:
-        ValueError: If there are integers that double precision cannot tell apart.
-    """
+def _with_gaps(frame: Any, cells: np.ndarray) -> np.ndarray:
+    """The numbers of a frame whose columns can lack values, which are NaN then."""
     try:
-        filled = frame.to_numpy(dtype=float, na_value=np.nan)  # pandas
+        return frame.to_numpy(dtype=float, na_value=np.nan)  # pandas
     except (TypeError, ValueError, AttributeError):
         try:
-            filled = cells.astype(float)  # decimal numbers
+            return cells.astype(float)  # decimal numbers
         except (TypeError, ValueError):
             return cells
-    whole = any(
-        kind in str(kind_of).lower() for kind in ("int", "dec") for kind_of in frame.dtypes
-    )
-    if whole and filled.size and np.nanmax(np.abs(filled), initial=0) > RESOLVED:
+
+
+def _refuse_too_fine_columns(frame: Any, cells: np.ndarray, name: str) -> None:
+    """Refuse whole numbers that became floating-point ones beside a gap or another column."""
+    schema = getattr(frame, "schema", None)  # Arrow's
+    kinds = frame.dtypes if hasattr(frame, "dtypes") else getattr(schema, "types", ())
+    whole = [j for j, kind in enumerate(kinds) if re.search("int|dec", str(kind).lower())]
+    if whole and np.nanmax(np.abs(cells[:, whole]), initial=0) > RESOLVED:
         raise _too_fine(name)
-    return filled

@@ -196,6 +196,16 @@ def test_frames_are_matched_as_compare_does(library):
         dv.EnergyDistance()(first, words)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_whole_numbers_that_a_column_beside_them_would_round_are_refused(library):
+    frames = pytest.importorskip(library)
+    made = frames.table if library == "pyarrow" else frames.DataFrame
+    beside = np.linspace(0, 1e30, 9)  # which is rounded as it was given
+    as_tensor(made({"a": np.arange(9), "b": beside}))
+    with pytest.raises(ValueError, match=r"integers beyond 2\*\*53"):
+        as_tensor(made({"a": 2**60 + np.arange(9), "b": beside}))
+
+
 @pytest.mark.parametrize("kind", [list, tuple, np.array, torch.tensor])
 def test_probability_vectors_are_taken_as_they_come(kind):
     p, q = kind([0.75, 0.25]), torch.tensor([0.5, 0.5])
