@@ -74,7 +74,7 @@ def out_of_reach(high: Tensor, low: Tensor, quantity: str) -> list[str]:
     Arguments:
         high: Scores of the law whose points the scores should be large at, shape ``(..., n)``.
         low: Scores of the other, shape ``(..., m)``.
-        quantity: What is infinite if the first law has mass where the second has none.
+        quantity: What is infinite if the first law has mass where the second has none, in words.
 
     Example:
         >>> out_of_reach(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 3.0]), "KL")
@@ -86,7 +86,7 @@ def out_of_reach(high: Tensor, low: Tensor, quantity: str) -> list[str]:
         beyond > OUT_OF_REACH,
         lambda k: (
             f"{shares[k]:.0%} of one sample's scores lie beyond all of the other's: the "
-            f"{quantity} divergence may be any larger than this, or infinite"
+            f"{quantity} may be any larger than this, or infinite"
         ),
     )
 
@@ -255,7 +255,7 @@ def donsker_varadhan(p_scores: Any, q_scores: Any) -> Estimate:
     value = on_p.mean(-1) - log_mean
     stderr = (variance(on_p) / n + variance(relative) / m).sqrt()
     stderr, warnings = rests_on_few(value, stderr, on_q)
-    warnings += out_of_reach(on_p, on_q, "KL")
+    warnings += out_of_reach(on_p, on_q, "KL divergence")
     known = lower_bound(value, stderr, math.inf, (n, m), warnings, "kl")
     low = known.ci[0] - variance(relative) / (2 * m)
     return replace(known, ci=(low, known.ci[1]), bound="none")
@@ -284,6 +284,6 @@ def nwj(p_scores: Any, q_scores: Any) -> Estimate:
     on_p, on_q = check_scores(p_scores, q_scores)
     value, stderr = sum_of_means(on_p, -(on_q - 1).exp())
     stderr, warnings = rests_on_few(value, stderr, on_q)
-    warnings += out_of_reach(on_p, on_q, "KL")
+    warnings += out_of_reach(on_p, on_q, "KL divergence")
     n = (on_p.shape[-1], on_q.shape[-1])
     return lower_bound(value, stderr, math.inf, n, warnings, "kl")

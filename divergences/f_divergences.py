@@ -30,7 +30,7 @@ from divergences.bounds import (
     rests_on_few,
     sum_of_means,
 )
-from divergences.estimate import Estimate
+from divergences.estimate import QUANTITIES, Estimate
 
 
 class ConvexGenerator(ABC):
@@ -93,10 +93,11 @@ class ConvexGenerator(ABC):
         on_p, on_q = check_scores(p_scores, q_scores)
         value, stderr = sum_of_means(self.activation(on_p), -self.conjugate_at(on_q))
         stderr, warnings = rests_on_few(value, stderr, *self.log_weights(on_p, on_q))
+        symbol = QUANTITIES[self.quantity].symbol if self.quantity in QUANTITIES else self.quantity
         if self.needs_q:
-            warnings += out_of_reach(on_p, on_q, self.quantity)
+            warnings += out_of_reach(on_p, on_q, symbol)
         if self.needs_p:
-            warnings += out_of_reach(-on_q, -on_p, self.quantity)
+            warnings += out_of_reach(-on_q, -on_p, symbol)
         n = (on_p.shape[-1], on_q.shape[-1])
         return lower_bound(value, stderr, self.supremum, n, warnings, self.quantity)
 

@@ -283,3 +283,12 @@ def test_a_mean_that_rests_on_one_point_has_no_error(f, p, q):
     estimate = f.estimate(on_p, on_q)
     assert estimate.stderr.isnan()
     assert any("rests on 1.0 of 50" in w for w in estimate.warnings)
+
+
+@pytest.mark.parametrize(
+    ("generator", "name"),
+    [(ReverseKullbackLeibler(), "KL(y‖x)"), (Pearson(), "χ²(x‖y)")],
+)
+def test_a_warning_names_the_divergence_as_an_estimate_does(generator, name):
+    apart = torch.linspace(1, 2, 20)
+    assert any(name in note for note in generator.estimate(apart, -apart).warnings)
