@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from divergences.estimate import QUANTITIES, Estimate
 
 COARSE = 1e-3  # of a spread, from which rounding of one sample alone shows
+FORMATS = {torch.float32: 23, torch.float16: 10, torch.bfloat16: 7}
+"""Binary digits behind the point."""
+BITS = {torch.float64: (np.int64, 52), torch.float32: (np.int32, 23)}
+"""The same of what a sample holds, and integers of its size."""
+FEWEST_SMALL = 10  # numbers that tell which lattice they lie on
 MOST_ROWS = 100  # of what is rather an image than a sample
 FLATTEN = "if each entry is one point, such as an image, flatten it: x.reshape(len(x), -1)"
 
@@ -86,31 +92,50 @@ def impossible(found: Estimate, quantity: str) -> tuple[str, ...]:
 
 
 def rounded_apart(x: Tensor, y: Tensor) -> tuple[str, ...]:
-    """A warning where one sample was rounded to single precision, coarsely, and the other not.
+    """A warning where a column of one sample was rounded to fewer digits, coarsely, the other not.
 
-    Such samples lie on different lattices, whatever their laws were before.
+    Such samples lie on different lattices, whatever their laws were before. Rounding to single or
+    half precision or to bfloat16 is noticed, also of numbers that have another type by now.
 
     Example:
         >>> draw = torch.Generator().manual_seed(0)
         >>> x, y = (1e6 + torch.randn(99, 1, generator=draw).double() / 3 for _ in range(2))
         >>> rounded_apart(x.float().double(), y)
         ('x is rounded to steps of up to 0.12, y is not: ...',)
+        >>> rounded_apart((y - 1e6).half().double(), y - 1e6)
+        ('x is rounded to steps of up to 0.00094, y is not: ...',)
         >>> rounded_apart(x, y) + rounded_apart(x.float(), y.float())
         ()
     """
-    if torch.float32 in (x.dtype, y.dtype):
-        return ()  # both are
-    # nearly always the first point of double precision has digits that single precision lacks
-    single = [all(bool((z == z.float()).all()) for z in (s[..., :1, :], s)) for s in (x, y)]
-    if single[0] == single[1]:
-        return ()
-    one, other = (x, y) if single[0] else (y, x)
-    steps = torch.finfo(torch.float32).eps * one.detach().abs().flatten(0, -2).amax(0)
-    spread = other.detach().flatten(0, -2).std(0)
-    if not bool(((steps > COARSE * spread) & (spread > 0)).any()):
-        return ()
-    names = "xy" if single[0] else "yx"
-    return (
-        f"{names[0]} is rounded to steps of up to {float(steps.max()):.2g}, {names[1]} is not: "
-        "that is a difference of its own; subtract an offset before rounding, or round both alike",
-    )
+    bits, digits = BITS[x.dtype]
+    pair = [z.detach().flatten(0, -2) for z in (x, y)]
+    used = [np.bitwise_or.reduce(z.cpu().numpy().view(bits), 0) for z in pair]
+    for kind, kept in FORMATS.items():
+        within = [(digits_used & 2 ** (digits - kept) - 1) == 0 for digits_used in used]
+        if (within[0] == within[1]).all():  # as nearly always
+            continue
+        for k, name, other in ((0, "x", "y"), (1, "y", "x")):
+            only = torch.from_numpy(within[k] & ~within[1 - k]).to(x.device)
+            largest, spread = pair[k].abs().amax(0), pair[1 - k].std(0)
+            steps = torch.finfo(kind).eps * largest
+            found = only & (steps > COARSE * spread) & (spread > 0)
+            found = found & (pair[k] == pair[k].to(kind)).all(0)  # its range is smaller, too
+            if kind != torch.float32:
+                found = found & _uses_last_digits(pair[k], kind)
+            if bool(found.any()):
+                return (
+                    f"{name} is rounded to steps of up to {float(steps[found].max()):.2g}, "
+                    f"{other} is not: that is a difference of its own; subtract an offset before "
+                    "rounding, or round both alike",
+                )
+    return ()
+
+
+def _uses_last_digits(z: Tensor, kind: torch.dtype) -> Tensor:
+    """In which columns numbers below half of the largest have steps of this format's own size.
+
+    Numbers at equal distances, as counts and decimals are, lie on no such lattice.
+    """
+    odd = (z.to(kind).view(torch.int16) & 1) > 0
+    small = (z.abs() < z.abs().amax(0) / 2) & (z != 0)
+    return ((odd & small).sum(0) > small.sum(0) / 4) & (small.sum(0) > FEWEST_SMALL)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from divergences import EarthMover, RossJS, compare
+from divergences import EarthMover, HistogramJS, RossJS, compare
 from divergences.repeated_points import repeated
+from divergences.sample_warnings import rounded_apart
 
 N = 300
 
@@ -98,3 +99,28 @@ def test_no_law_of_many_points_is_taken_for_near_copies(law, d):
         r = np.random.default_rng(seed)
         x, y = (torch.from_numpy(law(r, d)) for _ in "xy")
         assert not any("near copies" in warning for warning in RossJS()(x, y).warnings)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_half_precision_is_noticed_in_any_type_and_column(kind, dtype):
+    draw = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(200, 2, generator=draw, dtype=dtype) for _ in range(2))
+    rounded = x.clone()
+    rounded[:, 1] = x[:, 1].to(kind).to(dtype)
+    assert rounded_apart(x, y) == ()
+    assert rounded_apart(rounded, rounded.flip(0)) == ()
+    for pair, name in (((rounded, y), "x"), ((y, rounded), "y")):
+        assert rounded_apart(*pair)[0].startswith(f"{name} is rounded to steps")
+    assert any("rounded to steps" in note for note in HistogramJS()(rounded, y).warnings)
+
+
+@pytest.mark.parametrize("step", [1.0, 0.5, 1 / 16, 1 / 256])
+@pytest.mark.parametrize("mean", [0.0, 5.0, 90.0, 180.0, 1500.0])
+def test_equal_steps_are_no_rounding_to_half_precision(step, mean):
+    draw = torch.Generator().manual_seed(0)
+    x, y = (
+        mean + max(mean, 1.0) ** 0.5 * torch.randn(300, 1, generator=draw).double()
+        for _ in range(2)
+    )
+    assert rounded_apart((x / step).round() * step, y) == ()
