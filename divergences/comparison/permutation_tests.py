@@ -214,16 +214,13 @@ class ClassifierTest(TwoSampleTest):
     r"""How well held-out points are told apart by a classifier with quadratic features.
 
     The classifier is kernel ridge regression of the label on :math:`(z \cdot z'/d + 1)^2`; what
-    it says of a point comes from the other folds. That is linear in the labels, so that training
-    it under all labellings is one matrix product. The statistic is the difference of the mean
-    scores of x and y.
+    it says of a point comes from all others. That is linear in the labels, so that training it
+    under all labellings is one matrix product. The statistic is the difference of the mean scores
+    of x and y. With a few folds it would depend on which of several equal points is in which.
 
     References:
         | Revisiting Classifier Two-Sample Tests (Lopez-Paz and Oquab, 2017)
         | https://arxiv.org/abs/1610.06545
-
-    Arguments:
-        folds: Parts of which each is scored by a classifier of all others.
 
     Example:
         >>> x = torch.linspace(-1, 1, 50)[:, None]
@@ -233,34 +230,26 @@ class ClassifierTest(TwoSampleTest):
 
     name: ClassVar[str] = "classifier (C2ST)"
 
-    folds: int = 5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole_number("folds", self.folds, least=2, most=100)
-
     def statistics(self, pooled: Pooled) -> Tensor:
-        return pooled.forms(cross_fitted(pooled.points, int(self.folds)))[None]
+        return pooled.forms(cross_fitted(pooled.points))[None]
 
 
 RIDGE = 0.1  # of the mean of the kernel's diagonal, for each point
 
 
-def cross_fitted(points: Tensor, folds: int) -> Tensor:
-    """The matrix from labels to held-out scores, ``(N, N)``; folds are by position."""
+def cross_fitted(points: Tensor) -> Tensor:
+    r"""The matrix from labels to the scores by regressions that leave out the point, ``(N, N)``.
+
+    With the matrix H of the regression on all points, :math:`H_{ij} / (1 - H_{ii})`, and 0 for i.
+    """
     z = evenly(points)
     kernel = (z @ z.T / z.shape[1] + 1) ** 2
-    n = len(z)
-    fold = torch.arange(n) % min(folds, n)
-    scores = torch.zeros(n, n, dtype=torch.float64)
-    for each in range(int(fold.max()) + 1):
-        held, rest = (fold == each).nonzero()[:, 0], (fold != each).nonzero()[:, 0]
-        among = kernel[rest][:, rest]
-        ridge = RIDGE * float(among.diagonal().mean())
-        among.diagonal().add_(ridge * max(1.0, len(rest) / 100))
-        solved = torch.cholesky_solve(kernel[rest][:, held], torch.linalg.cholesky(among))
-        scores[held[:, None], rest] = solved.T
-    return scores
+    ridge = RIDGE * float(kernel.diagonal().mean()) * max(1.0, len(z) / 100)
+    among = kernel.clone()
+    among.diagonal().add_(ridge)
+    scores = torch.cholesky_solve(kernel, torch.linalg.cholesky(among)).T
+    scores = scores / (1 - scores.diagonal())[:, None]
+    return scores.fill_diagonal_(0.0)
 
 
 def evenly(points: Tensor) -> Tensor:

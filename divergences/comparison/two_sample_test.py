@@ -52,7 +52,7 @@ class TwoSampleTest(Referenced, ABC):
     Arguments:
         permutations: Labellings besides the true one. No p-value is below
             ``1 / (permutations + 1)``.
-        seed: Of labellings, directions and folds.
+        seed: Of labellings and directions.
         most_points: Of larger samples so many points are used, picked at random, with a note.
     """
 
