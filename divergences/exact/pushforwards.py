@@ -61,15 +61,15 @@ def _is_symmetric(base: td.Distribution) -> bool:
 
 
 def _flat(parts: list[Transform]) -> list[Transform]:
-    """The transforms one after the other, without the brackets of a composition."""
+    """The transforms one after the other, out of compositions and of maps of each coordinate."""
     flat: list[Transform] = []
     for part in parts:
-        if isinstance(part, td.transforms.ComposeTransform):
+        plain = part.inv if isinstance(part, _InverseTransform) else part
+        if isinstance(part, td.transforms.ComposeTransform):  # its inverse is one, too
             flat += _flat(part.parts)
-        elif isinstance(part, _InverseTransform) and isinstance(
-            part.inv, td.transforms.ComposeTransform
-        ):
-            flat += _flat([inner.inv for inner in reversed(part.inv.parts)])
+        elif isinstance(plain, td.transforms.IndependentTransform):
+            inner = plain.base_transform
+            flat += _flat([inner if plain is part else inner.inv])
         else:
             flat.append(part)
     return flat
@@ -89,9 +89,8 @@ def _is_injective(parts: list[Transform], base: td.Distribution) -> bool:
 
 def _is_degenerate(part: Transform) -> bool:
     """Whether its parameters make a transform constant, though it calls itself bijective."""
-    while isinstance(part, _InverseTransform | td.transforms.IndependentTransform):
-        inner = part.inv if isinstance(part, _InverseTransform) else part.base_transform
-        part = inner
+    if isinstance(part, _InverseTransform):
+        part = part.inv
     if isinstance(part, td.transforms.AffineTransform):
         return bool((torch.as_tensor(part.scale) == 0).any())
     if isinstance(part, td.transforms.PowerTransform):

@@ -281,6 +281,10 @@ def test_kl_has_the_batch_shape_that_torch_forgets():
 # ------------------------------------------------------------------------------------ pushforwards
 
 
+def of_each(*maps):
+    return transforms.IndependentTransform(transforms.ComposeTransform(list(maps)), 0)
+
+
 def pushed(loc, *maps):
     return TransformedDistribution(Normal(f64(loc), f64(1.0)), list(maps))
 
@@ -294,6 +298,8 @@ def pushed(loc, *maps):
         [transforms.ComposeTransform([transforms.ExpTransform(), transforms.ExpTransform().inv])],
         [transforms.ExpTransform(cache_size=1), transforms.PowerTransform(f64(2.0))],
         [transforms.CumulativeDistributionTransform(Normal(0.0, 1.0))],
+        [of_each(transforms.AffineTransform(0.0, 2.0), transforms.ExpTransform())],
+        [of_each(transforms.ExpTransform().inv, transforms.AffineTransform(0.0, 2.0)).inv],
     ],
     ids=str,
 )
@@ -313,6 +319,8 @@ def test_injective_transforms_change_nothing(maps):
         ],
         [transforms.CumulativeDistributionTransform(Uniform(0.0, 1.0))],
         [transforms.ExpTransform(), transforms.PowerTransform(f64(0.0))],
+        [of_each(transforms.AffineTransform(0.0, 0.0), transforms.ExpTransform())],
+        [of_each(transforms.AffineTransform(0.0, 0.0), transforms.ExpTransform()).inv],
     ],
     ids=str,
 )
@@ -333,9 +341,7 @@ def test_the_softmax_and_different_transforms_are_refused():
         kl_divergence(pushed([0.0, 0.0], double), pushed([1.0, 1.0], triple))
 
 
-def test_folding_a_symmetric_law_loses_nothing():
-    p, q = (
-        TransformedDistribution(Normal(f64(0.0), f64(s)), transforms.AbsTransform())
-        for s in (1.0, 2.0)
-    )
+@pytest.mark.parametrize("fold", [transforms.AbsTransform(), of_each(transforms.AbsTransform())])
+def test_folding_a_symmetric_law_loses_nothing(fold):
+    p, q = (TransformedDistribution(Normal(f64(0.0), f64(s)), fold) for s in (1.0, 2.0))
     assert kl_divergence(p, q).item() == kl_divergence(normal(0, 1), normal(0, 2)).item()
