@@ -291,6 +291,22 @@ def test_monte_carlo_needs_a_sample_and_two_points():
         MonteCarlo(1)
 
 
+@pytest.mark.parametrize(
+    ("drawn", "says"),
+    [
+        (torch.zeros(99, 1), r"Triangle returned \(99, 1\); expected a tensor of 100 points"),
+        ([0.0] * 100, "Triangle returned list; expected a tensor of 100 points"),
+        (None, "Triangle returned NoneType; expected a tensor"),
+    ],
+    ids=["too few", "list", "none"],
+)
+def test_monte_carlo_names_a_sample_of_other_than_points(drawn, says):
+    law = Triangle()
+    law.sample = lambda shape: drawn if shape == (100,) else torch.zeros(*shape, 1)  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=says):
+        numerical.entropy(law, MonteCarlo(100))
+
+
 def test_monte_carlo_repeats_itself_and_leaves_the_global_random_state_alone():
     state = torch.get_rng_state()
     one, two = (numerical.entropy(Normal(0.0, 1.0), MonteCarlo(100)).value for _ in range(2))
