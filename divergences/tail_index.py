@@ -5,6 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+PRIOR, PRIOR_INDEX = 10, 0.5
+"""As many observations draw the index to this."""
+
 
 def tail_index(sizes: Tensor) -> Tensor:
     r"""The shape k of the generalised Pareto law that fits the largest of these.
@@ -36,10 +39,24 @@ def tail_index(sizes: Tensor) -> Tensor:
     return _fitted(largest)
 
 
+def tail_index_by_chance(n: int) -> float:
+    """What :func:`tail_index` of ``n`` exponential numbers is below in 95 to 98 % of samples.
+
+    Example:
+        >>> round(tail_index_by_chance(512), 2), round(tail_index_by_chance(64), 2)
+        (0.3, 0.57)
+    """
+    m = _how_many(n)
+    return (PRIOR * PRIOR_INDEX + 2.2 * math.sqrt(m)) / (m + PRIOR)
+
+
+def _how_many(n: int) -> int:
+    return int(min(n / 5, 3 * math.sqrt(n)))
+
+
 def _largest(sizes: Tensor) -> Tensor:
     """The threshold and what lies above it, ascending; nothing if that is fewer than 5."""
-    n = len(sizes)
-    m = int(min(n / 5, 3 * math.sqrt(n)))
+    m = _how_many(len(sizes))
     return sizes.topk(m + 1, dim=0).values.flip(0) if m >= 5 else sizes[:0]
 
 
@@ -78,4 +95,4 @@ def _fitted(largest: Tensor) -> Tensor:
     likelihood = m * ((-b / shape).log() - shape - 1)
     mean = (likelihood.softmax(0) * b).sum(0)
     k = torch.log1p(-mean * over).mean(0)
-    return torch.where(alike, -math.inf, (m * k + 10 * 0.5) / (m + 10))
+    return torch.where(alike, -math.inf, (m * k + PRIOR * PRIOR_INDEX) / (m + PRIOR))

@@ -113,6 +113,10 @@ class CommonSpace:
         """
         return self.log_linear + np.log(self.slopes).sum(1)
 
+    def with_tails(self) -> tuple[Array, Array]:
+        """Both samples where far tails are not pulled in."""
+        return _let_out(self.x), _let_out(self.y)
+
     def doubts(self, distances: Array) -> tuple[str, ...]:
         """Warnings, given each point's distance to its k-th neighbour."""
         found = ()
@@ -229,3 +233,9 @@ def _pulled_in(points: Array) -> tuple[Array, Array]:
     beyond = np.maximum(np.abs(points) - KNEE, 0.0)
     inner = np.clip(points, -KNEE, KNEE)
     return inner + np.sign(points) * np.log1p(beyond), 1 / (1 + beyond)
+
+
+def _let_out(points: Array) -> Array:
+    """The points of which these are pulled in."""
+    beyond = np.maximum(np.abs(points) - KNEE, 0.0)
+    return np.clip(points, -KNEE, KNEE) + np.sign(points) * np.expm1(beyond)

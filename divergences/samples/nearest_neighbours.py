@@ -14,6 +14,7 @@ from divergences.estimate import Bound, Estimate, Z
 from divergences.estimator import Estimator, each_member
 from divergences.samples.common_space import CommonSpace
 from divergences.samples.finer_structure import finer_structure
+from divergences.samples.heavier_tail import heavier_tail
 from divergences.samples.log_ratio_model import Drift, DriftWithin
 from divergences.samples.neighbour_distances import (
     FLAT,
@@ -60,13 +61,15 @@ class NearestNeighbours(Estimator):
     No sample can show KL that comes from where P has mass and Q has no points. The estimate then
     grows by up to log 2 (times d over the dimension of P's support) with each doubling of the
     points, or some of P's points have many others around them and none of Q. It then carries a
-    warning that begins with ``"diverging"``, and no correction; with ``"biased"`` where it grows
-    less but by much for its size, where another model of log p/q gives another value, as where
-    P has the heavier tail, or where only the nearest neighbours of P's points are more often of P;
-    with ``"few"`` where few of the :math:`y` are neighbours of most :math:`x`, or lie in clumps
-    smaller than their neighbourhoods; with ``"rounded"`` where neighbours are as near as the
-    spacing of their numbers.
-    Where fewer than 2 % of P's points have none of Q around them, the interval has no upper end.
+    warning that begins with ``"diverging"``, and no correction; with ``"heavy"`` where P has the
+    heavier tail, and points in it that lie farther out than Q is seen to reach; with ``"biased"``
+    where it grows less but by much for its size, where another model of log p/q gives another
+    value, or where only the nearest neighbours of P's points are more often of P; with ``"few"``
+    where few of the :math:`y` are neighbours of most :math:`x`, or lie in clumps smaller than
+    their neighbourhoods; with ``"rounded"`` where neighbours are as near as the spacing of their
+    numbers.
+    Where fewer than 2 % of P's points have none of Q around them, and where P has the heavier
+    tail, the interval has no upper end.
     Where the two samples lie in different affine subspaces, as parallel segments do, the value is
     ``inf``, with a warning.
 
@@ -167,11 +170,12 @@ class NearestNeighbours(Estimator):
         rate = min(1 / 3, 2 / d)
         estimate = replace(from_influences(near, far, rate, x), n=size)
         estimate = _widened(estimate, near[0], bare[0], bent, far)
-        if diverging or emptied:
+        heavy = () if diverging else heavier_tail(*space.with_tails())
+        if diverging or emptied or heavy:
             unbounded = torch.full_like(estimate.value, math.inf)
             estimate = replace(estimate, ci=(estimate.ci[0], unbounded))
         warnings += _few(-bare[1][1] - jumps, k) + _clumped(b, d, k)
-        warnings += diverging or _biased(near, far, bare, bent, rate)
+        warnings += diverging or heavy or _biased(near, far, bare, bent, rate)
         warnings += finer_structure(rho, nu, m, d)
         return replace(estimate, warnings=warnings)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from divergences.samples.common_space import CommonSpace
+from divergences.samples.common_space import CommonSpace, _let_out, _pulled_in
 from divergences.samples.coordinates import standardised
 from divergences.samples.known_density import KnownDensity
 from divergences.samples.log_ratio_model import Drift
@@ -234,3 +234,8 @@ def test_fewer_points_than_dimensions_are_measured_as_they_are_and_doubted(make)
     assert "few" in kinds
     assert "rounded" not in kinds
     assert make()(x, y + 1.0).value > 0.6
+
+
+def test_far_tails_can_be_let_out_again():
+    points = np.random.default_rng(0).standard_cauchy((500, 3)) ** 3
+    np.testing.assert_allclose(_let_out(_pulled_in(points)[0]), points, rtol=1e-12)
