@@ -293,3 +293,25 @@ def test_low_rank_in_many_dimensions_is_right_or_refused(size):
         assert size > 1
         return
     torch.testing.assert_close(value, expected, rtol=1e-7, atol=0)
+
+
+@pytest.mark.parametrize("digits", [2, 5])
+@pytest.mark.parametrize("way", ["covariance_matrix", "scale_tril", "diagonal"])
+def test_a_batch_of_gaussians_close_to_singular_is_each_of_them(way, digits):
+    """Some are computed with more digits, one member at a time."""
+    r = torch.Generator().manual_seed(digits)
+    mix = torch.randn(2, 3, 3, generator=r, dtype=torch.float64).tril(-1) + torch.eye(3)
+    roots = mix * torch.logspace(0, -digits, 3, dtype=torch.float64)
+
+    def laws(root):
+        loc = torch.zeros(root.shape[:-1], dtype=root.dtype)
+        if way == "diagonal":
+            return td.Independent(td.Normal(loc, root.diagonal(dim1=-2, dim2=-1)), 1)
+        given = root if way == "scale_tril" else root @ root.mT
+        return td.MultivariateNormal(loc, **{way: given})
+
+    near = roots[0] @ roots[0].mT * (1 + 1e-7)
+    q = td.MultivariateNormal(torch.zeros(3).double(), (near + near.mT) / 2)
+    for measure in (lambda a: kl_divergence(a, q), lambda a: kl_divergence(q, a)):
+        alone = torch.stack([measure(laws(root)) for root in roots])
+        torch.testing.assert_close(measure(laws(roots)), alone, rtol=1e-9, atol=0)

@@ -375,6 +375,17 @@ def test_a_tail_like_that_of_q_is_not(p, q, d):
     assert said_to_be_heavy(p, q, d) <= 0.1
 
 
+def test_a_log_ratio_that_bends_at_an_axis_is_not_taken_for_a_smooth_one():
+    """Of a normal and a Laplace law it is a kink along each; most values are of one model."""
+    torch.manual_seed(0)
+    pairs = [
+        [law.sample((512, 3)).double() for law in (Normal(0.0, 1.0), Laplace(0.0, 0.8))]
+        for _ in range(20)
+    ]
+    warned = [NearestNeighbours()(*pair).warnings for pair in pairs]
+    assert sum(any("log p/q between them" in w for w in found) for found in warned) >= 10
+
+
 # --- heavy: calibration, rates, time
 
 
