@@ -71,6 +71,8 @@ class Near(NamedTuple):
 class ClippedBalls(NeighbourBalls):
     """What both estimators share: errors by leaving out groups of points."""
 
+    per_neighbour: ClassVar[int] = 0  # errors of groups hold for few points, too
+
     def _read(self, x: Tensor, y: Tensor) -> tuple[float, list[Array], Array]:
         k, near = int(self.k), Near.of(x, y, int(self.k))
         everything = np.ones(len(x), bool), np.ones(len(y), bool)

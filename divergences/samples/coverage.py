@@ -88,6 +88,8 @@ class NeighbourBalls(Estimator):
     """What the estimators of this module share."""
 
     bound: ClassVar[Bound] = "none"
+    per_neighbour: ClassVar[int] = 10
+    """Points, with fewer of which the standard error is too small."""
 
     k: int = 5
 
@@ -117,8 +119,13 @@ class NeighbourBalls(Estimator):
         half = max(Z * stderr, 3 / min(n))
         return value - half, value + half
 
-    @staticmethod
-    def _doubts(x: Tensor, y: Tensor, radius: float, tied: float) -> tuple[str, ...]:
+    def _doubts(self, x: Tensor, y: Tensor, radius: float, tied: float) -> tuple[str, ...]:
+        fewest, enough = min(len(x), len(y)), self.per_neighbour * self.k
+        if fewest < enough:
+            return (
+                f"few: of {fewest} points {self.k} neighbours are a large part, and balls reach "
+                f"from one part of a law to another; give {enough} or more",
+            )
         if radius <= 20 * resolution(x, y):
             return (
                 "neighbours are as near as the rounding of their coordinates, or coincide: which "

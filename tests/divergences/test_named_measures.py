@@ -141,6 +141,23 @@ def test_nothing_is_covered_where_laws_are_apart(kind):
     assert float(kind()(normal(50, 3, 0), normal(40, 3, 1) + 100).value) == 0
 
 
+@pytest.mark.parametrize("kind", [dv.Precision, dv.Recall, dv.Coverage])
+@pytest.mark.parametrize(("n", "m"), [(20, 20), (29, 200), (60, 20), (60, 60)])
+def test_of_a_far_part_the_intervals_hold_the_expectation_or_too_few_points_are_said(kind, n, m):
+    values, intervals = [], []
+    for seed in range(100):
+        x = normal(n, 2, seed)
+        x[np.random.default_rng(seed).random(n) < 0.3] += 20
+        found = kind()(x, normal(m, 2, 1000 + seed))
+        values.append(float(found.value))
+        if not found.warnings:
+            intervals.append([float(end) for end in found.ci])
+    assert bool(intervals) == (min(n, m) >= 10 * kind().k)
+    if intervals:
+        low, high = np.transpose(intervals)
+        assert ((low <= np.mean(values)) & (np.mean(values) <= high)).mean() >= 0.9
+
+
 @pytest.mark.parametrize("shift", [0.0, 3.0])
 def test_the_error_of_the_frechet_distance_is_the_jackknifes(shift):
     """Leaving out one point at a time; the mean's part counts where the means differ."""
