@@ -1,4 +1,5 @@
 import math
+import re
 import warnings
 
 import pytest
@@ -184,3 +185,13 @@ def test_one_point_on_a_side_has_no_stderr_and_no_warning_of_torch(read, n, m):
         found = read(torch.linspace(0, 1, n), torch.linspace(0, 2, m))
     assert found.value.isfinite()
     assert found.stderr.isnan()
+
+
+@pytest.mark.parametrize("bound", [jensen_shannon, kantorovich_rubinstein, donsker_varadhan, nwj])
+@pytest.mark.parametrize("none", [torch.tensor(1.0), torch.zeros(0), torch.zeros(2, 0)])
+def test_scores_of_no_points_are_refused_on_either_side(bound, none):
+    some, said = torch.zeros(*none.shape[:-1], 3), re.escape(f"have shape {tuple(none.shape)}; at")
+    with pytest.raises(ValueError, match=f"^p_scores {said}"):
+        bound(none, some)
+    with pytest.raises(ValueError, match=f"^q_scores {said}"):
+        bound(some, none)

@@ -1,6 +1,7 @@
 """compare(): what it says of pairs whose difference is known, and of samples it cannot compare."""
 
 import json
+import math
 import os
 import re
 from dataclasses import replace
@@ -15,7 +16,7 @@ from divergences.comparison.permutations import Pooled
 from divergences.comparison.remarks import remarks
 from divergences.comparison.tables import as_table, matched
 from divergences.comparison.terminal_text import table
-from divergences.comparison.where import direction
+from divergences.comparison.where import Direction, direction
 from divergences.samples.coordinates import standardised
 from scripts.benchmark.reliability_of_compare import said
 from scripts.lab.staged_pairs import STAGES
@@ -317,6 +318,32 @@ def test_a_record_holds_what_was_found():
     assert text.endswith(found.sentence)
     assert "mostly in column 1" in text
     assert all(name in text for name in found.tests)
+
+
+def test_the_text_has_a_row_for_each_column_and_the_direction_in_terms_of_them():
+    """Where x is y but for a shift along (1, -3) / sqrt(10), in columns of unit deviation."""
+    x, y = normal(150, 2, 0), normal(150, 2, 1) + np.array([0.3, -0.9])
+    found = compare(x, y, permutations=19)
+    text = str(found)
+    for column in found.columns:
+        [row] = [line for line in text.splitlines() if line.startswith(column.name)]
+        _, w1, interval, *_, spread = re.split("  +", row)
+        low, high = map(float, interval.split(" to "))
+        assert low <= float(w1) <= high
+        assert float(w1) == pytest.approx(float(column.w1.value), rel=0.05)
+        assert float(spread) == pytest.approx(column.spread, rel=0.05)
+    [said] = re.findall("largest difference of the mean along (.*): W1", text)
+    first, one, second, other = re.fullmatch(r"(\S+) (.+) ([+-]\S+) (.+)", said).groups()
+    assert (one, other) == ("column 1", "column 0")
+    assert float(second) / float(first) == pytest.approx(-1 / 3, abs=0.2)
+    assert math.hypot(float(first), float(second)) == pytest.approx(1, abs=0.01)
+
+
+def test_a_direction_is_said_by_its_largest_terms():
+    weights = torch.tensor([0.1, -0.8, 0.0, 0.59])
+    along = Direction(weights, EarthMover()(torch.zeros(4, 1), torch.ones(4, 1)), "mean")
+    assert along.said("abcd", most=2) == "-0.80 b +0.59 d + ..."
+    assert along.said("abcd", most=4) == "-0.80 b +0.59 d +0.10 a +0.00 c"
 
 
 def test_the_w1_of_one_column_is_that_of_the_earth_mover():

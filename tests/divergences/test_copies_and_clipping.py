@@ -154,6 +154,17 @@ def test_as_many_cells_as_training_points_are_the_most():
         dv.DataCopying(train, cells=3)(x, x)
 
 
+def test_cells_without_points_change_nothing():
+    """Training points in two places fill two of ten cells; SciPy warns of the others."""
+    train = np.repeat([[0.0], [100.0]], 40, 0)
+    rng = np.random.default_rng(0)
+    x, y = (train + scale * rng.standard_normal((80, 1)) for scale in (1.0, 1.1))
+    parts = [dv.DataCopying(train)(x[half], y[half]) for half in (slice(40), slice(40, None))]
+    found = dv.DataCopying(train, cells=10)(x, y)
+    assert float(found.value) == pytest.approx(np.mean([float(part.value) for part in parts]))
+    assert not found.warnings
+
+
 def fresh(seed):
     return with_bad_points(seed, good=1.0)
 

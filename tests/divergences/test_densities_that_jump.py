@@ -132,3 +132,27 @@ def test_grids_see_teeth_that_hold_a_few_points_each(teeth):
     for seed in range(4):
         x, y = drawn(lambda n, r: chessboard(1, teeth, n, r, both=True), 1000, seed)
         assert any("within its cells" in note for note in HistogramJS()(x, y).warnings)
+
+
+@pytest.mark.parametrize(
+    ("name", "d"), [("parity in 4-D, apart", 4), ("chessboard in 3-D, apart", 3)]
+)
+def test_the_interval_of_js_reaches_up_to_the_value_without_the_bias_of_jumps(name, d):
+    """With values v + c k**(1/d) of k and 2k neighbours, solved for v."""
+    k = 3
+    for seed in range(2):
+        pair = drawn(PAIRS[name][0], 600, seed)
+        values = [float(RossJS(j)(*pair).value) for j in (k, 2 * k)]
+        v, _ = np.linalg.solve([[1, k ** (1 / d)], [1, (2 * k) ** (1 / d)]], values)
+        assert float(RossJS(k)(*pair).ci[1]) > v
+
+
+@pytest.mark.parametrize("n", [20, 500])
+def test_the_interval_of_js_holds_all_overlaps_that_may_well_show_no_point(n):
+    """A share s of each law in common shows no point with probability (1 - s)**(2n)."""
+    x = torch.rand(n, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = RossJS()(x, x.flip(0) + 10)
+    assert float(found.value) == pytest.approx(math.log(2), abs=0.26 / n)
+    least = js_of(overlap(1 - 0.05 ** (1 / (2 * n))))
+    allowed = float(found.value - found.ci[0])
+    assert allowed == pytest.approx(math.log(2) - least, rel=0.1)

@@ -18,7 +18,7 @@ from scipy.stats import wasserstein_distance
 from divergences.samples import plans
 from divergences.samples.earth_mover import EarthMover
 from divergences.samples.network_simplex import solvers
-from divergences.samples.sinkhorn import Sinkhorn
+from divergences.samples.sinkhorn import CHECKED, Sinkhorn, _Progress
 from divergences.samples.sliced import Sliced
 from scripts.lab.known_pairs import CASES
 from tests.repeated_samples import calibrate, having
@@ -291,6 +291,19 @@ def test_sliced_equals_pots_on_the_same_lines(order):
     assert value(sliced, x, y) == pytest.approx(expected, abs=1e-10)
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_lines_a_few_at_a_time_read_what_all_read_at_once(order, monkeypatch):
+    def read():
+        x, y = points(30, 0, 3).requires_grad_(), (points(20, 1, 3) + 0.5).requires_grad_()
+        found = Sliced(order, projections=12)(x, y)
+        return found.value, found.stderr, found.floor, *torch.autograd.grad(found.value, (x, y))
+
+    at_once = read()
+    monkeypatch.setattr("divergences.samples.sliced.AT_ONCE", 5 * 50)
+    for one, other in zip(read(), at_once, strict=True):
+        assert torch.allclose(one, other, rtol=1e-10, atol=1e-14)
+
+
 @pytest.mark.parametrize("d", [1, 2, 8])
 def test_sliced_interval_holds_the_mean_projected_shift(d):
     # E|theta_1| on the sphere: 1, 2/pi, and Gamma(d/2) / (sqrt(pi) Gamma((d+1)/2))
@@ -366,6 +379,15 @@ def test_raises_where_pot_only_warns():
 def test_sinkhorn_raises_where_the_tolerance_is_not_reached():
     with pytest.raises(RuntimeError, match="within max_iterations = 3; raise it"):
         Sinkhorn(0.01, max_iterations=3)(points(50, 0), points(50, 1))
+
+
+@pytest.mark.parametrize("iterations", [CHECKED, 4 * CHECKED, 4 * CHECKED + 1])
+def test_sinkhorn_gives_up_no_error_that_falls_to_the_tolerance_in_time(iterations):
+    progress = _Progress(1e-6, iterations)
+    assert not any(progress.hopeless(1e-6 ** (i / iterations)) for i in range(1, iterations + 1))
+    progress = _Progress(1e-6, iterations)  # five times as slow as would do
+    looks = [progress.hopeless(1e-6 ** (i / iterations / 5)) for i in range(1, iterations)]
+    assert any(looks) == (iterations > 2 * CHECKED)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,15 @@ def test_samples_on_two_devices_are_refused():
         check_samples(torch.zeros(4, 2), torch.zeros(4, 2, device="meta"))
 
 
+def test_a_remedy_for_points_on_the_line_is_named_where_it_helps():
+    y = torch.zeros(4, 1)
+    with pytest.raises(ValueError, match=r"x has shape \(4,\); .* use x\[:, None\] for points on"):
+        check_samples(torch.zeros(4), y)
+    check_samples(torch.zeros(4)[:, None], y)
+    with pytest.raises(ValueError, match=r"x has shape \(\); .* for K pairs$"):
+        check_samples(torch.tensor(1.0), y)
+
+
 def cloud(seed, n=60, d=2):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).double()
 

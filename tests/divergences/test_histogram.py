@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import entropy, rankdata
+from scipy.stats import entropy, norm, rankdata
 
 from divergences.samples.histogram import HistogramJS, HistogramKL, HistogramTV
 from divergences.samples.quantile_grid import Cells
@@ -327,6 +327,18 @@ def test_kl_has_no_upper_end_where_a_tail_of_x_lies_beyond_all_y(side):
     far = HistogramKL()(x, y)
     assert far.ci[1] == math.inf
     assert far.warnings == HistogramKL()(y, y).warnings
+
+
+def test_a_grid_is_too_coarse_where_half_of_it_loses_more_than_a_third_of_kl():
+    """Two bins see most of a shift that four see, and nothing of a difference in spread."""
+    x = norm.ppf((np.arange(1000) + 0.5) / 1000)[:, None]
+    for y, kl, too_coarse in ((x + 1, 1 / 2, False), (2 * x, math.log(2) - 3 / 8, True)):
+        found, halved = (HistogramKL(bins)(x, y) for bins in (4, 2))
+        lost = float(found.value - halved.value)
+        assert lost > 2 * float(found.stderr)
+        assert (lost > float(found.value) / 3) == too_coarse
+        assert any("half its resolution" in note for note in found.warnings) == too_coarse
+        assert found.ci[0] < kl < found.ci[1]
 
 
 # --- differences within the cells

@@ -308,6 +308,15 @@ def test_a_few_coincidences_as_from_rounding_are_accepted():
     assert all(estimator(x, uniform(500, 1)).value.isfinite() for estimator in TWO_SAMPLE)
 
 
+@pytest.mark.parametrize(("make", "least"), [(NearestNeighbours, 11), (RossJS, 7)])
+def test_five_neighbours_and_three_of_js_need_twice_as_many_points_and_one_more(make, least):
+    x, y = torch.randn(2, least, 2, generator=torch.Generator().manual_seed(0)).double()
+    assert make()(x, y).n == (least, least)
+    for pair in ((x[1:], y), (x, y[1:])):
+        with pytest.raises(ValueError, match=f"at least {least} points"):
+            make()(*pair)
+
+
 @pytest.mark.parametrize("k", [0, -3])
 @pytest.mark.parametrize("make", [NearestNeighbours, RossJS], ids=lambda c: c.__name__)
 def test_refuses_less_than_one_neighbour(make, k):

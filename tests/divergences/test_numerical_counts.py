@@ -4,11 +4,14 @@ import math
 
 import pytest
 import torch
+from scipy.special import log_expit
+from scipy.stats import truncexpon
 from torch.distributions import (
     AffineTransform,
     Bernoulli,
     Binomial,
     Categorical,
+    ContinuousBernoulli,
     ExpTransform,
     Geometric,
     Independent,
@@ -21,6 +24,7 @@ from torch.distributions import (
 )
 
 from divergences import exact, numerical
+from divergences.numerical.log_densities import in_double, log_density
 from divergences.numerical.monte_carlo import MonteCarlo
 
 MEASURE = MonteCarlo(n=2000, seed=0)
@@ -50,6 +54,17 @@ ENDS_INSIDE = {
 @pytest.mark.parametrize(("p", "q"), ENDS_INSIDE.values(), ids=ENDS_INSIDE)
 def test_kl_is_infinite_where_q_lacks_a_count_that_no_draw_has(p, q):
     assert float(numerical.kl_divergence(p, q, MEASURE)) == math.inf
+
+
+@pytest.mark.parametrize("size", [1e-4, 0.3, 40.0, 800.0])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_laws_given_by_logits_have_scipys_log_masses_and_densities(sign, size):
+    masses = log_density(in_double(Bernoulli(logits=f64(sign * size))), f64(0.0, 1.0))
+    assert masses.tolist() == pytest.approx(log_expit([-sign * size, sign * size]), rel=1e-12)
+    x = torch.linspace(0, 1, 5, dtype=torch.float64)  # a truncated exponential law from one end
+    found = log_density(in_double(ContinuousBernoulli(logits=f64(sign * size))), x)
+    expected = truncexpon(size, scale=1 / size).logpdf(x if sign < 0 else 1 - x)
+    assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-9, abs=1e-9)
 
 
 COVERED = [
