@@ -257,6 +257,29 @@ def test_points_that_are_not_finite_are_counted_and_not_drawn(d, bad):
         assert ("20 generated points are not finite" in title) == (not math.isfinite(bad))
 
 
+def test_the_legend_of_a_plane_stays_where_it_is_whatever_the_points_are():
+    places = []
+    corner = torch.cat([torch.rand(400, 2) / 4, torch.eye(2), torch.ones(1, 2)])
+    for points in (corner, 1 - corner, torch.rand(50, 2)):
+        figure = draw_state(None, points[None], points[None])
+        figure.canvas.draw()
+        places.append(figure.axes[0].get_legend().get_window_extent().bounds)
+    assert places[0] == places[1] == places[2]
+
+
+def test_callbacks_take_as_many_points_as_their_monitors_do_by_themselves():
+    for callback in (Divergences(), Gradients(), LipschitzAudit(), Coverage()):
+        assert callback.monitor.n == type(callback.monitor)().n
+
+
+def test_before_a_fit_nothing_is_measured_and_a_checkpoint_says_so():
+    for kind in (Divergences, Gradients, LipschitzAudit, Coverage, Pictures):
+        held = kind().state_dict()
+        kind().load_state_dict(held)
+        assert held["seen"] == -1
+    assert Divergences().readings() == Divergences().estimates() == {}
+
+
 def test_points_of_space_are_projected_to_where_the_real_ones_vary_most():
     """Variances 9, 4 and 1, rotated: two of the axes hold 13/14."""
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0))).Q

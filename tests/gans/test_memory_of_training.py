@@ -134,3 +134,11 @@ def test_a_trial_leaves_random_numbers_as_they_are():
     with pytest.raises(ValueError, match="make networks smaller"):
         check_fits(lambda k: segments(seeds=range(k)), 8, [training(64)], there=1000)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_trial_that_itself_lacks_memory_is_not_taken_for_another_failure():
+    def takes_all(members):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        check_fits(takes_all, 8, [training(10)], there=1)

@@ -1,5 +1,6 @@
 """Points of trained generators, from a run's folder."""
 
+import re
 import sys
 
 import numpy as np
@@ -168,3 +169,11 @@ def test_a_checkpoint_without_the_generator_s_weights_is_refused(state, run, tmp
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "000006.ckpt" in error
+
+
+def test_without_a_number_it_makes_the_thousand_points_that_its_help_says(run, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["sample", "--help"])
+    [said] = re.findall(r"-n N +points \(default:? (\d+)\)", capsys.readouterr().out)
+    main(["sample", str(run), "--out", str(tmp_path / "points.npy")])
+    assert len(np.load(tmp_path / "points.npy")) == int(said) == 1000
