@@ -185,9 +185,9 @@ def test_a_pair_penalty_is_0_for_a_1_lipschitz_critic_and_not_for_a_steeper_one(
     [
         ({"anchors": 0}, "anchors = 0"),
         ({"sweeps": -1}, "sweeps = -1"),
-        ({"softness": -0.1}, r"softness=-0\.1"),
-        ({"softness": math.inf}, "softness=inf"),
-        ({"rates": (0.1, 0.0)}, r"rates=\(0\.1, 0\.0\)"),
+        ({"softness": -0.1}, r"softness = -0\.1"),
+        ({"softness": math.inf}, "softness = inf"),
+        ({"rates": (0.1, 0.0)}, r"rates\[1\] = 0\.0"),
     ],
     ids=str,
 )
