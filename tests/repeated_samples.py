@@ -46,7 +46,9 @@ class Calibration:
 
     @property
     def stderr_over_sd(self) -> float:
-        return float(self.stderrs.mean() / self.values.std())
+        """Of the estimates without a warning, where most are."""
+        silent = ~self.warned if self.warned.float().mean() < 0.5 else torch.ones_like(self.warned)
+        return float(self.stderrs[silent].mean() / self.values[silent].std())
 
     @property
     def covered_or_warned(self) -> float:
