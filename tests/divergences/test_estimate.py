@@ -194,3 +194,11 @@ def test_the_least_and_the_largest_value_are_possible(quantity):
 def test_a_value_with_a_gradient_is_a_number_without_a_word():
     value = torch.tensor(0.5, requires_grad=True)
     assert float(Estimate(value, torch.tensor(0.1))) == 0.5
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.complex64, torch.bool], ids=str)
+def test_tensors_of_other_than_floating_point_numbers_are_named(dtype):
+    whole, real = torch.zeros(5, 2, dtype=dtype), torch.zeros(5, 2)
+    for pair, name in (((whole, real), "x"), ((real, whole), "y")):
+        with pytest.raises(TypeError, match=f"{name} has dtype {dtype}; convert it with"):
+            check_samples(*pair)
