@@ -27,7 +27,7 @@ class PointsMetric(Metric):
     is_differentiable = False
     full_state_update = False
 
-    def keep(self, **batches: Tensor) -> None:
+    def _keep(self, **batches: Tensor) -> None:
         """Add points of shape ``(n, d)`` or ``(K, n, d)`` to the states of these names.
 
         Raises:
@@ -43,7 +43,7 @@ class PointsMetric(Metric):
                 )
             kept.append(points.clone())  # which the caller may write to again
 
-    def kept(self, name: str) -> Tensor:
+    def _kept(self, name: str) -> Tensor:
         """All points of a state, of shape ``(n, d)`` or ``(K, n, d)``.
 
         Raises:
@@ -123,7 +123,7 @@ class DivergenceMetric(PointsMetric):
         """
         real, fake = as_pair(real, fake)
         check_samples(real, fake, at_least=1)
-        self.keep(real=real, fake=fake)
+        self._keep(real=real, fake=fake)
 
     def compute(self) -> Tensor:
         """The value, of shape ``()`` or ``(K,)``.
@@ -131,7 +131,7 @@ class DivergenceMetric(PointsMetric):
         Raises:
             ValueError: If there are no points yet, or too few for the estimator.
         """
-        self._latest = self.estimator(self.kept("real"), self.kept("fake"))
+        self._latest = self.estimator(self._kept("real"), self._kept("fake"))
         return self._latest.value
 
     def estimate(self) -> Estimate:

@@ -160,7 +160,7 @@ class ModeCoverage(PointsMetric):
         """
         check_samples(points, points, at_least=1)
         assign(points[..., :1, :], self.centres)  # raises if they do not fit
-        self.keep(points=widened(points))
+        self._keep(points=widened(points))
 
     def compute(self) -> dict[str, Tensor]:
         """All numbers by name, each in the dtype of the points, or in float32 for half precision.
@@ -168,7 +168,7 @@ class ModeCoverage(PointsMetric):
         Raises:
             ValueError: If there are no points yet.
         """
-        points = self.kept("points")
+        points = self._kept("points")
         mode, distance = assign(points, self.centres)
         good = distance < self.within * self.scale[..., None]
         counts = mode_counts(mode, good, self.centres.shape[-2])
