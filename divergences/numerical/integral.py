@@ -175,8 +175,9 @@ class Integral:
         values = torch.stack([*masses, value, rounding], -1)
         sums = torch.einsum("cnmk,n,c->cmk", values, self.weights, cells.width.prod(-1))
         # in more dimensions a kink runs through many cells, and halving some of them shows it
-        kinked = _may_be_equal(log_p, log_q) & (not self.f.smooth and self.domain.d == 1)
-        kink = torch.where(kinked, AT_KINKS * sums[..., 2], 0.0)
+        kink = torch.zeros_like(sums[..., 2])
+        if not self.f.smooth and self.domain.d == 1:
+            kink = torch.where(_may_be_equal(log_p, log_q), AT_KINKS * sums[..., 2], kink)
         return torch.cat([sums, kink[..., None]], -1).expand(-1, self.members, -1)
 
     def _at_nodes(self, cells: Cells) -> tuple[Tensor, Tensor, Tensor, Tensor]:

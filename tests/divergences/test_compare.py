@@ -263,7 +263,9 @@ def test_a_column_just_within_it_is_compared(value):
     # warnings are errors
     x, y = normal(50, 2, 0), normal(50, 2, 1)
     x[3, 1] = y[:, 1][y[:, 1] > 0] = value
-    compare(x, y, permutations=19, own_units=True)
+    found = compare(x, y, permutations=19, own_units=True)
+    assert found.names == ("column 0", "column 1")
+    assert all(math.isfinite(float(column.w1.value)) for column in found.columns)
 
 
 def test_a_missing_value_is_found():
